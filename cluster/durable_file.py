@@ -1,0 +1,66 @@
+"""Puts files on the disk so that they survive a power cut: fsync the file, rename it, fsync the folder.
+
+The one place that may rename (a contract in the settings of the linter). Every OSError passes through: a failed
+fsync means the bytes are not safe, and the caller must say so.
+"""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+PRIVATE_MODE: Final = 0o600
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable (POSIX: a rename is safe only after its folder's fsync)."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of the file at `path` durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def replace_durably(source: Path, target: Path) -> None:
+    """Rename `source` over `target` in one step and make both folders durable; both on one file system."""
+    os.replace(source, target)
+    sync_folder(target.parent)
+    if source.parent != target.parent:
+        sync_folder(source.parent)
+
+
+def make_folders_durably(folder: Path, mode: int = 0o755) -> None:
+    """Make `folder` and what is missing above it, each name durable; an existing folder is left as it is."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for step in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            step.mkdir(mode=mode)
+        sync_folder(step.parent)
+
+
+def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write `data` as the whole file `path`: readers see the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        replace_durably(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

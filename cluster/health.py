@@ -1,0 +1,80 @@
+"""The health document: what each program says about itself at GET /health on its management address, as JSON."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class NodeState(StrEnum):
+    """What a node or a replicator is fit for."""
+
+    READY = "ready"
+    DRAINING = "draining"
+    JOINING = "joining"
+    FAILED = "failed"
+
+
+class PeerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replicator knows of one peer: connected, in sync (has a lease), and its backlog."""
+
+    peer: str
+    connected: bool
+    in_sync: bool
+    backlog_files: int = 0
+    backlog_bytes: int = 0
+    heard_s_ago: float | None = None
+
+
+class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One replicator: `notices` are sentences for an operator, empty when all is well."""
+
+    node: str
+    incarnation: str
+    state: NodeState
+    sequence: int = 0
+    files: int = 0
+    conflicts: int = 0
+    wanted_files: int = 0
+    watching: bool = True
+    peers: tuple[PeerHealth, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+class FtpnodeHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One ftpnode; `state` READY means: send sessions here. `replicator` is None without one (replication: none)."""
+
+    node: str
+    state: NodeState
+    sessions: int = 0
+    transfers: int = 0
+    disk_free_bytes: int = 0
+    disk_total_bytes: int = 0
+    uptime_s: float = 0.0
+    replicator: ReplicatorHealth | None = None
+    notices: tuple[str, ...] = ()
+
+
+class BalancedNode(msgspec.Struct, frozen=True, kw_only=True):
+    """How the balancer sees one node: `why` is the reason for the state in a sentence."""
+
+    node: str
+    usable: bool
+    state: NodeState
+    sessions: int = 0
+    transfers: int = 0
+    why: str = ""
+
+
+class BalancerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One balancer."""
+
+    state: NodeState
+    sessions: int = 0
+    transfers: int = 0
+    leases_free: int = 0
+    spool_bytes: int = 0
+    moved_sessions: int = 0
+    repeated_uploads: int = 0
+    continued_downloads: int = 0
+    nodes: tuple[BalancedNode, ...] = ()
+    notices: tuple[str, ...] = ()

@@ -1,0 +1,97 @@
+"""The management endpoint every program serves: GET /health, GET /metrics, POST /<action> with the cluster's token.
+
+The health document and the metrics are open to whoever reaches the address, which belongs on a private network; an
+action needs `Authorization: Bearer TOKEN`.
+"""
+
+import asyncio
+import hmac
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import msgspec
+import prometheus_client
+from aiohttp import web
+
+_JSON: Final = "application/json"
+MAX_BODY_BYTES: Final = 64 << 10
+
+Document = Callable[[], msgspec.Struct]
+Action = Callable[[Mapping[str, str]], Awaitable[msgspec.Struct]]
+"""Takes the query's parameters; ValueError says in one line what is wrong with them (answered as 400)."""
+
+
+class Management:
+    """What one program serves on its management address."""
+
+    def __init__(
+        self,
+        *,
+        health: Document,
+        registry: prometheus_client.CollectorRegistry,
+        token: str,
+        documents: Mapping[str, Document] | None = None,
+        actions: Mapping[str, Action] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._token = token
+        self._actions = dict(actions or {})
+        self._documents = {"health": health, **(documents or {})}
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, address: str, port: int) -> None:
+        """Listen; OSError when the address cannot be bound."""
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application.router.add_get("/metrics", self._metrics)
+        application.router.add_get("/{name}", self._document)
+        application.router.add_post("/{name}", self._act)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, address, port, reuse_address=True).start()
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        text = prometheus_client.generate_latest(self._registry)
+        return web.Response(body=text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
+
+    async def _document(self, request: web.Request) -> web.Response:
+        document = self._documents.get(request.match_info["name"])
+        if document is None:
+            raise web.HTTPNotFound
+        return web.Response(body=msgspec.json.encode(document()), content_type=_JSON)
+
+    async def _act(self, request: web.Request) -> web.Response:
+        action = self._actions.get(request.match_info["name"])
+        if action is None:
+            raise web.HTTPNotFound
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+            raise web.HTTPForbidden(text="this needs the cluster's management token\n")
+        try:
+            answer = await action(dict(request.query))
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
+
+
+class ManagementThread:
+    """Serves a Management beside a program whose own loop is not asyncio's."""
+
+    def __init__(self, management: Management, address: str, port: int) -> None:
+        self._management = management
+        self._loop = asyncio.new_event_loop()
+        self._loop.run_until_complete(management.start(address, port))
+        self._thread = threading.Thread(target=self._loop.run_forever, name="management", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving and join the thread."""
+        asyncio.run_coroutine_threadsafe(self._management.stop(), self._loop).result(timeout=5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        self._loop.close()

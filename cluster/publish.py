@@ -1,0 +1,152 @@
+"""The publish protocol: what an ftpnode asks of the replicator on its host, and the answers.
+
+A Unix stream socket `STATE/publish.sock` carries frames (cluster.frame) of these structs as MessagePack. A client may
+send many requests on one connection; each answer carries the id of its request and may come in any order. An answer
+`Done` is a promise: the change is durable here, and on as many nodes as `copies` says. See docs/protocols.md.
+"""
+
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+
+from cluster.content_id import ContentId
+from cluster.health import ReplicatorHealth
+
+SOCKET_NAME: Final = "publish.sock"
+
+PolicyName = Literal["local", "any-peer", "quorum", "all"]
+WhenShort = Literal["degrade", "refuse"]
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """How many nodes must hold a change before the answer, and what to do when fewer can in time."""
+
+    nodes: PolicyName = "any-peer"
+    when_short: WhenShort = "degrade"
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    id: int
+    account: str = ""
+    policy: Policy = Policy()
+
+
+class Publish(_Request, frozen=True, kw_only=True):
+    """Give the staged file its name.
+
+    `staged` is a file name in ROOT/.tripod/staging, complete and fsynced, that belongs to the replicator from now on
+    (it is gone after the answer, whichever it is). `path` is a tree path; missing parents are made.
+    The same content under the same path is the same version: nothing changes, and the answer is Done.
+    """
+
+    path: str
+    staged: str
+    content_id: ContentId
+    size_bytes: int
+    mtime_ns: int
+
+
+class MakeDirectory(_Request, frozen=True, kw_only=True):
+    """Make one directory; Refused(EXISTS) when there is an entry, Refused(NOT_FOUND) without its parent."""
+
+    path: str
+
+
+class Remove(_Request, frozen=True, kw_only=True):
+    """Remove a file, or an empty directory."""
+
+    path: str
+    kind: Literal["file", "directory"]
+
+
+class Rename(_Request, frozen=True, kw_only=True):
+    """Rename a file or a directory with all below it; an existing target file is replaced if `replace`."""
+
+    source: str
+    target: str
+    replace: bool = True
+
+
+class SetMtime(_Request, frozen=True, kw_only=True):
+    """Give a file another modification time (MFMT): a new head with the same content id."""
+
+    path: str
+    mtime_ns: int
+
+
+class Fetch(_Request, frozen=True, kw_only=True):
+    """Wait until the content that `path` should have is here (read-through); NOT_FOUND when the index has no such."""
+
+    path: str
+
+
+class Ask(_Request, frozen=True, kw_only=True):
+    """How are you? Answered by State."""
+
+
+Request = Publish | MakeDirectory | Remove | Rename | SetMtime | Fetch | Ask
+
+
+class Reason(StrEnum):
+    """Why a request was refused; ftpnode has a table from these to FTP replies."""
+
+    TOO_FEW_COPIES = "too-few-copies"
+    DISK_FULL = "disk-full"
+    NOT_READY = "not-ready"
+    NOT_FOUND = "not-found"
+    EXISTS = "exists"
+    NOT_EMPTY = "not-empty"
+    BAD_PATH = "bad-path"
+    CHANGED = "changed"
+    IO_ERROR = "io-error"
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It is done, durable on `copies` nodes; `wanted` is what the policy asked for; fewer means it was degraded."""
+
+    id: int
+    copies: int
+    wanted: int
+    note: str = ""
+
+    @property
+    def degraded(self) -> bool:
+        """Whether fewer nodes hold the change than the policy asks for."""
+        return self.copies < self.wanted
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Nothing changed; `text` is one line for a person."""
+
+    id: int
+    reason: Reason
+    text: str
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to Ask."""
+
+    id: int
+    health: ReplicatorHealth
+
+
+Answer = Done | Refused | State
+
+_requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+
+def encode(message: Request | Answer) -> bytes:
+    """The payload of a frame."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode_request(payload: bytes) -> Request:
+    """A request from a frame's payload; msgspec.DecodeError or ValidationError when it is none."""
+    return _requests.decode(payload)
+
+
+def decode_answer(payload: bytes) -> Answer:
+    """An answer from a frame's payload; msgspec.DecodeError or ValidationError when it is none."""
+    return _answers.decode(payload)

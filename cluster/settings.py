@@ -1,0 +1,205 @@
+"""The settings of a whole cluster, frozen, as cluster.yaml describes them: types, units, defaults, bounds.
+
+`cluster.read_settings` makes these from the file; `cluster.settings_rules` checks what one field alone cannot show.
+Every Path is absolute after reading: relative ones are taken from the folder of cluster.yaml.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from cluster.publish import Policy, PolicyName, WhenShort
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Bytes = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+
+
+class Right(StrEnum):
+    """What an account may do below its home; `list` and entering folders come with `read`."""
+
+    READ = "read"
+    WRITE = "write"
+    DELETE = "delete"
+    RENAME = "rename"
+    MAKE_DIRECTORY = "make-directory"
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One mapping in the file."""
+
+
+class Cluster(_Section, frozen=True):
+    """What binds the nodes: their name, the authority that signed their certificates, the shared secrets."""
+
+    name: Name
+    ca: Path
+    token_key: Path
+    management_token: Path
+
+
+class Account(_Section, frozen=True):
+    """Who logs in. Without `password` the account is anonymous: any password will do, and `write` is refused."""
+
+    home: str
+    rights: tuple[Right, ...]
+    password: str | None = None
+    tls: Literal["optional", "required"] = "optional"
+    policy: PolicyName = "any-peer"
+    when_short: WhenShort = "degrade"
+
+    def publish_policy(self) -> Policy:
+        """The policy its changes are published with."""
+        return Policy(nodes=self.policy, when_short=self.when_short)
+
+
+class Site(_Section, frozen=True):
+    """An FTP entrance of every node: its port, who may log in, how it greets."""
+
+    port: Port
+    accounts: tuple[str, ...]
+    greeting: str = "Tripod ready."
+
+
+class Ports(_Section, frozen=True):
+    """An inclusive range of TCP ports."""
+
+    first: Port
+    last: Port
+
+    def all(self) -> range:
+        """Every port of the range."""
+        return range(self.first, self.last + 1)
+
+
+class Node(_Section, frozen=True):
+    """One host's pair of programs: an ftpnode and a replicator over one root folder.
+
+    `root` holds what the clients see, `state` the index and the publish socket; `certificate` and `key` are the node's
+    own, for FTPS and for its peers.
+    """
+
+    address: str
+    root: Path
+    state: Path
+    certificate: Path
+    key: Path
+    passive_ports: Ports
+    management_port: Port = 8021
+    replicator_management_port: Port = 8022
+    peer_port: Port = 8023
+
+
+class Service(_Section, frozen=True):
+    """One balanced entrance on the VIP: a site behind a port."""
+
+    site: str
+    port: Port
+    persistence: Literal["none", "client"] = "client"
+
+
+class Advertised(_Section, frozen=True):
+    """The address that PASV tells clients of one network, where it is not the one they connected to (NAT)."""
+
+    clients: str
+    address: str
+
+
+class Spool(_Section, frozen=True):
+    """The bytes of uploads in flight: what one session and all together may keep for a repeat, and where."""
+
+    folder: Path = Path("/var/tmp")  # noqa: S108 - unlinked files of mode 0600; the sticky folder every host has
+    session_bytes: Bytes = 256 << 20
+    total_bytes: Bytes = 4 << 30
+
+
+class Probe(_Section, frozen=True):
+    """How nodes are looked after: every `interval_s`; `fall` failures in a row take one out, `rise` put it in."""
+
+    interval_s: Seconds = 1.0
+    timeout_s: Seconds = 2.0
+    rise: Count = 2
+    fall: Count = 2
+
+
+class Balancer(_Section, frozen=True):
+    """One address for all.
+
+    `listen` is where it binds (default: the VIP itself); `source_addresses` are its own addresses as the nodes see
+    them: PROXY headers and session tokens are believed from there alone.
+    """
+
+    vip: str
+    certificate: Path
+    key: Path
+    services: dict[Name, Service]
+    passive_ports: Ports
+    source_addresses: tuple[str, ...]
+    listen: str | None = None
+    advertise: tuple[Advertised, ...] = ()
+    management_address: str | None = None
+    management_port: Port = 8021
+    spool: Spool = Spool()
+    probe: Probe = Probe()
+    connect_timeout_s: Seconds = 2.0
+    reply_timeout_s: Seconds = 30.0
+
+    @property
+    def bind_address(self) -> str:
+        """Where the services and the passive ports listen."""
+        return self.listen or self.vip
+
+    @property
+    def management(self) -> tuple[str, int]:
+        """Where the health document and the commands are served."""
+        return self.management_address or self.vip, self.management_port
+
+
+class Replication(_Section, frozen=True):
+    """How the replicators work. `mode: none` means that there are none, and every ftpnode publishes by itself."""
+
+    mode: Literal["full-mesh", "none"] = "full-mesh"
+    prepare_timeout_s: Seconds = 5.0
+    lease_s: Seconds = 3.0
+    reconnect_s: Seconds = 1.0
+    scan_interval_s: Seconds = 3600.0
+    canary_interval_s: Seconds = 5.0
+    tombstone_days: Count = 60
+    staged_expiry_s: Seconds = 3600.0
+    inline_bytes: Annotated[int, Meta(ge=0, le=1 << 20)] = 64 << 10
+    conflict_store_bytes: Bytes = 10 << 30
+    missing_at_scan: Literal["heal", "delete"] = "heal"
+    disk_reserve_bytes: Bytes = 64 << 20
+
+
+class Limits(_Section, frozen=True):
+    """Bounds on clients, on every node."""
+
+    sessions: Count = 2000
+    sessions_per_address: Count = 200
+    login_timeout_s: Seconds = 30.0
+    login_attempts: Count = 3
+    login_delay_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
+    idle_timeout_s: Seconds = 300.0
+    transfer_stall_s: Seconds = 60.0
+    passive_accept_s: Seconds = 30.0
+    password_checks_at_once: Annotated[int, Meta(ge=1, le=64)] = 2
+    publishes_at_once: Annotated[int, Meta(ge=1, le=256)] = 16
+    publish_timeout_s: Seconds = 30.0
+
+
+class Settings(_Section, frozen=True):
+    """A whole cluster.yaml."""
+
+    cluster: Cluster
+    accounts: dict[Name, Account]
+    sites: dict[Name, Site]
+    nodes: dict[Name, Node]
+    balancer: Balancer
+    replication: Replication = Replication()
+    limits: Limits = Limits()

@@ -1,0 +1,174 @@
+"""The rules of cluster.yaml that one field alone cannot show: names that must exist, ports that must not meet.
+
+Pure, but for `missing_files`, which looks at the disk and is asked for separately by who runs on that host.
+"""
+
+import ipaddress
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from cluster.password import is_password_hash
+from cluster.problem import Problem
+from cluster.settings import Account, Balancer, Node, Right, Settings
+from cluster.tree_path import complaint
+
+
+def broken_rules(settings: Settings) -> tuple[Problem, ...]:
+    """Every rule that these settings break, in the order of the file."""
+    return (
+        *_accounts(settings),
+        *_sites(settings),
+        *_nodes(settings),
+        *_balancer(settings),
+        *_policies(settings),
+    )
+
+
+def missing_files(files: dict[str, Path]) -> tuple[Problem, ...]:
+    """The files (by their path in the settings) that cannot be read on this host."""
+    fix = "`tripod init` writes keys and certificates; or mend the path"
+    return tuple(Problem(where, f"{path} is not there", fix) for where, path in files.items() if not path.is_file())
+
+
+def node_files(settings: Settings, name: str) -> dict[str, Path]:
+    """The files that the programs of node `name` need."""
+    node = settings.nodes[name]
+    return {
+        "cluster.ca": settings.cluster.ca,
+        "cluster.token_key": settings.cluster.token_key,
+        "cluster.management_token": settings.cluster.management_token,
+        f"nodes.{name}.certificate": node.certificate,
+        f"nodes.{name}.key": node.key,
+    }
+
+
+def balancer_files(settings: Settings) -> dict[str, Path]:
+    """The files that the balancer needs."""
+    return {
+        "cluster.token_key": settings.cluster.token_key,
+        "cluster.management_token": settings.cluster.management_token,
+        "balancer.certificate": settings.balancer.certificate,
+        "balancer.key": settings.balancer.key,
+    }
+
+
+def _accounts(settings: Settings) -> Iterator[Problem]:
+    if not settings.accounts:
+        yield Problem("accounts", "has no account", "add at least one")
+    for name, account in settings.accounts.items():
+        yield from _account(f"accounts.{name}", account)
+
+
+def _account(where: str, account: Account) -> Iterator[Problem]:
+    home = account.home
+    wrong = None if home == "/" else complaint(home.removeprefix("/"))
+    if not home.startswith("/") or wrong:
+        why = wrong or "it does not begin with /"
+        yield Problem(f"{where}.home", f"{home!r} is not a folder of the root: {why}", "write it as /Station or /")
+    if account.password is None and set(account.rights) - {Right.READ}:
+        fix = "give it a password (`tripod password` makes the hash), or leave `read` alone"
+        yield Problem(f"{where}.rights", "lets an anonymous account change things", fix)
+    if account.password is not None and not is_password_hash(account.password):
+        fix = "`tripod password` makes the hash; never write the password itself"
+        yield Problem(f"{where}.password", "is not an argon2id hash", fix)
+
+
+def _sites(settings: Settings) -> Iterator[Problem]:
+    for name, site in settings.sites.items():
+        for number, account in enumerate(site.accounts):
+            if account not in settings.accounts:
+                fix = f"use one of: {', '.join(settings.accounts)}"
+                yield Problem(f"sites.{name}.accounts[{number}]", f"there is no account {account!r}", fix)
+        if any(ord(character) < 0x20 for character in site.greeting):
+            yield Problem(f"sites.{name}.greeting", "has a control character", "write one line of text")
+    by_port: dict[int, str] = {}
+    for name, site in settings.sites.items():
+        if site.port in by_port:
+            yield Problem(
+                f"sites.{name}.port", f"{site.port} is the port of {by_port[site.port]} too", "give it its own"
+            )
+        by_port[site.port] = name
+
+
+def _nodes(settings: Settings) -> Iterator[Problem]:
+    if not settings.nodes:
+        yield Problem("nodes", "has no node", "add at least one; two make it redundant")
+    for name, node in settings.nodes.items():
+        yield from _node(f"nodes.{name}", node, {site.port for site in settings.sites.values()})
+    for (one, first), (other, second) in itertools.combinations(settings.nodes.items(), 2):
+        if first.root == second.root:
+            yield Problem(f"nodes.{other}.root", f"is the root of {one} too", "every node has a root of its own")
+        if first.state == second.state:
+            yield Problem(f"nodes.{other}.state", f"is the state folder of {one} too", "every node has its own")
+        if first.address == second.address:
+            yield Problem(
+                f"nodes.{other}.address", f"is the address of {one} too", "every node has an address of its own"
+            )
+
+
+def _node(where: str, node: Node, site_ports: set[int]) -> Iterator[Problem]:
+    yield from _range(f"{where}.passive_ports", node.passive_ports.first, node.passive_ports.last)
+    taken: dict[int, str] = dict.fromkeys(site_ports, "a site")
+    for field in ("management_port", "replicator_management_port", "peer_port"):
+        port = getattr(node, field)
+        if port in taken:
+            yield Problem(f"{where}.{field}", f"{port} is the port of {taken[port]} too", "choose a free one")
+        taken[port] = field
+    inside = sorted(port for port in taken if port in node.passive_ports.all())
+    if inside:
+        what = f"contains port {inside[0]}, which is {taken[inside[0]]}"
+        yield Problem(f"{where}.passive_ports", what, "move the range")
+    if node.state.is_relative_to(node.root):
+        yield Problem(f"{where}.state", "lies in the root, where clients could reach it", "put it beside the root")
+
+
+def _balancer(settings: Settings) -> Iterator[Problem]:
+    balancer = settings.balancer
+    yield from _range("balancer.passive_ports", balancer.passive_ports.first, balancer.passive_ports.last)
+    taken: dict[int, str] = {}
+    for name, service in balancer.services.items():
+        where = f"balancer.services.{name}"
+        if service.site not in settings.sites:
+            fix = f"use one of: {', '.join(settings.sites)}"
+            yield Problem(f"{where}.site", f"there is no site {service.site!r}", fix)
+        if service.port in taken:
+            yield Problem(f"{where}.port", f"{service.port} is the port of {taken[service.port]} too", "choose another")
+        taken[service.port] = name
+        if service.port in balancer.passive_ports.all():
+            yield Problem(f"{where}.port", "lies in balancer.passive_ports", "move one of them")
+    if not balancer.source_addresses:
+        fix = "name the addresses from which the balancer connects to the nodes"
+        yield Problem("balancer.source_addresses", "is empty, so no node believes the balancer", fix)
+    yield from _addresses(balancer)
+
+
+def _addresses(balancer: Balancer) -> Iterator[Problem]:
+    texts = {"balancer.vip": balancer.vip} | {
+        f"balancer.source_addresses[{number}]": text for number, text in enumerate(balancer.source_addresses)
+    }
+    for number, entry in enumerate(balancer.advertise):
+        texts[f"balancer.advertise[{number}].address"] = entry.address
+        try:
+            ipaddress.ip_network(entry.clients)
+        except ValueError as error:
+            where = f"balancer.advertise[{number}].clients"
+            yield Problem(where, str(error), "write a network such as 192.0.2.0/24")
+    for where, text in texts.items():
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            yield Problem(where, f"{text!r} is not an IP address", "write an address such as 192.0.2.10")
+
+
+def _policies(settings: Settings) -> Iterator[Problem]:
+    alone = settings.replication.mode == "none" or len(settings.nodes) < 2
+    for name, account in settings.accounts.items():
+        if alone and account.policy != "local" and account.when_short == "refuse":
+            fix = "use `policy: local`, or add a node, or `when_short: degrade`"
+            yield Problem(f"accounts.{name}.policy", "asks for copies on other nodes, and there are none", fix)
+
+
+def _range(where: str, first: int, last: int) -> Iterator[Problem]:
+    if last < first:
+        yield Problem(where, f"ends ({last}) before it begins ({first})", "swap them")

@@ -1,0 +1,67 @@
+"""Paths in the replicated tree: relative to the root folder, `/` between names, canonical, never out of the root.
+
+`Station/ABCD/file.rnx` is a tree path; the root itself is the empty string. Everything that comes from a client, a
+peer or a settings file passes `complaint()` before it reaches a disk.
+"""
+
+from pathlib import Path
+from typing import Final
+
+RESERVED: Final = ".tripod"
+"""The folder in the root that belongs to Tripod itself: staging, conflict store, marker. Nobody else may name it."""
+
+STAGING: Final = f"{RESERVED}/staging"
+CONFLICTS: Final = f"{RESERVED}/conflicts"
+
+MAX_NAME_BYTES: Final = 255
+MAX_PATH_BYTES: Final = 4000
+
+
+def complaint(path: str) -> str | None:
+    """Why `path` is not a canonical tree path of a user's entry, or None when it is one.
+
+    Refused: the empty path, a leading or trailing slash, empty, `.` or `..` components, control characters, lone
+    surrogates (bytes that are not UTF-8), names over 255 bytes, and the reserved folder.
+    """
+    try:
+        size_bytes = len(path.encode())
+    except UnicodeEncodeError:
+        return "the name is not valid UTF-8"
+    if not 0 < size_bytes <= MAX_PATH_BYTES:
+        return f"the path is empty or longer than {MAX_PATH_BYTES} bytes"
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in path):
+        return "the name has a control character"
+    names = path.split("/")
+    if any(name in {"", ".", ".."} for name in names):
+        return "the path is not canonical"
+    if any(len(name.encode()) > MAX_NAME_BYTES for name in names):
+        return f"a name is longer than {MAX_NAME_BYTES} bytes"
+    if names[0] == RESERVED:
+        return f"{RESERVED} belongs to Tripod"
+    return None
+
+
+def is_tree_path(path: str) -> bool:
+    """Whether `path` may be the path of a user's entry."""
+    return complaint(path) is None
+
+
+def parent(path: str) -> str:
+    """The tree path of the folder that holds `path`; the root is the empty string."""
+    return path.rpartition("/")[0]
+
+
+def parents(path: str) -> tuple[str, ...]:
+    """Every folder above `path`, outermost first, without the root."""
+    names = path.split("/")[:-1]
+    return tuple("/".join(names[: count + 1]) for count in range(len(names)))
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether `path` lies in `folder` at any depth; everything lies below the root."""
+    return folder == "" or path.startswith(folder + "/")
+
+
+def on_disk(root: Path, path: str) -> Path:
+    """Where a tree path stands on this node's disk."""
+    return root / path if path else root
