@@ -1,5 +1,6 @@
 """Asks for the time: the one place in the project that does. Everything else takes the moment as an argument."""
 
+import datetime
 import time
 
 
@@ -16,3 +17,8 @@ def now_ns() -> int:
 def monotonic_s() -> float:
     """Seconds on a clock that never goes back; for deadlines and durations, meaningless across processes."""
     return time.monotonic()
+
+
+def utc_now() -> datetime.datetime:
+    """The moment as the wall clock shows it, in UTC; for certificates and reports."""
+    return datetime.datetime.now(datetime.UTC)
