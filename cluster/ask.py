@@ -1,0 +1,68 @@
+"""Asks a program's management endpoint: a document, or an action with the cluster's token."""
+
+import http.client
+import urllib.parse
+from typing import TypeVar
+
+import msgspec
+
+Document = TypeVar("Document", bound=msgspec.Struct)
+
+TIMEOUT_S = 3.0
+_MAX_ANSWER_BYTES = 16 << 20
+
+
+class UnreachableError(Exception):
+    """Nobody answered at the address, or with something else than the document: the message says which and why."""
+
+
+class RefusedError(Exception):
+    """The program understood and said no; the message is its reason."""
+
+
+def get_document(
+    address: tuple[str, int], name: str, kind: type[Document], *, timeout_s: float = TIMEOUT_S
+) -> Document:
+    """GET /name at the management address; UnreachableError when that fails."""
+    return _decode(address, _ask(address, "GET", f"/{name}", {}, timeout_s), kind)
+
+
+def post_action(
+    address: tuple[str, int],
+    name: str,
+    kind: type[Document],
+    *,
+    token: str,
+    timeout_s: float = TIMEOUT_S,
+    **query: str,
+) -> Document:
+    """POST /name with the token; RefusedError when the program refuses, UnreachableError when it does not answer."""
+    path = f"/{name}?{urllib.parse.urlencode(query)}" if query else f"/{name}"
+    return _decode(address, _ask(address, "POST", path, {"Authorization": f"Bearer {token}"}, timeout_s), kind)
+
+
+def _ask(address: tuple[str, int], method: str, path: str, headers: dict[str, str], timeout_s: float) -> bytes:
+    connection = http.client.HTTPConnection(*address, timeout=timeout_s)
+    try:
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        body = response.read(_MAX_ANSWER_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        raise UnreachableError(f"{_shown(address)} does not answer: {error}") from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        text = body.decode(errors="replace").strip()
+        raise RefusedError(f"{_shown(address)} refused {path}: {response.status} {text}")
+    return body
+
+
+def _decode(address: tuple[str, int], body: bytes, kind: type[Document]) -> Document:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UnreachableError(f"{_shown(address)} answered with something else: {error}") from error
+
+
+def _shown(address: tuple[str, int]) -> str:
+    return f"{address[0]}:{address[1]}"

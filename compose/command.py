@@ -1,0 +1,193 @@
+"""The `tripod` command: look after a cluster's file, its nodes, and the lab."""
+
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+import msgspec
+from rich.console import Console
+
+from cluster.ask import RefusedError, UnreachableError, post_action
+from cluster.clock import utc_now
+from cluster.durable_file import write_durably
+from cluster.health import FtpnodeHealth
+from cluster.password import hash_password
+from cluster.problem import ConfigError
+from cluster.read_settings import examine_settings, read_settings
+from cluster.settings import Settings
+from cluster.settings_rules import balancer_files, missing_files, node_files
+from compose.lab.process import PartFailedError
+from compose.lab.run import Lab, LabOptions
+from compose.lab.view import view_for
+from compose.new_cluster import loopback_plan, write_cluster
+from compose.show import show_passwords, show_report, show_status
+from compose.status import ClusterStatus, cluster_status
+
+_config = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    default=Path("cluster.yaml"),
+    envvar="TRIPOD_CONFIG",
+    show_default=True,
+    help="The cluster's file.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tripod-ftp")
+def main() -> None:
+    """Look after a Tripod cluster."""
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--host", help="Look too for the files that this host needs: a node's name, or `balancer`.")
+def check(file: Path, host: str | None) -> None:
+    """Say every mistake in FILE, with its place and the fix; exit status 1 when there is one."""
+    settings, problems = examine_settings(file)
+    if settings is not None and host is not None:
+        problems += missing_files(_host_files(settings, host))
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        click.echo(f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}", err=True)
+        sys.exit(1)
+    assert settings is not None, "no problems, so settings"
+    click.echo(f"{file} is good: {len(settings.nodes)} nodes, {len(settings.accounts)} accounts")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--nodes", type=click.IntRange(1, 100), default=2, show_default=True)
+@click.option("--name", default="tripod", show_default=True, help="The cluster's name.")
+def init(folder: Path, nodes: int, name: str) -> None:
+    """Write a working cluster.yaml, a CA, certificates, keys and new passwords into FOLDER.
+
+    The addresses are loopback ones, so that everything can be tried at once on this host; replace them with your own.
+    """
+    try:
+        passwords = write_cluster(folder, loopback_plan(name, nodes), utc_now())
+    except OSError as error:
+        _give_up(f"{error.filename or folder}: {error.strerror}; choose another folder")
+    show_passwords(Console(), folder / "cluster.yaml", passwords)
+
+
+@main.command()
+@click.password_option(help="The password; asked for when not given.")
+def password(password: str) -> None:
+    """Print the argon2id hash of a password, for cluster.yaml."""
+    click.echo(hash_password(password))
+
+
+@main.command()
+@click.argument("node")
+@_config
+def drain(node: str, file: Path) -> None:
+    """Empty NODE: no new sessions, transfers finish, the balancer moves its sessions elsewhere."""
+    _act(file, node, "drain")
+
+
+@main.command()
+@click.argument("node")
+@_config
+def enable(node: str, file: Path) -> None:
+    """Let NODE take sessions again."""
+    _act(file, node, "enable")
+
+
+@main.command()
+@_config
+@_json
+def status(file: Path, *, as_json: bool) -> None:
+    """Show the balancer, every node, its replicator and what each is owed."""
+    found = cluster_status(_settings(file))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        show_status(Console(), found)
+    sys.exit(0 if _all_answer(found) else 1)
+
+
+@main.command()
+@click.option("--nodes", type=click.IntRange(1, 20), default=2, show_default=True)
+@click.option("--stations", type=click.IntRange(0, 200), default=40, show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=1), default=60.0, show_default=True)
+@click.option(
+    "--hour-seconds", type=click.FloatRange(min=1), default=10.0, show_default=True, help="Length of an hour."
+)
+@click.option("--chaos", is_flag=True, help="Kill (SIGKILL) and restart one part after another.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep all files in this (new) folder.")
+@click.option("--real-files", type=click.Path(path_type=Path, file_okay=False), help="Send these station files too.")
+def lab(report_file: Path | None, keep: Path | None, **given: object) -> None:
+    """Run a whole cluster and its clients on loopback addresses, and judge what was promised and what was kept."""
+    options = msgspec.convert(given, LabOptions)
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="tripod-lab-") as temporary:
+        folder = (keep or Path(temporary) / "lab").resolve()
+        try:
+            running = Lab(options, folder, stop)
+            with view_for(console) as view:
+                report = running.run(view)
+        except PartFailedError as error:
+            _give_up(str(error))
+        except OSError as error:
+            _give_up(f"{error.filename or folder}: {error.strerror}")
+        if report_file is not None:
+            write_durably(report_file, msgspec.json.format(msgspec.json.encode(report)))
+    show_report(console, report)
+    sys.exit(0 if report.good else 1)
+
+
+def _settings(file: Path) -> Settings:
+    try:
+        return read_settings(file)
+    except ConfigError as error:
+        _give_up(str(error))
+
+
+def _host_files(settings: Settings, host: str) -> dict[str, Path]:
+    if host == "balancer":
+        return balancer_files(settings)
+    if host not in settings.nodes:
+        _give_up(f"there is no node {host!r}; known: {', '.join(settings.nodes)}, balancer")
+    return node_files(settings, host)
+
+
+def _act(file: Path, node: str, action: str) -> None:
+    settings = _settings(file)
+    if node not in settings.nodes:
+        _give_up(f"there is no node {node!r}; known: {', '.join(settings.nodes)}")
+    address = settings.nodes[node].address, settings.nodes[node].management_port
+    try:
+        token = settings.cluster.management_token.read_text(encoding="ascii").strip()
+        health = post_action(address, action, FtpnodeHealth, token=token)
+    except (UnreachableError, RefusedError) as error:
+        _give_up(str(error))
+    except OSError as error:
+        _give_up(f"{error.filename}: {error.strerror}; it is needed to command a node")
+    click.echo(f"{node} is {health.state}, {health.sessions} sessions, {health.transfers} transfers")
+
+
+def _all_answer(found: ClusterStatus) -> bool:
+    return found.balancer is not None and all(node is not None for node in found.nodes.values())
+
+
+def _give_up(message: str) -> NoReturn:
+    click.echo(f"tripod: {message}", err=True)
+    sys.exit(1)

@@ -1,0 +1,51 @@
+"""Breaks the lab on purpose: a thread that kills parts, restarts them, and waits until all is well before the next."""
+
+import random
+import threading
+from collections.abc import Callable
+
+from compose.lab.fault import kill_plans
+from compose.lab.parts import Parts
+from compose.lab.process import PartFailedError
+from compose.lab.report import Fault
+
+_RECOVERY_S = 30.0
+
+
+class Faults:
+    """`done` lists what was broken; after `stop()` every part runs again."""
+
+    def __init__(self, parts: Parts, nodes: list[str], chance: random.Random, clock: Callable[[], float]) -> None:
+        self.done: list[Fault] = []
+        self.failure: PartFailedError | None = None
+        self._parts = parts
+        self._plans = kill_plans(nodes, chance)
+        self._clock = clock
+        self._began_s = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="faults")
+
+    def start(self) -> None:
+        """Begin to break things."""
+        self._began_s = self._clock()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Break nothing more; returns when what was down has been started again."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        for plan in self._plans:
+            if self._stop.wait(plan.rest_s):
+                return
+            self._parts.kill(plan.parts)
+            self.done.append(Fault(at_s=round(self._clock() - self._began_s, 2), what=f"SIGKILL {plan.what}"))
+            self._stop.wait(plan.down_s)
+            self._parts.restart(plan.parts)
+            try:
+                self._parts.wait_until(self._parts.all_usable, self._stop, _RECOVERY_S)
+            except PartFailedError as failure:
+                self.failure = failure
+                return

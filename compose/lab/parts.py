@@ -1,0 +1,111 @@
+"""The programs of the lab's cluster: starts them, says how they are, kills and restarts them for the faults."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from cluster.ask import RefusedError, UnreachableError, get_document
+from cluster.health import BalancerHealth, FtpnodeHealth
+from cluster.settings import Settings
+from compose.lab.process import Process
+
+Health = TypeVar("Health", bound=msgspec.Struct)
+
+_EVERY_S = 0.1
+_ASK_TIMEOUT_S = 1.0
+_END_TIMEOUT_S = 10.0
+
+
+class Parts:
+    """Every replicator, every ftpnode and the balancer; `down` are those that a fault holds down on purpose."""
+
+    def __init__(self, settings: Settings, file: Path, logs: Path, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.down: set[str] = set()
+        config = ["--config", str(file), "--log-format", "text"]
+        self._processes: dict[str, Process] = {}
+        for node in settings.nodes:
+            replicator = ["replicator", "run", *config, "--node", node]
+            self._add(f"{node}.replicator", replicator, logs)
+            self._add(f"{node}.ftpnode", ["ftpnode", *config, "--node", node], logs)
+        self._add("balancer", ["balancer", "run", *config], logs)
+
+    def _add(self, name: str, arguments: list[str], logs: Path) -> None:
+        self._processes[name] = Process(name, arguments, logs / f"{name}.log")
+
+    def start(self) -> None:
+        """Start all of them."""
+        for process in self._processes.values():
+            process.start()
+
+    def end(self) -> None:
+        """End all of them: the balancer first, then the ftpnodes, the replicators last."""
+        ordered = list(reversed(self._processes.values()))
+        for process in ordered:
+            process.end(_END_TIMEOUT_S)
+
+    def kill(self, names: tuple[str, ...]) -> None:
+        """SIGKILL these."""
+        with self._lock:
+            self.down |= set(names)
+            for name in names:
+                self._processes[name].kill()
+
+    def restart(self, names: tuple[str, ...]) -> None:
+        """Start these again."""
+        with self._lock:
+            for name in names:
+                self._processes[name].start()
+            self.down -= set(names)
+
+    def demand_running(self) -> None:
+        """PartFailedError when one ended although no fault killed it."""
+        with self._lock:
+            for name, process in self._processes.items():
+                if name not in self.down:
+                    process.demand_running()
+
+    def balancer_health(self) -> BalancerHealth | None:
+        """What the balancer says of itself, None when it does not answer."""
+        return _health(self._settings.balancer.management, BalancerHealth)
+
+    def node_health(self, name: str) -> FtpnodeHealth | None:
+        """What a node's ftpnode says of itself, None when it does not answer."""
+        node = self._settings.nodes[name]
+        return _health((node.address, node.management_port), FtpnodeHealth)
+
+    def all_usable(self) -> bool:
+        """Whether the balancer is up and would send clients to every node."""
+        health = self.balancer_health()
+        return health is not None and all(node.usable for node in health.nodes) and bool(health.nodes)
+
+    def nothing_owed(self) -> bool:
+        """Whether every replicator knows every peer in sync and lacks nothing, and neither does a peer."""
+        for name in self._settings.nodes:
+            health = self.node_health(name)
+            if health is None or health.replicator is None or health.replicator.wanted_files:
+                return False
+            if not all(peer.in_sync and peer.backlog_files == 0 for peer in health.replicator.peers):
+                return False
+        return True
+
+    def wait_until(self, condition: Callable[[], bool], stop: threading.Event, timeout_s: float) -> bool:
+        """Poll until `condition` holds (True), or the time is over or `stop` is set (False)."""
+        deadline_s = self._clock() + timeout_s
+        while not condition():
+            self.demand_running()
+            if stop.wait(_EVERY_S) or self._clock() > deadline_s:
+                return False
+        return True
+
+
+def _health(address: tuple[str, int], kind: type[Health]) -> Health | None:
+    try:
+        return get_document(address, "health", kind, timeout_s=_ASK_TIMEOUT_S)
+    except (UnreachableError, RefusedError):
+        return None

@@ -1,0 +1,91 @@
+"""Judges a lab run: what the clients were promised against what stands on every disk. Pure: values in, a report out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from compose.lab.tree import Tree, differences
+from stations.journal import Event
+from stations.ledger import Downloads, Expectation, Percentiles, counts, what_must_stand
+
+
+class Uploads(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts to upload; `lost` counts acknowledged contents that a node does not hold after settling."""
+
+    started: int
+    acknowledged: int
+    client_errors: int
+    lost: int
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the lab broke, `at_s` seconds after the clients began."""
+
+    at_s: float
+    what: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON that `tripod lab --report FILE` writes."""
+
+    uploads: Uploads
+    downloads: Downloads
+    nodes_identical: bool
+    violations: int
+    settled: bool
+    ack_seconds: Percentiles
+    replication_seconds: Percentiles
+    faults: tuple[Fault, ...]
+    missing: tuple[str, ...] = ()
+    different: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was lost, corrupt, different, or seen by who must not see it."""
+        broken = self.uploads.lost or self.downloads.corrupt or self.violations
+        return self.nodes_identical and self.settled and not broken
+
+
+def judge(
+    events: Sequence[Event],
+    trees: Mapping[str, Tree],
+    *,
+    faults: Iterable[Fault],
+    replication_seconds: Percentiles,
+    settled: bool,
+) -> Report:
+    """The report on a run, from the clients' journal and the disks after settling."""
+    found = counts(events)
+    missing = tuple(_missing(what_must_stand(events).values(), trees))
+    different = tuple(f"{path}: {held}" for path, held in differences(dict(trees)).items())
+    return Report(
+        uploads=Uploads(
+            started=found.uploads.started,
+            acknowledged=found.uploads.acknowledged,
+            client_errors=found.uploads.client_errors,
+            lost=len(missing),
+        ),
+        downloads=found.downloads,
+        nodes_identical=not different,
+        violations=found.violations,
+        settled=settled,
+        ack_seconds=found.ack_seconds,
+        replication_seconds=replication_seconds,
+        faults=tuple(faults),
+        missing=missing[:50],
+        different=different[:50],
+    )
+
+
+def _missing(expectations: Iterable[Expectation], trees: Mapping[str, Tree]) -> Iterable[str]:
+    """One line for each acknowledged content that a node holds neither under its path nor in its conflict store."""
+    for expected in expectations:
+        without = [node for node, tree in trees.items() if not _held(expected, tree)]
+        if without:
+            yield f"{expected.path} on {', '.join(without)}"
+
+
+def _held(expected: Expectation, tree: Tree) -> bool:
+    if expected.acknowledged is None:
+        return True
+    return expected.holds(tree.entries.get(expected.path)) or expected.acknowledged in tree.kept

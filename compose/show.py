@@ -1,0 +1,87 @@
+"""Draws what `tripod` prints: new passwords, the cluster's status, a lab's report; colour only on a terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from compose.lab.report import Report
+from compose.status import ClusterStatus
+
+_STYLES = {"ready": "green", "draining": "yellow", "joining": "yellow", "failed": "red", "silent": "bold red"}
+
+
+def show_passwords(console: Console, file: Path, passwords: Mapping[str, str]) -> None:
+    """The new accounts, once: the passwords are stored nowhere else."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("account")
+    table.add_column("password (shown this once)")
+    for account, password in passwords.items():
+        table.add_row(account, password)
+    console.print(table)
+    console.print(f"\nwrote {file}; next: tripod check {file}", highlight=False, soft_wrap=True)
+
+
+def show_status(console: Console, status: ClusterStatus) -> None:
+    """One line for the balancer, one for each node."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("part", "state", "sessions", "transfers", "files", "backlog", "conflicts", "notices"):
+        table.add_column(name, justify="left" if name in {"part", "state", "notices"} else "right")
+    balancer = status.balancer
+    if balancer is None:
+        table.add_row("balancer", _state("silent"))
+    else:
+        table.add_row("balancer", _state(balancer.state), str(balancer.sessions), str(balancer.transfers))
+    unusable = {node.node: node.why for node in balancer.nodes if not node.usable} if balancer else {}
+    for name, node in status.nodes.items():
+        if node is None:
+            table.add_row(name, _state("silent"), "", "", "", "", "", unusable.get(name, ""))
+            continue
+        replicator = node.replicator
+        backlog = sum(peer.backlog_files for peer in replicator.peers) if replicator else 0
+        said = (*node.notices, *(replicator.notices if replicator else ()), unusable.get(name, ""))
+        table.add_row(
+            name,
+            _state(node.state),
+            str(node.sessions),
+            str(node.transfers),
+            str(replicator.files) if replicator else "",
+            str(backlog) if replicator else "",
+            str(replicator.conflicts) if replicator else "",
+            "; ".join(text for text in said if text),
+        )
+    console.print(table)
+
+
+def show_report(console: Console, report: Report) -> None:
+    """What a lab run found."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    uploads, downloads = report.uploads, report.downloads
+    table.add_row("uploads", f"{uploads.acknowledged} acknowledged of {uploads.started}, {uploads.client_errors} cut")
+    table.add_row("lost", Text(str(uploads.lost), style="bold red" if uploads.lost else "green"))
+    table.add_row("downloads", f"{downloads.finished} finished, {downloads.client_errors} cut")
+    table.add_row("corrupt", Text(str(downloads.corrupt), style="bold red" if downloads.corrupt else "green"))
+    table.add_row("faults", str(len(report.faults)))
+    table.add_row("226 after", _seconds(report.ack_seconds.p50, report.ack_seconds.p99))
+    table.add_row("on every node after", _seconds(report.replication_seconds.p50, report.replication_seconds.p99))
+    identical = report.nodes_identical and report.settled
+    table.add_row("nodes identical", Text("yes" if identical else "NO", style="green" if identical else "bold red"))
+    if report.violations:
+        table.add_row("violations", Text(str(report.violations), style="bold red"))
+    console.print(table)
+    for line in (*report.missing, *report.different):
+        console.print(Text(f"  {line}", style="red"), soft_wrap=True)
+
+
+def _state(state: str) -> Text:
+    return Text(state, style=_STYLES.get(state, ""))
+
+
+def _seconds(p50: float | None, p99: float | None) -> str:
+    if p50 is None or p99 is None:
+        return "nothing measured"
+    return f"{p50 * 1000:.0f} ms (median), {p99 * 1000:.0f} ms (99 of 100)"
