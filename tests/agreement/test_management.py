@@ -1,0 +1,57 @@
+"""The management endpoint: health for all, actions for who has the token, and clear refusals."""
+
+import prometheus_client
+import pytest
+
+from cluster.ask import RefusedError, UnreachableError, get_document, post_action
+from cluster.health import FtpnodeHealth, NodeState, ReplicatorHealth
+from cluster.management import Management, ManagementThread
+from tests.kit.cluster_folder import free_network
+
+HEALTH = FtpnodeHealth(node="node1", state=NodeState.READY, sessions=3)
+
+
+async def _drain(query) -> FtpnodeHealth:
+    if query:
+        raise ValueError("drain takes no parameters")
+    return FtpnodeHealth(node="node1", state=NodeState.DRAINING)
+
+
+@pytest.fixture
+def address():
+    address = (f"{free_network()}.1", 8021)
+    registry = prometheus_client.CollectorRegistry()
+    prometheus_client.Counter("uploads", "Uploads", registry=registry).inc()
+    management = Management(health=lambda: HEALTH, registry=registry, token="secret", actions={"drain": _drain})
+    thread = ManagementThread(management, *address)
+    yield address
+    thread.stop()
+
+
+def test_the_health_document_comes_back_as_it_is(address) -> None:
+    assert get_document(address, "health", FtpnodeHealth) == HEALTH
+
+
+def test_an_action_needs_the_token(address) -> None:
+    assert post_action(address, "drain", FtpnodeHealth, token="secret").state is NodeState.DRAINING
+    with pytest.raises(RefusedError, match="403"):
+        post_action(address, "drain", FtpnodeHealth, token="guess")
+
+
+def test_refusals_say_why(address) -> None:
+    with pytest.raises(RefusedError, match="400 drain takes no parameters"):
+        post_action(address, "drain", FtpnodeHealth, token="secret", when="now")
+    with pytest.raises(RefusedError, match="404"):
+        post_action(address, "explode", FtpnodeHealth, token="secret")
+    with pytest.raises(RefusedError, match="404"):
+        get_document(address, "passwords", FtpnodeHealth)
+
+
+def test_somebody_elses_answer_is_not_taken_for_a_document(address) -> None:
+    with pytest.raises(UnreachableError, match="something else"):
+        get_document(address, "health", ReplicatorHealth)
+
+
+def test_silence_is_said() -> None:
+    with pytest.raises(UnreachableError, match="does not answer"):
+        get_document((f"{free_network()}.1", 8021), "health", FtpnodeHealth)

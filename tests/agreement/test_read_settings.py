@@ -1,0 +1,129 @@
+"""cluster.yaml: every mistake is reported with its place and the fix, and nothing but ConfigError comes out."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cluster.problem import ConfigError
+from cluster.read_settings import examine_settings, read_settings
+from cluster.settings import Right
+from compose.new_cluster import loopback_plan, render
+
+GOOD = render(loopback_plan("test", 2), {"station": "a", "lansurvey": "b", "servicedesk": "c"})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "cluster.yaml"
+
+
+def test_a_new_file_is_good_and_typed(file: Path) -> None:
+    file.write_text(GOOD)
+    read = read_settings(file)
+    assert read.accounts["anonymous"].rights == (Right.READ,)
+    assert read.accounts["anonymous"].password is None
+    assert read.nodes["node2"].address == "127.0.0.12"
+    assert read.balancer.services["public"].site == "public"
+
+
+def test_relative_paths_start_at_the_folder_of_the_file(file: Path) -> None:
+    file.write_text(GOOD)
+    assert read_settings(file).nodes["node1"].root == file.parent / "node1/root"
+
+
+MISTAKES = [
+    ("tls: optional", "tls: optinal", "accounts.station.tls", "use one of: optional, required"),
+    ("policy: any-peer", "polcy: any-peer", "accounts.station.polcy", "did you mean `policy`?"),
+    ("rights: [read]", "rights: [read, fly]", "accounts.anonymous.rights[1]", "use one of: read, write"),
+    ("rights: [read]", "rights: [read, write]", "accounts.anonymous.rights", "leave `read` alone"),
+    ("home: /Data", "home: /../etc", "accounts.lansurvey.home", "write it as /Station"),
+    ("home: /Data", "home: /.tripod", "accounts.lansurvey.home", "write it as /Station"),
+    ("accounts: [anonymous]", "accounts: [anonymus]", "sites.public.accounts[0]", "use one of: station"),
+    ("accounts: [anonymous]", "accounts: anonymous", "sites.public.accounts", "write it as [one, two]"),
+    ("    port: 2122", "    port: 2121", "sites.public.port", "give it its own"),
+    ("    port: 2122", "    port: 70000", "sites.public.port", "write a value of that kind"),
+    ("    port: 2122", "    port: high", "sites.public.port", "write a value of that kind"),
+    ("  vip: 127.0.0.10", "  vip: nowhere", "balancer.vip", "write an address"),
+    ("first: 30000, last: 30999", "first: 30999, last: 30000", "nodes.node1.passive_ports", "swap them"),
+    ("first: 30000, last: 30999", "first: 2000, last: 3000", "nodes.node1.passive_ports", "move the range"),
+    ("state: node1/state", "state: node1/root/state", "nodes.node1.state", "beside the root"),
+    ("root: node2/root", "root: node1/root", "nodes.node2.root", "a root of its own"),
+    ("address: 127.0.0.12", "address: 127.0.0.11", "nodes.node2.address", "an address of its own"),
+    ("site: public", "site: pubic", "balancer.services.public.site", "use one of: ingest, public"),
+    ("source_addresses: [127.0.0.10]", "source_addresses: []", "balancer.source_addresses", "name the addresses"),
+    ("mode: full-mesh", "mode: half-mesh", "replication.mode", "use one of: full-mesh, none"),
+    ("  token_key: keys/token.key", "  # gone", "cluster.token_key", "add it"),
+    ("limits:", "limit:", "limit", "did you mean `limits`?"),
+    ('greeting: "test ingest', 'greeting: "a\\nb', "sites.ingest.greeting", "write one line"),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "fix"), MISTAKES, ids=[mistake[2] + mistake[1] for mistake in MISTAKES]
+)
+def test_a_mistake_is_reported_with_its_line_its_path_and_the_fix(
+    file: Path, old: str, new: str, where: str, fix: str
+) -> None:
+    assert old in GOOD
+    file.write_text(GOOD.replace(old, new, 1))
+    _, problems = examine_settings(file)
+    found = {problem.where.partition(": ")[2]: problem for problem in problems}
+    assert where in found, problems
+    assert fix in found[where].fix
+    assert found[where].where.startswith(str(file))
+
+
+def test_one_mistake_does_not_hide_another(file: Path) -> None:
+    file.write_text(GOOD.replace("tls: required", "tls: yes please").replace("interval_s: 1.0", "interval_s: -1"))
+    _, problems = examine_settings(file)
+    assert {problem.where.partition(": ")[2] for problem in problems} == {
+        "accounts.servicedesk.tls",
+        "balancer.probe.interval_s",
+    }
+
+
+def test_a_password_written_in_clear_is_refused_and_not_repeated(file: Path) -> None:
+    lines = GOOD.splitlines()
+    number = next(number for number, line in enumerate(lines) if "password:" in line and "argon2" in line)
+    lines[number] = '    password: "hunter2hunter2"'
+    file.write_text("\n".join(lines))
+    _, (problem,) = examine_settings(file)
+    assert "tripod password" in problem.fix
+    assert "hunter2" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (b"", "is empty"),
+        (b"cluster: [", "is not YAML"),
+        (b"cluster: {name: a, name: b}", "is there twice"),
+        (b"\xff\xfe\x00", "is not UTF-8"),
+        (b"just text", "where a mapping belongs"),
+        (b"- a\n- b\n", "where a mapping belongs"),
+        (b"[" * 5000, "is not YAML"),
+        (b"!!python/object/apply:os.system ['true']", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_cluster_is_said_in_one_line(file: Path, text: bytes, what: str) -> None:
+    file.write_bytes(text)
+    with pytest.raises(ConfigError) as error:
+        read_settings(file)
+    assert what in str(error.value)
+
+
+def test_a_missing_file_is_said_in_one_line(file: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        read_settings(file)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(start=st.integers(0, len(GOOD)), length=st.integers(0, 40), put=st.text(max_size=12))
+def test_no_damage_to_the_file_brings_anything_but_a_config_error(
+    file: Path, start: int, length: int, put: str
+) -> None:
+    file.write_text(GOOD[:start] + put + GOOD[start + length :], encoding="utf-8", errors="surrogatepass")
+    settings_or_none, problems = examine_settings(file)
+    assert settings_or_none is not None or problems

@@ -1,0 +1,80 @@
+"""The judge of a lab run: acknowledged contents are lost when a disk lacks them, and only then."""
+
+from pathlib import Path
+
+import pytest
+
+from cluster.content_id import content_id_of
+from compose.lab.report import judge
+from compose.lab.tree import FOLDER, Tree, differences, read_tree
+from stations.journal import Event, Role, What
+from stations.ledger import percentiles
+
+A, B = content_id_of(b"a"), content_id_of(b"b")
+PATH = "Station/ABCD/file"
+
+
+def event(what: What, content_id: str = A) -> Event:
+    return Event(at_s=1.0, who="ABCD", role=Role.STATION, event=what, path=PATH, content_id=content_id, bytes=1)
+
+
+SAFE = [event(What.UPLOAD_STARTED), event(What.UPLOAD_ACKNOWLEDGED)]
+HAS_A, HAS_B, HAS_NONE = Tree({PATH: A}, frozenset()), Tree({PATH: B}, frozenset()), Tree({}, frozenset())
+KEPT_A = Tree({PATH: B}, frozenset({A}))
+
+
+@pytest.mark.parametrize(
+    ("events", "one", "two", "lost", "identical"),
+    [
+        (SAFE, HAS_A, HAS_A, 0, True),
+        (SAFE, HAS_A, HAS_NONE, 1, False),
+        (SAFE, HAS_NONE, HAS_NONE, 1, True),
+        (SAFE, HAS_B, HAS_B, 1, True),
+        (SAFE, KEPT_A, KEPT_A, 0, True),
+        ([event(What.UPLOAD_STARTED)], HAS_NONE, HAS_NONE, 0, True),
+        ([event(What.UPLOAD_STARTED), event(What.UPLOAD_FAILED)], HAS_NONE, HAS_NONE, 0, True),
+        ([*SAFE, event(What.UPLOAD_STARTED, B), event(What.UPLOAD_ACKNOWLEDGED, B)], HAS_B, HAS_B, 0, True),
+        ([*SAFE, event(What.UPLOAD_STARTED, B), event(What.UPLOAD_ACKNOWLEDGED, B)], HAS_A, HAS_A, 1, True),
+    ],
+    ids=[
+        "on both",
+        "on one alone",
+        "on none",
+        "another content",
+        "in the conflict store",
+        "never acknowledged",
+        "refused",
+        "replaced",
+        "replaced, but the old one is back",
+    ],
+)
+def test_what_was_acknowledged_must_be_on_every_disk(events, one: Tree, two: Tree, lost: int, identical: bool) -> None:
+    report = judge(events, {"node1": one, "node2": two}, faults=[], replication_seconds=percentiles([]), settled=True)
+    assert (report.uploads.lost, report.nodes_identical) == (lost, identical)
+    assert report.good is (lost == 0 and identical)
+
+
+def test_a_run_that_did_not_settle_is_not_good() -> None:
+    report = judge(SAFE, {"node1": HAS_A}, faults=[], replication_seconds=percentiles([]), settled=False)
+    assert not report.good
+
+
+def test_a_corrupt_download_and_a_violation_are_not_good() -> None:
+    for what in (What.DOWNLOAD_CORRUPT, What.VIOLATION):
+        report = judge([event(what)], {"node1": HAS_NONE}, faults=[], replication_seconds=percentiles([]), settled=True)
+        assert not report.good
+
+
+def test_a_tree_is_what_clients_could_see_and_what_conflicts_kept(tmp_path: Path) -> None:
+    (tmp_path / "Data").mkdir()
+    (tmp_path / "Data/x").write_bytes(b"a")
+    (tmp_path / ".tripod/staging").mkdir(parents=True)
+    (tmp_path / ".tripod/staging/up-1").write_bytes(b"part")
+    (tmp_path / ".tripod/conflicts/1").mkdir(parents=True)
+    (tmp_path / ".tripod/conflicts/1/x").write_bytes(b"b")
+    assert read_tree(tmp_path) == Tree({"Data": FOLDER, "Data/x": A}, frozenset({B}))
+
+
+def test_differences_name_every_node() -> None:
+    assert differences({"node1": HAS_A, "node2": HAS_NONE}) == {PATH: {"node1": A, "node2": "absent"}}
+    assert differences({"node1": HAS_A, "node2": HAS_A}) == {}
