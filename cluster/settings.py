@@ -81,7 +81,8 @@ class Node(_Section, frozen=True):
     """One host's pair of programs: an ftpnode and a replicator over one root folder.
 
     `root` holds what the clients see, `state` the index and the publish socket; `certificate` and `key` are the node's
-    own, for FTPS and for its peers.
+    own, for FTPS and for its peers. `replicator_address` is for replicators that do not share the ftpnode's address,
+    as in containers.
     """
 
     address: str
@@ -90,9 +91,25 @@ class Node(_Section, frozen=True):
     certificate: Path
     key: Path
     passive_ports: Ports
+    replicator_address: str | None = None
     management_port: Port = 8021
     replicator_management_port: Port = 8022
     peer_port: Port = 8023
+
+    @property
+    def replicator_host(self) -> str:
+        """Where the replicator listens and from where it dials its peers."""
+        return self.replicator_address or self.address
+
+    @property
+    def management(self) -> tuple[str, int]:
+        """Where the ftpnode's health document and commands are served."""
+        return self.address, self.management_port
+
+    @property
+    def replicator_management(self) -> tuple[str, int]:
+        """Where the replicator's health document is served."""
+        return self.replicator_host, self.replicator_management_port
 
 
 class Service(_Section, frozen=True):

@@ -6,16 +6,16 @@ import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import msgspec
 from rich.console import Console
 
-from cluster.ask import RefusedError, UnreachableError, post_action
+from cluster.ask import RefusedError, UnreachableError, get_document, post_action
 from cluster.clock import utc_now
-from cluster.durable_file import write_durably
-from cluster.health import FtpnodeHealth
+from cluster.durable_file import PRIVATE_MODE, write_durably
+from cluster.health import BalancerHealth, FtpnodeHealth, NodeState, ReplicatorHealth
 from cluster.password import hash_password
 from cluster.problem import ConfigError
 from cluster.read_settings import examine_settings, read_settings
@@ -24,7 +24,7 @@ from cluster.settings_rules import balancer_files, missing_files, node_files
 from compose.lab.process import PartFailedError
 from compose.lab.run import Lab, LabOptions
 from compose.lab.view import view_for
-from compose.new_cluster import loopback_plan, write_cluster
+from compose.new_cluster import network_plan, write_cluster
 from compose.show import show_passwords, show_report, show_status
 from compose.status import ClusterStatus, cluster_status
 
@@ -67,16 +67,60 @@ def check(file: Path, host: str | None) -> None:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--nodes", type=click.IntRange(1, 100), default=2, show_default=True)
 @click.option("--name", default="tripod", show_default=True, help="The cluster's name.")
-def init(folder: Path, nodes: int, name: str) -> None:
+@click.option(
+    "--network", default="127.0.0", show_default=True, help="The VIP will be .10 of it, the nodes .11 and up."
+)
+@click.option("--data", default="", metavar="DIR/", help="Where the nodes' roots and states will be.")
+@click.option(
+    "--advertise", nargs=2, multiple=True, metavar="CLIENTS ADDRESS", help="What PASV tells clients behind NAT."
+)
+@click.option(
+    "--passive", nargs=2, type=int, default=(40000, 40999), show_default=True, help="The VIP's passive ports."
+)
+@click.option("--passwords", "password_file", type=click.Path(path_type=Path), help="Write them here too (mode 0600).")
+def init(
+    folder: Path, nodes: int, name: str, network: str, data: str, password_file: Path | None, **given: Any
+) -> None:
     """Write a working cluster.yaml, a CA, certificates, keys and new passwords into FOLDER.
 
-    The addresses are loopback ones, so that everything can be tried at once on this host; replace them with your own.
+    By default the addresses are loopback ones, so that everything can be tried at once on this host.
     """
+    plan = msgspec.structs.replace(
+        network_plan(name, nodes, network=network, folder=data, replicators_apart=given["replicators_apart"]),
+        advertise=dict(given["advertise"]),
+        vip_passive=given["passive"],
+    )
     try:
-        passwords = write_cluster(folder, loopback_plan(name, nodes), utc_now())
+        passwords = write_cluster(folder, plan, utc_now())
+        if password_file is not None:
+            write_durably(password_file, msgspec.json.encode(passwords), PRIVATE_MODE)
     except OSError as error:
         _give_up(f"{error.filename or folder}: {error.strerror}; choose another folder")
     show_passwords(Console(), folder / "cluster.yaml", passwords)
+
+
+@main.command()
+@click.argument("part")
+@_config
+def ready(part: str, file: Path) -> None:
+    """Exit with 0 when PART is ready, for health checks: NODE (its ftpnode), NODE.replicator, or `balancer`."""
+    settings = _settings(file)
+    node, _, program = part.partition(".")
+    try:
+        if part == "balancer":
+            state = get_document(settings.balancer.management, "health", BalancerHealth).state
+        elif program == "replicator":
+            address = settings.nodes[node].replicator_management
+            state = get_document(address, "health", ReplicatorHealth).state
+        else:
+            address = settings.nodes[node].management
+            state = get_document(address, "health", FtpnodeHealth).state
+    except KeyError:
+        _give_up(f"there is no node {node!r}; known: {', '.join(settings.nodes)}")
+    except (UnreachableError, RefusedError) as error:
+        _give_up(str(error))
+    click.echo(f"{part} is {state}")
+    sys.exit(0 if state is NodeState.READY else 1)
 
 
 @main.command()
@@ -173,7 +217,7 @@ def _act(file: Path, node: str, action: str) -> None:
     settings = _settings(file)
     if node not in settings.nodes:
         _give_up(f"there is no node {node!r}; known: {', '.join(settings.nodes)}")
-    address = settings.nodes[node].address, settings.nodes[node].management_port
+    address = settings.nodes[node].management
     try:
         token = settings.cluster.management_token.read_text(encoding="ascii").strip()
         health = post_action(address, action, FtpnodeHealth, token=token)

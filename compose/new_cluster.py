@@ -27,6 +27,7 @@ class PlannedNode(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     root: str
     state: str
+    replicator_address: str | None = None
 
 
 class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,14 +49,20 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
     limits: Mapping[str, float | str] = msgspec.field(default_factory=dict)
 
 
-def loopback_plan(name: str, nodes: int, *, network: str = "127.0.0", folder: str = "") -> ClusterPlan:
-    """A cluster on loopback addresses: the VIP is .10 of the network, the nodes are .11 and up."""
+def network_plan(
+    name: str, nodes: int, *, network: str = "127.0.0", folder: str = "", replicators_apart: bool = False
+) -> ClusterPlan:
+    """A cluster in one network, by default of loopback addresses: the VIP is .10 of it, the nodes are .11 and up.
+
+    `replicators_apart` gives every replicator an address of its own, .111 and up, as containers have.
+    """
     planned = tuple(
         PlannedNode(
             name=f"node{number}",
             address=f"{network}.{10 + number}",
             root=f"{folder}node{number}/root",
             state=f"{folder}node{number}/state",
+            replicator_address=f"{network}.{110 + number}" if replicators_apart else None,
         )
         for number in range(1, nodes + 1)
     )
@@ -109,12 +116,17 @@ def _node(node: PlannedNode, plan: ClusterPlan) -> str:
     return (
         f"  {node.name}:\n"
         f"    address: {node.address}\n"
-        f"    root: {node.root}\n"
+        + (f"    replicator_address: {node.replicator_address}\n" if node.replicator_address else "")
+        + f"    root: {node.root}\n"
         f"    state: {node.state}\n"
         f"    certificate: keys/{node.name}.crt\n"
         f"    key: keys/{node.name}.key\n"
         f"    passive_ports: {{first: {plan.node_passive[0]}, last: {plan.node_passive[1]}}}"
     )
+
+
+def _addresses(node: PlannedNode) -> tuple[str, ...]:
+    return (node.address, node.replicator_address) if node.replicator_address else (node.address,)
 
 
 def _section(values: Mapping[str, float | str]) -> str:
@@ -126,7 +138,7 @@ def _write_keys(folder: Path, plan: ClusterPlan, now: datetime.datetime) -> None
     authority = Authority(plan.name, now)
     _write_pair(folder, "ca", authority.key_pair())
     for node in plan.nodes:
-        _write_pair(folder, node.name, authority.issue(node.name, (node.address,)))
+        _write_pair(folder, node.name, authority.issue(node.name, _addresses(node)))
     addresses = tuple(dict.fromkeys((plan.vip, *plan.sources, *plan.advertise.values())))
     _write_pair(folder, "balancer", authority.issue("balancer", addresses))
     write_durably(folder / "token.key", secrets.token_bytes(KEY_BYTES), PRIVATE_MODE)

@@ -23,10 +23,7 @@ def cluster_status(settings: Settings) -> ClusterStatus:
     """Ask everybody at once."""
     with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
         balancer = pool.submit(_health, settings.balancer.management, BalancerHealth)
-        nodes = {
-            name: pool.submit(_health, (node.address, node.management_port), FtpnodeHealth)
-            for name, node in settings.nodes.items()
-        }
+        nodes = {name: pool.submit(_health, node.management, FtpnodeHealth) for name, node in settings.nodes.items()}
         return ClusterStatus(balancer.result(), {name: answer.result() for name, answer in nodes.items()})
 
 

@@ -77,7 +77,7 @@ class Parts:
     def node_health(self, name: str) -> FtpnodeHealth | None:
         """What a node's ftpnode says of itself, None when it does not answer."""
         node = self._settings.nodes[name]
-        return _health((node.address, node.management_port), FtpnodeHealth)
+        return _health(node.management, FtpnodeHealth)
 
     def all_usable(self) -> bool:
         """Whether the balancer is up and would send clients to every node."""

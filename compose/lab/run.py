@@ -18,7 +18,7 @@ from compose.lab.process import PartFailedError, Process
 from compose.lab.report import Report, judge
 from compose.lab.tree import differences, read_tree
 from compose.lab.view import Moment, NodeLine, View
-from compose.new_cluster import loopback_plan, write_cluster
+from compose.new_cluster import network_plan, write_cluster
 from stations.journal import What, read_journal
 from stations.ledger import percentiles
 
@@ -53,7 +53,7 @@ class Lab:
         self._journal = folder / "journal.jsonl"
         logs = folder / "logs"
         logs.mkdir(parents=True)
-        plan = loopback_plan("lab", options.nodes, network=options.network, folder=f"{folder}/")
+        plan = network_plan("lab", options.nodes, network=options.network, folder=f"{folder}/")
         plan = msgspec.structs.replace(plan, spool=str(folder), replication=_LAB_REPLICATION)
         passwords = write_cluster(folder, plan, utc_now())
         write_durably(folder / "passwords.json", json.dumps(passwords).encode(), PRIVATE_MODE)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from cluster.problem import ConfigError
 from cluster.read_settings import examine_settings, read_settings
 from cluster.settings import Right
-from compose.new_cluster import loopback_plan, render
+from compose.new_cluster import network_plan, render
 
-GOOD = render(loopback_plan("test", 2), {"station": "a", "lansurvey": "b", "servicedesk": "c"})
+GOOD = render(network_plan("test", 2), {"station": "a", "lansurvey": "b", "servicedesk": "c"})
 
 
 @pytest.fixture

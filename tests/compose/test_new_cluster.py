@@ -11,13 +11,13 @@ from cluster.clock import utc_now
 from cluster.password import password_is_right
 from cluster.read_settings import read_settings
 from compose.command import main
-from compose.new_cluster import ACCOUNTS, loopback_plan, write_cluster
+from compose.new_cluster import ACCOUNTS, network_plan, write_cluster
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> tuple[Path, dict[str, str]]:
     folder = tmp_path_factory.mktemp("new") / "cluster"
-    return folder, write_cluster(folder, loopback_plan("test", 3), utc_now())
+    return folder, write_cluster(folder, network_plan("test", 3), utc_now())
 
 
 def test_everything_secret_is_private(cluster) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from cluster.clock import utc_now
 from cluster.read_settings import read_settings
 from cluster.settings import Settings
-from compose.new_cluster import loopback_plan
+from compose.new_cluster import network_plan
 from compose.new_cluster import write_cluster as write_new_cluster
 
 QUICK_REPLICATION = {
@@ -52,7 +52,7 @@ def write_cluster(
 ) -> LabCluster:
     """Write a cluster of `nodes` nodes into `folder` (made if missing), with short timers."""
     plan = msgspec.structs.replace(
-        loopback_plan("test", nodes, network=free_network()),
+        network_plan("test", nodes, network=free_network()),
         mode=replication,
         spool=str(folder),
         replication=QUICK_REPLICATION | dict(replication_settings or {}),
