@@ -74,6 +74,7 @@ def check(file: Path, host: str | None) -> None:
 @click.option(
     "--advertise", nargs=2, multiple=True, metavar="CLIENTS ADDRESS", help="What PASV tells clients behind NAT."
 )
+@click.option("--replicators-apart", is_flag=True, help="Give the replicators addresses of their own, .111 and up.")
 @click.option(
     "--passive", nargs=2, type=int, default=(40000, 40999), show_default=True, help="The VIP's passive ports."
 )
