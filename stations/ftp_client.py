@@ -3,6 +3,7 @@
 import ftplib
 import socket
 import ssl
+import threading
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ CLIENT_ERRORS: Final[tuple[type[Exception], ...]] = (*ftplib.all_errors, ValueEr
 """All that a broken connection or an odd answer can raise from ftplib; ValueError is an answer it cannot parse."""
 
 CHUNK_BYTES: Final = 1 << 16
+_STEPS_PER_S: Final = 20
 
 
 class Entrance(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +89,17 @@ def leave(ftp: ftplib.FTP) -> None:
         ftp.close()
 
 
-def send_file(ftp: ftplib.FTP, command: str, content: bytes) -> None:
-    """Open the data connection for `command`, hand it all bytes and end it properly; the reply is not read yet."""
+def send_file(ftp: ftplib.FTP, command: str, content: bytes, line_bytes_s: int | None = None) -> None:
+    """Open the data connection for `command`, hand it all bytes and end it properly; the reply is not read yet.
+
+    `line_bytes_s` is how fast the line is at most.
+    """
     data = ftp.transfercmd(command)
     try:
-        data.sendall(content)
+        if line_bytes_s is None:
+            data.sendall(content)
+        else:
+            _trickle(data, content, line_bytes_s)
         if isinstance(data, ssl.SSLSocket):
             data.unwrap()
     finally:
@@ -110,6 +118,13 @@ def received_file(ftp: ftplib.FTP, command: str) -> tuple[bytes, str]:
     finally:
         data.close()
     return b"".join(pieces), ftp.voidresp()
+
+
+def _trickle(data: socket.socket, content: bytes, line_bytes_s: int) -> None:
+    pause, step_bytes = threading.Event(), max(1, line_bytes_s // _STEPS_PER_S)
+    for at in range(0, len(content), step_bytes):
+        data.sendall(content[at : at + step_bytes])
+        pause.wait(1 / _STEPS_PER_S)
 
 
 def _enter(ftp: ftplib.FTP, entrance: Entrance) -> None:

@@ -80,11 +80,14 @@ def what_must_stand(events: Iterable[Event]) -> dict[str, Expectation]:
             case What.DELETE_STARTED:
                 before_attempt[path] = before
                 found[path] = msgspec.structs.replace(before, absent_allowed=True, acknowledged=None)
-            case What.UPLOAD_FAILED | What.DELETE_FAILED if not event.outcome_unknown:
-                found[path] = before_attempt.get(path, before)
+            case What.UPLOAD_FAILED | What.DELETE_FAILED:
+                restored = before_attempt.pop(path, before)
+                found[path] = before if event.outcome_unknown else restored
             case What.UPLOAD_ACKNOWLEDGED:
+                before_attempt.pop(path, None)
                 found[path] = _owed(path, event.content_id)
             case What.DELETED:
+                before_attempt.pop(path, None)
                 found[path] = Expectation(path=path)
             case What.RENAMED:
                 found[event.to] = msgspec.structs.replace(before, path=event.to)

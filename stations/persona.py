@@ -29,6 +29,8 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True):
     """MKD for every level before every file; the 550 for one that exists is expected."""
     keeps_connection: bool = False
     """Stays logged in between two hours instead of saying QUIT."""
+    line_bytes_s: int | None = None
+    """How fast the line to the server is; None: as fast as the network."""
     period: Literal["01H", "15M"] = "01H"
     """The file length the receiver is set to, as in RINEX 3 names."""
     owed_files: int = 0
@@ -46,6 +48,7 @@ MAKES_DIRECTORIES: Final = Persona(name="makes-directories", always_makes_direct
 LOWER_CASE: Final = Persona(name="lower-case", lower_case=True)
 NO_TYPE: Final = Persona(name="no-type", says_binary=False)
 KEEPS_CONNECTION: Final = Persona(name="keeps-connection", keeps_connection=True)
+SLOW_LINE: Final = Persona(name="slow-line", line_bytes_s=20_000)
 EXTENDED_PASSIVE: Final = Persona(name="extended-passive", extended=True, naming="temporary", temporary_suffix=".part")
 
 PERSONAS: Final = {
@@ -63,16 +66,17 @@ PERSONAS: Final = {
         NO_TYPE,
         KEEPS_CONNECTION,
         EXTENDED_PASSIVE,
+        SLOW_LINE,
     )
 }
 
 _EVERY_20_STATIONS: Final = (
     *(DIRECT, TEMPORARY_NAME, APPEND, DUPLICATE, CATCH_UP, ACTIVE, BACKSLASHES, MAKES_DIRECTORIES, LOWER_CASE, NO_TYPE),
-    *(KEEPS_CONNECTION, EXTENDED_PASSIVE, TEMPORARY_NAME, DIRECT, KEEPS_CONNECTION, ACTIVE, TEMPORARY_NAME, APPEND),
+    *(KEEPS_CONNECTION, EXTENDED_PASSIVE, SLOW_LINE, TEMPORARY_NAME, SLOW_LINE, KEEPS_CONNECTION, ACTIVE, APPEND),
     *(DUPLICATE, DIRECT),
 )
 
 
 def persona_of(index: int) -> Persona:
-    """The persona of station `index` (from 0): ten stations show most habits, twelve show all."""
+    """The persona of station `index` (from 0): ten stations show most habits, thirteen show all."""
     return _EVERY_20_STATIONS[index % len(_EVERY_20_STATIONS)]

@@ -100,7 +100,7 @@ class _Attempt:
         return self._transfer("APPE", self._parcel.name, self._parcel.content[len(first) :])
 
     def _transfer(self, verb: str, name: str, content: bytes) -> Receipt:
-        send_file(self._ftp, f"{verb} {self._spelled(name)}", content)
+        send_file(self._ftp, f"{verb} {self._spelled(name)}", content, self._persona.line_bytes_s)
         sent_s = self._monotonic_s()
         reply = self._ftp.voidresp()
         return Receipt(reply=reply, ack_seconds=self._monotonic_s() - sent_s)

@@ -1,5 +1,6 @@
 import random
 
+import msgspec
 import pytest
 
 from stations.attempt import Client, attempt
@@ -7,7 +8,7 @@ from stations.ftp_client import Entrance, StationClient, leave
 from stations.journal import Journal, Role, What, read_journal
 from stations.ledger import what_must_stand
 from stations.persona import PERSONAS
-from stations.upload import Parcel
+from stations.upload import Parcel, UploadFailed
 from tests.stations.conftest import PASSWORDS
 
 CONTENT = random.Random(7).randbytes(50_000) + b"\r\n\r"
@@ -39,6 +40,8 @@ def push(server, persona, journal_file, *, source_ip=None):
 
 @pytest.mark.parametrize("persona", PERSONAS.values(), ids=PERSONAS)
 def test_every_persona_lands_byte_for_byte_and_the_journal_says_so(persona, ftp_server, tmp_path):
+    if persona.line_bytes_s:
+        persona = msgspec.structs.replace(persona, line_bytes_s=500_000)
     journal_file = tmp_path / "journal"
     push(ftp_server, persona, journal_file, source_ip="127.0.1.9")
     push(ftp_server, persona, journal_file, source_ip="127.0.1.9")  # a second time, into folders that exist
@@ -50,3 +53,45 @@ def test_every_persona_lands_byte_for_byte_and_the_journal_says_so(persona, ftp_
     assert events[1].reply[:3] in {"226", "250"}
     assert what_must_stand(events)[PATH].holds(events[0].content_id)
     assert ftp_server.clients == {"127.0.1.9"}
+
+
+def commands_of(server, persona, tmp_path):
+    push(server, persona, tmp_path / "journal")
+    return server.commands
+
+
+HABITS = {
+    "direct": (["CWD /BERL/2026/326", "TYPE I", "PASV", f"STOR {PARCEL.name}"], []),
+    "temporary-name": ([f"STOR {PARCEL.name}.tmp", f"RNFR {PARCEL.name}.tmp", f"RNTO {PARCEL.name}"], []),
+    "append": ([f"STOR {PARCEL.name}", f"APPE {PARCEL.name}"], []),
+    "extended-passive": (["EPSV"], ["PASV"]),
+    "backslashes": (["CWD \\BERL\\2026\\326\\", f"STOR \\BERL\\2026\\326\\{PARCEL.name}"], []),
+    "makes-directories": (["MKD /BERL", "MKD /BERL/2026", "MKD /BERL/2026/326", "CWD /BERL/2026/326"], []),
+    "lower-case": (["user station", "cwd /BERL/2026/326", f"stor {PARCEL.name}"], ["STOR"]),
+    "no-type": ([f"STOR {PARCEL.name}"], ["TYPE"]),
+}
+
+
+@pytest.mark.parametrize("name", HABITS)
+def test_a_persona_speaks_as_its_device_does(name, ftp_server, tmp_path):
+    said, unsaid = HABITS[name]
+    commands = commands_of(ftp_server, PERSONAS[name], tmp_path)
+    assert [each for each in dict.fromkeys(commands) if each in said] == said
+    assert not [each for each in commands if each.split()[0] in unsaid]
+
+
+def test_active_mode_listens_on_the_bound_address(ftp_server, tmp_path):
+    push(ftp_server, PERSONAS["active"], tmp_path / "journal", source_ip="127.0.1.9")
+    ports = [each for each in ftp_server.commands if each.startswith("PORT")]
+    assert ports
+    assert all(each.startswith("PORT 127,0,1,9,") for each in ports)
+    assert not [each for each in ftp_server.commands if each.startswith(("PASV", "EPSV"))]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_with_a_known_outcome(ftp_server, tmp_path):
+    (ftp_server.root / "Station" / "BERL").write_bytes(b"a file where a folder should be")
+    with pytest.raises(UploadFailed) as caught:
+        push(ftp_server, PERSONAS["direct"], tmp_path / "journal")
+    assert not caught.value.outcome_unknown
+    assert caught.value.connection_usable
+    assert read_journal(tmp_path / "journal")[-1].error.startswith("error_perm: 550")
