@@ -22,7 +22,18 @@ _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 _PLAIN: Final = (
-    *("host", "ingest_port", "public_port", "stations", "applications", "customers", "servicedesk", "seconds", "seed"),
+    *(
+        "host",
+        "ingest_port",
+        "public_port",
+        "stations",
+        "applications",
+        "customers",
+        "servicedesk",
+        "seconds",
+        "seed",
+        "hours_ahead",
+    ),
 )
 
 log = logger(__name__)
@@ -44,6 +55,9 @@ def main() -> None:
 @click.option("--servicedesk", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="0: until SIGTERM or SIGINT.")
 @click.option("--hour-seconds", type=float, default=15.0, show_default=True, help="How long an hour takes.")
+@click.option(
+    "--hours-ahead", type=click.IntRange(0), default=6, show_default=True, help="Files made before the start."
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSON lines, appended.")
 @click.option("--corpus", type=_FOLDER, required=True, help="Cache of generated files.")

@@ -12,7 +12,6 @@ from stations.walls import ways_to_write
 
 ACCOUNT: Final = "anonymous"
 PICKS: Final = 3
-PAUSE_S: Final = (0.3, 1.2)
 _PRODUCT: Final = re.compile(r"[A-Z]+_\d{7}_\d{4}_([0-9a-f]{16})\.crx\.gz")
 
 
@@ -35,7 +34,7 @@ class Customer:
 
     def run(self) -> None:
         """Visit until the scene stops; a visit that fails is simply over."""
-        while not self._scene.stop.wait(self._chance.uniform(*PAUSE_S)):
+        while not self._scene.stop.wait(self._chance.uniform(*self._scene.settings.customer_pause_s)):
             self._visit()
 
     def _visit(self) -> None:

@@ -37,11 +37,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hour_s: float
     seed: int
     first_hour: datetime
+    hours_ahead: int = 6
+    """Hours of files made before the clock starts; later ones are made when they close."""
     source_network: ipaddress.IPv4Network | None = None
     homes: Homes = Homes()
     timeout_s: float = 30.0
     retry_s: float = 2.0
     settle_s: float = 60.0
+    customer_pause_s: tuple[float, float] = (0.3, 1.2)
+    desk_pause_s: tuple[float, float] = (1.0, 3.0)
+    """Between two visits: at least, at most."""
 
     def hour(self, number: int) -> datetime:
         """The beginning of simulated hour `number`."""

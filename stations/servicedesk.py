@@ -18,7 +18,6 @@ from stations.upload import Parcel, UploadFailed
 ACCOUNT: Final = "servicedesk"
 FOLDER: Final = "Servicedesk"
 PICKS: Final = 4
-PAUSE_S: Final = (1.0, 3.0)
 _CUT: Final[tuple[type[Exception], ...]] = (*CLIENT_ERRORS, UploadFailed)
 
 
@@ -50,7 +49,7 @@ class ServiceDesk:
 
     def run(self) -> None:
         """Visit until the scene stops; a visit that fails is simply over."""
-        while not self._scene.stop.wait(self._chance.uniform(*PAUSE_S)):
+        while not self._scene.stop.wait(self._chance.uniform(*self._scene.settings.desk_pause_s)):
             self._visits += 1
             self._visit(self._work)
         for _ in range(3):

@@ -18,8 +18,6 @@ from stations.rinex_name import parsed_name
 from stations.scene import Scene, Settings
 from stations.servicedesk import ServiceDesk
 
-_HOURS_AHEAD: Final = 24
-_HOURS_AHEAD_WITHOUT_END: Final = 2
 _PROGRESS_EVERY: Final = 50
 
 log = logger(__name__)
@@ -75,8 +73,9 @@ def _actors(scene: Scene, files: list[Path], context: ssl.SSLContext | None) -> 
 
 
 def _recordings(settings: Settings) -> list[Recording]:
-    bursts = math.ceil(settings.seconds / settings.hour_s) if settings.seconds else _HOURS_AHEAD_WITHOUT_END
-    hours = [settings.hour(number) for number in range(min(bursts, _HOURS_AHEAD))]
+    ahead = settings.hours_ahead
+    bursts = min(ahead, math.ceil(settings.seconds / settings.hour_s)) if settings.seconds else ahead
+    hours = [settings.hour(number) for number in range(bursts)]
     stations = [station(index) for index in range(settings.stations)]
     sources = stations + [application_source(index) for index in range(settings.applications)]
     owed = [each for here in stations for each in owed_recordings(here, settings.first_hour, settings.seed)]

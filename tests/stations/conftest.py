@@ -35,6 +35,7 @@ class FtpServer:
     clients: set[str] = field(default_factory=set)
 
     def start(self) -> "FtpServer":
+        self._sockets = []
         self._ioloop = IOLoop()
         self._server = FTPServer((self.host, self.port), self._handler(), ioloop=self._ioloop)
         self.port = self._server.address[1]
@@ -55,6 +56,8 @@ class FtpServer:
         while not self._stop.is_set():
             self._ioloop.loop(timeout=0.02, blocking=False)
         self._server.close_all()
+        for each in self._sockets:  # pyftpdlib forgets those that it was just accepting
+            each.close()
 
     def _handler(self):
         server = self
@@ -65,14 +68,19 @@ class FtpServer:
         authorizer.add_anonymous(str(self.root / "Data"), perm="elr")
 
         class Dtp(TLS_DTPHandler if self.certificate else DTPHandler):
+            def __init__(self, sock, *args):
+                server._sockets.append(sock)
+                super().__init__(sock, *args)
+
             def recv(self, size):
                 if server.die_after_bytes is not None and self.get_transmitted_bytes() >= server.die_after_bytes:
                     server.die()
                 return super().recv(size)
 
         class Handler(TLS_FTPHandler if self.certificate else FTPHandler):
-            def __init__(self, *args, **kwargs):
-                super().__init__(*args, **kwargs)
+            def __init__(self, conn, *args, **kwargs):
+                server._sockets.append(conn)
+                super().__init__(conn, *args, **kwargs)
                 self._current_type = "i"  # a receiver that never says TYPE means binary
 
             def pre_process_command(self, line, cmd, arg):

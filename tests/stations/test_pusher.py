@@ -42,6 +42,8 @@ def settings_for(server, **changes):
             "timeout_s": 5.0,
             "retry_s": 0.02,
             "settle_s": 5.0,
+            "customer_pause_s": (0.01, 0.05),
+            "desk_pause_s": (0.01, 0.05),
         }
         | changes
     )

@@ -14,7 +14,7 @@ from stations.customer import Customer, expected_of_product
 from stations.journal import Journal, Role, What, read_journal
 from stations.ledger import counts, what_must_stand
 from stations.scene import Scene
-from tests.stations.conftest import PASSWORDS
+from tests.stations.conftest import PASSWORDS, FtpServer
 from tests.stations.test_pusher import settings_for
 
 
@@ -70,6 +70,39 @@ def test_a_whole_network_works_and_its_journal_tells_what_the_server_holds(tls_s
     assert stored == {path for path, expectation in owed.items() if expectation.acknowledged}
     assert "Station/REAL/delf0010.21d" in stored
     assert tls_server.clients == {f"127.0.1.{number}" for number in range(1, 7 + 2 + 2 + 1 + 1)}
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_again_and_again_ends_no_actor_and_costs_nothing_acknowledged(tmp_path):
+    root, pause = tmp_path / "root", threading.Event()
+    server = FtpServer(root).start()
+    process = subprocess.Popen(
+        command_line(
+            server,
+            tmp_path,
+            *("--stations", "7", "--customers", "2", "--servicedesk", "0", "--retry-seconds", "0.1"),
+            *("--seconds", "5", "--hour-seconds", "1", "--timeout-seconds", "5"),
+        ),
+        stderr=subprocess.PIPE,
+    )
+    while process.poll() is None:
+        pause.wait(0.4)
+        server.join()
+        pause.wait(0.2)
+        server = FtpServer(root, port=server.port).start()
+    _, log = process.communicate(timeout=30)
+    server.join()
+    assert process.returncode == 0, log.decode()
+
+    events = read_journal(tmp_path / "journal")
+    found = counts(events)
+    assert found.uploads.client_errors > 0
+    assert found.uploads.started == found.uploads.acknowledged + found.uploads.client_errors
+    assert found.downloads.corrupt == found.violations == 0
+    assert not [event.error for event in events if event.event is What.NOTE]
+    for path, expectation in what_must_stand(events).items():
+        assert expectation.acknowledged, path
+        assert expectation.holds(content_id_of((root / path).read_bytes())), path
 
 
 @pytest.mark.slow
