@@ -1,4 +1,4 @@
-"""The lab in containers, brought up once by pytest-docker from compose/docker-compose.yml with the image of this tree."""
+"""The lab in containers, brought up once by pytest-docker from compose/docker-compose.yml, with this tree's image."""
 
 import json
 import os
@@ -109,13 +109,13 @@ def docker_compose_project_name() -> str:
 
 
 @pytest.fixture(scope="session")
-def docker_setup() -> list[str]:
+def docker_setup(engine) -> list[str]:  # noqa: ARG001 - nothing may be set up before the engine and the image are there
     return ["up -d balancer"]
 
 
 @pytest.fixture(scope="session")
 def lab(
-    engine, docker_services, docker_compose_command, docker_compose_file, docker_compose_project_name, tmp_path_factory
+    docker_services, docker_compose_command, docker_compose_file, docker_compose_project_name, tmp_path_factory
 ) -> Iterator[ContainerLab]:
     command = (*docker_compose_command.split(), "-f", docker_compose_file, "-p", docker_compose_project_name)
     folder = tmp_path_factory.mktemp("lab")
