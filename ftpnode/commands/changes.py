@@ -1,0 +1,98 @@
+"""DELE, RMD, MKD, RNFR, RNTO, MFMT: changes go through the publisher and are answered when they are durable."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cluster.publish import Done, MakeDirectory, Remove, Rename, Request, SetMtime
+from ftpnode.commands.folders import quoted
+from ftpnode.commands.reading import read_here
+from ftpnode.core.listing import read_timestamp, timestamp
+from ftpnode.core.replies import NO_SUCH_FILE
+from ftpnode.ports import change
+
+if TYPE_CHECKING:
+    from ftpnode.core.listing import Entry
+    from ftpnode.pyftpdlib_door.session import Session
+
+
+def delete(session: "Session", argument: str) -> None:
+    """DELE."""
+    path = session.tree_path(argument)
+    _look_and_change(session, path, Remove(id=0, path=path, kind="file"), "250 File removed.")
+
+
+def remove_directory(session: "Session", argument: str) -> None:
+    """RMD; an empty directory."""
+    path = session.tree_path(argument)
+    if path == session.home:
+        session.reply("550 This is your home.")
+        return
+    _look_and_change(session, path, Remove(id=0, path=path, kind="directory"), "250 Directory removed.")
+
+
+def make_directory(session: "Session", argument: str) -> None:
+    """MKD; 550 for one that is there, and nothing else happens."""
+    view, path = session.view(argument), session.tree_path(argument)
+    if path == session.home:
+        session.reply("550 There is already an entry of that name.")
+        return
+    _change(session, MakeDirectory(id=0, path=path), f"257 {quoted(view)} directory created.")
+
+
+def rename_from(session: "Session", argument: str) -> None:
+    """RNFR."""
+    path = session.tree_path(argument)
+    if path == session.home:
+        session.reply("550 This is your home.")
+        return
+
+    def found(_: "Entry") -> None:
+        session.rename_from = path
+        session.reply("350 Now RNTO.")
+
+    read_here(session, path, lambda: session.service.tree.entry(path), found)
+
+
+def rename_to(session: "Session", argument: str) -> None:
+    """RNTO; a file that is there is replaced, as receivers that upload under a temporary name need it."""
+    source, session.rename_from = session.rename_from, None
+    if source is None:
+        session.reply("503 Send RNFR first.")
+        return
+    target = session.tree_path(argument)
+    if target == session.home:
+        session.reply("550 This is your home.")
+        return
+    _change(session, Rename(id=0, source=source, target=target), "250 Renamed.")
+
+
+def set_modification_time(session: "Session", argument: str) -> None:
+    """MFMT (draft-somers-ftp-mfxx-04 section 3.1)."""
+    written, _, name = argument.partition(" ")
+    moment_s = read_timestamp(written)
+    if moment_s is None or not name:
+        session.reply("501 Write it as MFMT YYYYMMDDHHMMSS name.")
+        return
+    path = session.tree_path(name)
+    request = SetMtime(id=0, path=path, mtime_ns=int(moment_s) * 1_000_000_000)
+    _look_and_change(session, path, request, f"213 Modify={timestamp(moment_s)}; {session.view(name)}")
+
+
+def _look_and_change(session: "Session", path: str, request: Request, reply: str) -> None:
+    """Change only what the client can see: a symbolic link or a FIFO is not there."""
+    if not path:
+        session.reply(NO_SUCH_FILE)
+        return
+    read_here(session, path, lambda: session.service.tree.entry(path), lambda _: _change(session, request, reply))
+
+
+def _change(session: "Session", request: Request, reply: str) -> None:
+    assert session.login is not None, "changes need a login"
+    service, login = session.service, session.login
+    signed = msgspec.structs.replace(request, account=login.name, policy=login.account.publish_policy())
+
+    def ask() -> Done:
+        return change(service.publisher, signed, service.limits.publish_timeout_s)
+
+    session.off_loop(service.workers.publishes, ask, lambda _: session.reply(reply))

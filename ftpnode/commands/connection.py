@@ -1,0 +1,208 @@
+"""The commands about the connections themselves: TLS, data ports, types and modes, ABOR, QUIT, and small talk."""
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+from ftpnode.core import data_address
+from ftpnode.core.data_address import DataAddress, read_eprt, read_port
+from ftpnode.core.listing import FACTS
+from ftpnode.pyftpdlib_door.data_port import NoPortFreeError
+
+if TYPE_CHECKING:
+    from ftpnode.pyftpdlib_door.session import Session
+
+_TLS_NAMES: Final = frozenset({"TLS", "TLS-C", "SSL", "TLS-P"})
+_FEATURES: Final = ("AUTH TLS", "EPRT", "EPSV", "MDTM", "MFMT", "PBSZ", "PROT", "REST STREAM", "SIZE", "TVFS", "UTF8")
+_KNOWN_TYPES: Final = frozenset({"A", "I", "L7", "L8"})
+
+
+def authenticate(session: "Session", argument: str) -> None:
+    """AUTH: what was sent in clear behind it must not count as sent under TLS (CVE-2011-0411), so it ends the session."""
+    if session.is_tls:
+        session.reply("503 TLS is on already.")
+    elif argument.strip().upper() not in _TLS_NAMES:
+        session.reply("504 Use AUTH TLS.")
+    elif not session.nothing_is_behind():
+        session.hang_up("421 Nothing may follow AUTH before the TLS handshake.")
+    else:
+        session.log_out()
+        session.reply("234 Start the TLS handshake.")
+        session.start_tls()
+
+
+def protection_buffer(session: "Session", _argument: str) -> None:
+    """PBSZ (RFC 4217 section 8)."""
+    if session.is_tls:
+        session.buffer_agreed = True
+        session.reply("200 PBSZ=0")
+    else:
+        session.reply("503 Use AUTH TLS first.")
+
+
+def protection(session: "Session", argument: str) -> None:
+    """PROT (RFC 4217 section 9)."""
+    level = argument.strip().upper()
+    if not session.is_tls or not session.buffer_agreed:
+        session.reply("503 Use AUTH TLS and PBSZ first.")
+    elif level in {"C", "P"}:
+        session.drop_data()
+        session.protect_data(on=level == "P")
+        session.reply(f"200 Protection level {level}.")
+    elif level in {"S", "E"}:
+        session.reply("536 Use PROT P or PROT C.")
+    else:
+        session.reply("504 Use PROT P or PROT C.")
+
+
+def passive(session: "Session", _argument: str) -> None:
+    """PASV: with the address the client has connected to."""
+    if session.only_epsv:
+        session.reply("501 You have asked for EPSV ALL.")
+    elif session.socket.family != socket.AF_INET:
+        session.reply("522 Use EPSV.")
+    elif address := _listen(session):
+        numbers = (*address.host.split("."), address.port >> 8, address.port & 0xFF)
+        session.reply(f"227 Entering Passive Mode ({','.join(str(number) for number in numbers)}).")
+
+
+def extended_passive(session: "Session", argument: str) -> None:
+    """EPSV (RFC 2428)."""
+    wanted = argument.strip().upper()
+    own = "1" if session.socket.family == socket.AF_INET else "2"
+    if wanted == "ALL":
+        session.only_epsv = True
+        session.reply("200 EPSV ALL it is.")
+    elif wanted not in {"", own}:
+        session.reply(f"522 Network protocol not supported, use ({own}).")
+    elif address := _listen(session):
+        session.reply(f"229 Entering Extended Passive Mode (|||{address.port}|)")
+
+
+def _listen(session: "Session") -> DataAddress | None:
+    session.drop_data()
+    try:
+        return session.listen_for_data()
+    except NoPortFreeError:
+        session.reply("425 Every passive port is taken; try again.")
+        return None
+
+
+def port(session: "Session", argument: str) -> None:
+    """PORT."""
+    _connect_later(session, read_port(argument))
+
+
+def extended_port(session: "Session", argument: str) -> None:
+    """EPRT (RFC 2428)."""
+    _connect_later(session, read_eprt(argument))
+
+
+def _connect_later(session: "Session", address: DataAddress | None) -> None:
+    """Remember the address: the connection is made when there is something to transfer."""
+    if session.only_epsv:
+        session.reply("501 You have asked for EPSV ALL.")
+    elif address is None:
+        session.reply("501 That is not an address.")
+    elif refusal := data_address.refusal(address, session.peer):
+        session.reply(refusal)
+    else:
+        session.drop_data()
+        session.active_address = address
+        session.reply("200 Noted.")
+
+
+def representation(session: "Session", argument: str) -> None:
+    """TYPE: every type is taken and none converts, so that no client can spoil a file by forgetting TYPE I."""
+    kind = argument.upper().split()
+    name = "".join(kind[:1]) if kind[:1] != ["L"] else "".join(kind[:2])
+    if name in _KNOWN_TYPES and kind[1:] in ([], ["N"], ["8"], ["7"]):
+        session.type_name = name
+        session.reply(f"200 Type {name}; bytes are kept as they are.")
+    else:
+        session.reply("504 Use TYPE I or TYPE A.")
+
+
+def mode(session: "Session", argument: str) -> None:
+    """MODE."""
+    session.reply("200 Mode S." if argument.strip().upper() == "S" else "504 Only stream mode is there.")
+
+
+def structure(session: "Session", argument: str) -> None:
+    """STRU."""
+    session.reply("200 Structure F." if argument.strip().upper() == "F" else "504 Only file structure is there.")
+
+
+def abort(session: "Session", _argument: str) -> None:
+    """ABOR without a transfer (the session itself ends one that is under way)."""
+    session.drop_data()
+    session.reply("226 No transfer to abort.")
+
+
+def quit_session(session: "Session", _argument: str) -> None:
+    """QUIT: it has waited for the transfer before it, so the 226 has gone out."""
+    session.hang_up("221 Goodbye.")
+
+
+def status(session: "Session", argument: str) -> None:
+    """STAT without a path."""
+    if argument:
+        session.reply("504 Use MLST for one path, LIST for a directory.")
+        return
+    login = f"Logged in as {session.login.name}" if session.login else "Not logged in"
+    lines = [login, f"Type {session.type_name}; structure F; mode S"]
+    if session.transfer is not None:
+        moved_bytes = session.data_channel.get_transmitted_bytes() if session.data_channel else 0
+        lines.append(f"A transfer is under way: {moved_bytes} bytes")
+    session.reply_lines(211, "Status:", lines, "End")
+
+
+def features(session: "Session", _argument: str) -> None:
+    """FEAT (RFC 2389)."""
+    facts = "".join(f"{fact}{'*' if fact in session.facts else ''};" for fact in FACTS)
+    session.reply_lines(211, "Features:", sorted((*_FEATURES, f"MLST {facts}")), "End")
+
+
+def options(session: "Session", argument: str) -> None:
+    """OPTS: UTF8 is always on, also before the login; MLST chooses facts (RFC 3659 section 7.9)."""
+    name, _, value = argument.partition(" ")
+    if name.upper() in {"UTF8", "UTF-8"}:
+        session.reply("200 UTF-8 is always on.")
+    elif name.upper() == "MLST":
+        wanted = {fact.strip().lower() for fact in value.split(";")}
+        session.facts = frozenset(wanted & set(FACTS))
+        session.reply(f"200 MLST OPTS {''.join(f'{fact};' for fact in FACTS if fact in session.facts)}")
+    else:
+        session.reply("501 There are no options for that.")
+
+
+def nothing(session: "Session", _argument: str) -> None:
+    """NOOP."""
+    session.reply("200 Done nothing.")
+
+
+def allocate(session: "Session", _argument: str) -> None:
+    """ALLO."""
+    session.reply("202 Not needed here.")
+
+
+def name_client(session: "Session", _argument: str) -> None:
+    """CLNT: some clients say what they are."""
+    session.reply("200 Noted.")
+
+
+def site(session: "Session", argument: str) -> None:
+    """SITE: clients that mirror send CHMOD; the modes of files are the server's business."""
+    if argument.upper().startswith("CHMOD "):
+        session.reply("202 File modes are the server's business.")
+    else:
+        session.reply("504 There is no such SITE command.")
+
+
+def system(session: "Session", _argument: str) -> None:
+    """SYST: LIST looks like Unix."""
+    session.reply("215 UNIX Type: L8")
+
+
+def show_help(session: "Session", _argument: str) -> None:
+    """HELP."""
+    session.reply("214 See RFC 959, 2228, 2389, 2428, 3659 and 4217.")

@@ -1,0 +1,93 @@
+"""RETR, SIZE, MDTM."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO
+
+from cluster import clock
+from cluster.log import logger
+from ftpnode.commands.reading import read_here
+from ftpnode.core.listing import Entry, timestamp
+from ftpnode.core.verdict import Ending, judge_download
+from ftpnode.transfer import Transfer
+from ftpnode.trouble import CommandRefusedError
+
+if TYPE_CHECKING:
+    from ftpnode.pyftpdlib_door.data_connection import DataConnection
+    from ftpnode.pyftpdlib_door.session import Session
+
+log = logger(__name__)
+
+
+class Download(Transfer):
+    """A file on its way out."""
+
+    def __init__(self, session: "Session", path: str, file: BinaryIO, offset: int) -> None:
+        self._session = session
+        self._path = path
+        self._file = file
+        self._offset = offset
+        self._connection: DataConnection | None = None
+        self._started_s = clock.monotonic_s()
+        self.opening = "Here comes the file."
+
+    def start(self, connection: "DataConnection") -> None:
+        self._connection = connection
+        connection.send_file(self._file)
+
+    def ended(self, ending: Ending) -> None:
+        self._file.close()
+        verdict = judge_download(ending)
+        moved_bytes = self._connection.tot_bytes_sent if self._connection else 0
+        metrics = self._session.service.metrics
+        metrics.downloads.labels(outcome=ending.value).inc()
+        metrics.bytes.labels(direction="out").inc(moved_bytes)
+        self._session.reply(verdict.reply)
+        log.info(
+            "download",
+            path=self._path,
+            offset=self._offset,
+            bytes=moved_bytes,
+            seconds=round(clock.monotonic_s() - self._started_s, 3),
+            reply=verdict.reply,
+            outcome=ending.value,
+            **self._session.who,
+        )
+
+
+def retrieve(session: "Session", argument: str) -> None:
+    """RETR, from where REST says."""
+    path, offset = session.tree_path(argument), session.restart_at
+    session.restart_at = 0
+
+    def open_file() -> BinaryIO:
+        file = session.service.tree.open_file(path)
+        size_bytes = file.seek(0, 2)
+        if offset > size_bytes:
+            file.close()
+            raise CommandRefusedError(f"554 The file has {size_bytes} bytes; REST asks for {offset}.")
+        file.seek(offset)
+        return file
+
+    read_here(session, path, open_file, lambda file: session.begin(Download(session, path, file, offset)))
+
+
+def size(session: "Session", argument: str) -> None:
+    """SIZE (RFC 3659 section 4), in every type, because no type converts."""
+    _show(session, argument, lambda entry: str(entry.size_bytes))
+
+
+def modification_time(session: "Session", argument: str) -> None:
+    """MDTM (RFC 3659 section 3)."""
+    _show(session, argument, lambda entry: timestamp(entry.mtime_s))
+
+
+def _show(session: "Session", argument: str, shown: Callable[[Entry], str]) -> None:
+    path = session.tree_path(argument)
+
+    def look() -> Entry:
+        entry = session.service.tree.entry(path)
+        if entry.is_directory:
+            raise CommandRefusedError("550 Not a file.")
+        return entry
+
+    read_here(session, path, look, lambda entry: session.reply(f"213 {shown(entry)}"))

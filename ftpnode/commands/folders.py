@@ -1,0 +1,136 @@
+"""CWD, CDUP, PWD and the listings."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cluster import clock
+from ftpnode.core.client_path import tree_path
+from ftpnode.core.listing import Entry, facts_line, long_line, path_argument
+from ftpnode.core.replies import NO_SUCH_FILE
+from ftpnode.core.verdict import Ending, judge_download
+from ftpnode.transfer import Transfer
+from ftpnode.trouble import CommandRefusedError
+
+if TYPE_CHECKING:
+    from ftpnode.pyftpdlib_door.data_connection import DataConnection
+    from ftpnode.pyftpdlib_door.session import Session
+
+_Line = Callable[[Entry], str]
+
+
+class Listing(Transfer):
+    """A listing on its way out."""
+
+    def __init__(self, session: "Session", content: bytes) -> None:
+        self._session = session
+        self._content = content
+        self.opening = "Here comes the listing."
+
+    def start(self, connection: "DataConnection") -> None:
+        connection.send_content(self._content)
+
+    def ended(self, ending: Ending) -> None:
+        self._session.reply(judge_download(ending).reply)
+
+
+def print_directory(session: "Session", _argument: str) -> None:
+    """PWD."""
+    session.reply(f"257 {quoted(session.cwd)} is the current directory.")
+
+
+def change_to_parent(session: "Session", _argument: str) -> None:
+    """CDUP."""
+    change_directory(session, "..")
+
+
+def change_directory(session: "Session", argument: str) -> None:
+    """CWD: only the session's own idea of a directory changes, never the process's."""
+    view = session.view(argument or "/")
+
+    def find() -> None:
+        _directory(session, tree_path(session.home, view))
+
+    def found(_: None) -> None:
+        session.cwd = view
+        session.reply(f"250 {quoted(view)} is the current directory.")
+
+    session.off_loop(session.service.workers.disk, find, found)
+
+
+def list_long(session: "Session", argument: str) -> None:
+    """LIST."""
+    now_s = clock.now_s()
+    _list(session, path_argument(argument), lambda entry: long_line(entry, now_s))
+
+
+def list_names(session: "Session", argument: str) -> None:
+    """NLST."""
+    _list(session, path_argument(argument), lambda entry: f"{entry.name}\r\n")
+
+
+def list_facts(session: "Session", argument: str) -> None:
+    """MLSD (RFC 3659 section 7)."""
+    _list(session, argument, lambda entry: _facts(session, entry) + "\r\n", only_directories=True)
+
+
+def show_facts(session: "Session", argument: str) -> None:
+    """MLST (RFC 3659 section 7)."""
+    view = session.view(argument)
+
+    def find() -> Entry:
+        return _entry(session, tree_path(session.home, view))
+
+    def found(entry: Entry) -> None:
+        whole = Entry(view, entry.is_directory, entry.size_bytes, entry.mtime_s)
+        session.reply_lines(250, "Facts:", [_facts(session, whole)], "End")
+
+    session.off_loop(session.service.workers.disk, find, found)
+
+
+def quoted(view: str) -> str:
+    """A path in the quotes of a 257 reply (RFC 959 appendix II)."""
+    return '"' + view.replace('"', '""') + '"'
+
+
+def _list(session: "Session", argument: str, line: _Line, *, only_directories: bool = False) -> None:
+    def read() -> bytes:
+        path = session.tree_path(argument)
+        entry = _entry(session, path)
+        if entry.is_directory:
+            entries = _entries(session, path)
+        elif only_directories:
+            raise CommandRefusedError("501 Not a directory.")
+        else:
+            entries = [entry]
+        return "".join(line(each) for each in entries).encode("utf-8")
+
+    session.off_loop(session.service.workers.disk, read, lambda content: session.begin(Listing(session, content)))
+
+
+def _facts(session: "Session", entry: Entry) -> str:
+    assert session.login is not None, "listings need a login"
+    return facts_line(entry, session.facts, session.login.account.rights)
+
+
+def _entry(session: "Session", path: str) -> Entry:
+    """The entry at a tree path; the home is there even when nobody has made it on the disk yet."""
+    try:
+        return session.service.tree.entry(path)
+    except FileNotFoundError:
+        if path == session.home:
+            return Entry("", is_directory=True, size_bytes=0, mtime_s=0.0)
+        raise
+
+
+def _entries(session: "Session", path: str) -> list[Entry]:
+    try:
+        return session.service.tree.entries(path)
+    except FileNotFoundError:
+        if path == session.home:
+            return []
+        raise
+
+
+def _directory(session: "Session", path: str) -> None:
+    if not _entry(session, path).is_directory:
+        raise CommandRefusedError(NO_SUCH_FILE)

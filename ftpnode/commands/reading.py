@@ -1,0 +1,34 @@
+"""Finds files for commands that read them; one that the index knows and this disk lacks is fetched while the client waits."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from cluster.publish import Fetch
+from ftpnode.ports import change
+
+if TYPE_CHECKING:
+    from ftpnode.pyftpdlib_door.session import Session
+
+T = TypeVar("T")
+
+
+def read_here(session: "Session", path: str, read: Callable[[], T], then: Callable[[T], None]) -> None:
+    """Do `read` in a thread and `then` on the loop; when nothing is on this disk, ask the replicator for `path` first.
+
+    A session that has moved here may ask for what only its last node held; never a 550 for a file that was acknowledged.
+    """
+    service = session.service
+    assert session.login is not None, "reading needs a login"
+    request = Fetch(id=0, path=path, account=session.login.name, policy=session.login.account.publish_policy())
+
+    def fetch_and_read() -> T:
+        change(service.publisher, request, service.limits.publish_timeout_s)
+        return read()
+
+    def missing(error: BaseException) -> None:
+        if isinstance(error, FileNotFoundError) and service.has_replicator and path:
+            session.off_loop(service.workers.fetches, fetch_and_read, then)
+        else:
+            session.reply_trouble(error)
+
+    session.off_loop(service.workers.disk, read, then, missing)

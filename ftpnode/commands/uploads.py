@@ -1,0 +1,208 @@
+"""STOR, APPE, STOU, REST: bytes into staging, then a verdict, then the publisher, then the reply."""
+
+import errno
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from cluster import clock
+from cluster.log import logger
+from cluster.publish import Done, Fetch, Publish
+from cluster.tree_path import parent
+from ftpnode.core.replies import published
+from ftpnode.core.verdict import Ending, judge_upload
+from ftpnode.ports import ChangeRefusedError, change
+from ftpnode.staging import StagedFile
+from ftpnode.transfer import Transfer
+from ftpnode.trouble import CommandRefusedError, reply_to
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from cluster.settings import Account
+    from ftpnode.pyftpdlib_door.data_connection import DataConnection
+    from ftpnode.pyftpdlib_door.session import Session
+    from ftpnode.service import Service
+
+log = logger(__name__)
+
+_MAX_OFFSET_DIGITS: Final = 18
+_WHOLE_FILE: Final = -1
+
+
+class Upload(Transfer):
+    """A file on its way in."""
+
+    def __init__(self, session: "Session", path: str, staged: StagedFile, opening: str) -> None:
+        assert session.login is not None, "uploads need a login"
+        self._session = session
+        self._service = session.service
+        self._account = session.login
+        self._who = session.who
+        self._path = path
+        self._staged = staged
+        self._started_s = clock.monotonic_s()
+        self._ended_s = self._started_s
+        self._copied_bytes = staged.content.size_bytes
+        self.opening = opening
+
+    def start(self, connection: "DataConnection") -> None:
+        connection.receive_into(self._staged)
+
+    def ended(self, ending: Ending) -> None:
+        self._ended_s = clock.monotonic_s()
+        verdict = judge_upload(ending)
+        if not verdict.complete:
+            self._session.threads.run(self._service.workers.disk, self._staged.discard, _forget)
+            self._close_with(verdict.reply, ending.value)
+            return
+        self._service.publishing += 1
+        self._service.sessions.transfers += 1
+        self._session.off_loop(self._service.workers.publishes, self._publish, self._published, self._refused)
+
+    def _publish(self) -> Done:
+        """Runs in a thread. Whatever comes of it, no staged file of ours stays behind."""
+        try:
+            self._staged.seal()
+            request = Publish(
+                id=0,
+                account=self._account.name,
+                policy=self._account.account.publish_policy(),
+                path=self._path,
+                staged=self._staged.name,
+                content_id=self._staged.content.content_id(),
+                size_bytes=self._staged.content.size_bytes,
+                mtime_ns=clock.now_ns(),
+            )
+            return change(self._service.publisher, request, self._service.limits.publish_timeout_s)
+        finally:
+            self._staged.discard()
+
+    def _published(self, done: Done) -> None:
+        self._publishing_over()
+        self._close_with(published(done), "published", copies=done.copies, wanted=done.wanted)
+
+    def _refused(self, error: BaseException) -> None:
+        self._publishing_over()
+        outcome = error.reason.value if isinstance(error, ChangeRefusedError) else "unpublished"
+        self._close_with(reply_to(error), outcome)
+
+    def _publishing_over(self) -> None:
+        self._service.publishing -= 1
+        self._service.sessions.transfers -= 1
+        self._service.metrics.publish_seconds.observe(clock.monotonic_s() - self._ended_s)
+
+    def _close_with(self, reply: str, outcome: str, **more: int) -> None:
+        content = self._staged.content
+        moved_bytes = content.size_bytes - self._copied_bytes
+        self._service.metrics.uploads.labels(outcome=outcome).inc()
+        self._service.metrics.bytes.labels(direction="in").inc(moved_bytes)
+        self._session.reply(reply)
+        log.info(
+            "upload",
+            path=self._path,
+            bytes=moved_bytes,
+            content_id=content.content_id(),
+            seconds=round(clock.monotonic_s() - self._started_s, 3),
+            reply=reply,
+            outcome=outcome,
+            **more,
+            **self._who,
+        )
+
+
+def store(session: "Session", argument: str) -> None:
+    """STOR; after REST it keeps that many bytes of the file that stands there and appends the rest."""
+    keep_bytes, session.restart_at = session.restart_at, 0
+    _begin(session, session.tree_path(argument), keep_bytes, "Send the file.")
+
+
+def append(session: "Session", argument: str) -> None:
+    """APPE: makes the file where there is none (RFC 959)."""
+    if session.restart_at:
+        session.restart_at = 0
+        session.reply("503 REST makes no sense before APPE.")
+    else:
+        _begin(session, session.tree_path(argument), _WHOLE_FILE, "Send the rest of the file.")
+
+
+def store_unique(session: "Session", argument: str) -> None:
+    """STOU: a name that nobody has; the 125 or 150 reply tells it (RFC 1123 section 4.1.2.9)."""
+    if session.restart_at:
+        session.restart_at = 0
+        session.reply("503 REST makes no sense before STOU.")
+        return
+    written = f"{argument or 'file'}.{secrets.token_hex(8)}"
+    _begin(session, session.tree_path(written), 0, f"FILE: {session.view(written).rpartition('/')[2]}")
+
+
+def restart(session: "Session", argument: str) -> None:
+    """REST (RFC 3659 section 5); bytes are bytes in every type."""
+    if argument.isascii() and argument.isdigit() and len(argument) <= _MAX_OFFSET_DIGITS:
+        session.restart_at = int(argument)
+        session.reply(f"350 The next transfer starts at byte {session.restart_at}.")
+    else:
+        session.reply("501 That is not a byte offset.")
+
+
+def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None:
+    assert session.login is not None, "uploads need a login"
+    service, home, account, name = session.service, session.home, session.login.account, session.login.name
+    workers = service.workers
+
+    def prepare() -> StagedFile:
+        _look_at_target(service, path, home)
+        staged = service.staging.create()
+        try:
+            if keep_bytes:
+                with _existing(service, path, account, name) as source:
+                    size_bytes = source.seek(0, 2)
+                    source.seek(0)
+                    if keep_bytes > size_bytes:
+                        raise CommandRefusedError(f"554 The file has {size_bytes} bytes; REST asks for {keep_bytes}.")
+                    staged.copy_from(source, size_bytes if keep_bytes == _WHOLE_FILE else keep_bytes)
+        except FileNotFoundError:
+            if keep_bytes != _WHOLE_FILE:
+                staged.discard()
+                raise
+        except BaseException:
+            staged.discard()
+            raise
+        return staged
+
+    pool = workers.fetches if keep_bytes else workers.disk
+    session.off_loop(pool, prepare, lambda staged: session.begin(Upload(session, path, staged, opening)))
+
+
+def _look_at_target(service: "Service", path: str, home: str) -> None:
+    """Refuse before the client sends anything what could not be published."""
+    if service.staging.free_bytes() < service.settings.replication.disk_reserve_bytes:
+        raise OSError(errno.ENOSPC, "below the reserve")
+    above = parent(path)
+    if above != home and not service.tree.entry(above).is_directory:
+        raise NotADirectoryError(errno.ENOTDIR, "the parent is a file")
+    if path == home:
+        raise IsADirectoryError(errno.EISDIR, "the home")
+    try:
+        if service.tree.entry(path).is_directory:
+            raise IsADirectoryError(errno.EISDIR, "a directory")
+    except FileNotFoundError:
+        return
+
+
+def _existing(service: "Service", path: str, account: "Account", name: str) -> "BinaryIO":
+    """The file that stands at `path`, fetched first where only other nodes have it; FileNotFoundError without one."""
+    try:
+        return service.tree.open_file(path)
+    except FileNotFoundError:
+        if not service.has_replicator:
+            raise
+    request = Fetch(id=0, path=path, account=name, policy=account.publish_policy())
+    try:
+        change(service.publisher, request, service.limits.publish_timeout_s)
+    except ChangeRefusedError as error:
+        raise FileNotFoundError(errno.ENOENT, str(error)) from error
+    return service.tree.open_file(path)
+
+
+def _forget(_future: object) -> None:
+    """What a discarded file leaves is nothing; a file that cannot be removed goes at the next start."""

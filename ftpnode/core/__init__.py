@@ -1,0 +1,1 @@
+"""What ftpnode decides, as pure functions over frozen values: no clock, disk, socket, thread or log."""

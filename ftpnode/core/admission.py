@@ -1,0 +1,17 @@
+"""Decides whether a new session is let in: drain and the limits on sessions."""
+
+from cluster.settings import Limits
+
+
+def refusal(limits: Limits, *, draining: bool, sessions: int, from_address: int) -> str | None:
+    """The 421 reply to a new session, or None when it is let in.
+
+    `sessions` are open on this node, `from_address` of them come from the same client address; neither counts the new one.
+    """
+    if draining:
+        return "421 This node is being emptied; connect again."
+    if sessions >= limits.sessions:
+        return "421 Too many sessions; try again later."
+    if from_address >= limits.sessions_per_address:
+        return "421 Too many sessions from your address."
+    return None

@@ -1,0 +1,24 @@
+"""Reads one line of the control connection into a command and its argument."""
+
+from typing import Final
+
+import msgspec
+
+LINE_LIMIT_BYTES: Final = 4096
+"""Room for a tree path of the longest kind and the command before it."""
+
+_TELNET: Final = bytes([0xFF, 0xF4, 0xF2])  # IAC, IP, DM: what RFC 959 clients send before ABOR
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A command in capitals and its argument, as the client wrote it; bytes that are not UTF-8 are lone surrogates."""
+
+    command: str
+    argument: str
+
+
+def read_line(data: bytes) -> Line:
+    """The command in a line without its LF."""
+    text = data.lstrip(_TELNET).removesuffix(b"\r").decode("utf-8", "surrogateescape")
+    command, _, argument = text.partition(" ")
+    return Line(command.upper(), argument)

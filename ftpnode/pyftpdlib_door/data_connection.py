@@ -1,0 +1,192 @@
+"""One data connection: receives an upload or sends a download, and reports exactly once how it ended.
+
+pyftpdlib answers 226 whenever the connection is gone, be it by FIN, RST or a TLS stream cut short, and reads or closes a
+connection that is early. Here the manner of the ending is kept for `ftpnode.core.verdict`, and an early connection waits.
+"""
+
+import contextlib
+import socket
+import struct
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from OpenSSL import SSL
+from pyftpdlib.exceptions import _RetryError
+from pyftpdlib.handlers import DTPHandler, TLS_DTPHandler
+from pyftpdlib.handlers.ftp.producers import FileProducer
+from pyftpdlib.ioloop import _ERRNOS_DISCONNECTED, _ERRNOS_RETRY, AsyncChat
+from typing_extensions import override
+
+from cluster.log import logger
+from ftpnode.core.replies import write_trouble
+from ftpnode.core.verdict import Ending
+
+if TYPE_CHECKING:
+    from ftpnode.pyftpdlib_door.session import Session
+    from ftpnode.staging import StagedFile
+
+log = logger(__name__)
+
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class PlainDataConnection(DTPHandler):
+    """What plain and TLS connections share.
+
+    It stands below TLS_DTPHandler in the order of classes, because pyftpdlib's TLS mixin calls `super().handle_close()` and
+    `super().close()`: overrides above it would be passed by.
+    """
+
+    cmd_channel: "Session"
+    ac_in_buffer_size = 256 << 10
+    _staged: "StagedFile | None" = None
+    _ending: Ending | None = None
+    _saw_fin = False
+    _sending = False
+
+    def __init__(self, sock: socket.socket, cmd_channel: "Session") -> None:
+        self.timeout = cmd_channel.service.limits.transfer_stall_s
+        super().__init__(sock, cmd_channel)
+
+    def receive_into(self, staged: "StagedFile") -> None:
+        """Take the client's bytes from now on."""
+        self._staged = staged
+        self.receive = True
+        self._listen_for(self.ioloop.READ)
+
+    def send_content(self, content: bytes) -> None:
+        """Send these bytes and close."""
+        self._sending = True
+        self._listen_for(self.ioloop.WRITE)
+        if content:
+            self.push(content)
+        if not self._closed:
+            self.close_when_done()
+
+    def send_file(self, file: BinaryIO) -> None:
+        """Send the rest of this file and close; with sendfile where the connection is plain."""
+        self._sending = True
+        self.file_obj = file
+        self.push_with_producer(FileProducer(file, "i"))
+        if not self._closed:
+            self.close_when_done()
+
+    def pause(self) -> None:
+        """Leave the client's bytes in the kernel until a command wants them; pyftpdlib would close the connection."""
+        self._listen_for(0)
+
+    def end(self, ending: Ending) -> None:
+        """Close in an orderly way; `ending` is what is reported."""
+        self._ending = self._ending or ending
+        self.close()
+
+    def cut(self, ending: Ending) -> None:
+        """Close so that the client cannot take what it got for a whole file: RST, and no close_notify."""
+        with contextlib.suppress(OSError):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._error = True  # tells the TLS mixin not to say close_notify
+        self.end(ending)
+
+    @override
+    def recv(self, buffer_size: int) -> bytes:
+        """As AsyncChat.recv, but remembers whether the end was a FIN or an error."""
+        try:
+            data = self.socket.recv(buffer_size)
+        except OSError as error:
+            if error.errno in _ERRNOS_RETRY:
+                raise _RetryError from error
+            if error.errno in _ERRNOS_DISCONNECTED:
+                self.handle_close()
+                return b""
+            raise
+        if not data:
+            self._saw_fin = True
+            self.handle_close()
+        return bytes(data)
+
+    @override
+    def handle_read(self) -> None:
+        """As DTPHandler.handle_read, but tells a full disk from a broken connection."""
+        try:
+            chunk = self.recv(self.ac_in_buffer_size)
+        except _RetryError:
+            return
+        if not chunk or self._staged is None:
+            return
+        self.tot_bytes_received += len(chunk)
+        try:
+            self._staged.write(chunk)
+        except OSError as error:
+            self.cut(write_trouble(error.errno))
+
+    handle_read_event = handle_read
+
+    @override
+    def readable(self) -> bool:
+        return self.receive
+
+    @override
+    def handle_close(self) -> None:
+        """The connection is gone, or all was sent; pyftpdlib would call either a success."""
+        if not self._closed:
+            self.end(self._how_it_ended())
+
+    @override
+    def handle_timeout(self) -> None:
+        """Called every `timeout` seconds; pyftpdlib would end the whole session with an unasked 421."""
+        moved_bytes = self.get_transmitted_bytes()
+        if moved_bytes > self._lastdata:
+            self._lastdata = moved_bytes
+        else:
+            self.cut(Ending.STALLED)
+
+    @override
+    def close(self) -> None:
+        """As DTPHandler.close, but leaves the reply and the file to the transfer."""
+        if self._closed:
+            return
+        AsyncChat.close(self)
+        if self._idler is not None and not self._idler.cancelled:
+            self._idler.cancel()
+        self.cmd_channel.data_ended(self, self._ending or self._default_ending())
+
+    def _how_it_ended(self) -> Ending:
+        if self._sending and not self.producer_fifo:
+            return Ending.SENT
+        if isinstance(self.socket, SSL.Connection):
+            return Ending.CLOSE_NOTIFY if self.socket.get_shutdown() & SSL.RECEIVED_SHUTDOWN else Ending.TLS_CUT
+        return Ending.CLOSED if self._saw_fin else Ending.RESET
+
+    def _default_ending(self) -> Ending:
+        if self.cmd_channel.is_gone:
+            return Ending.CONTROL_GONE
+        return Ending.TLS_FAILED if isinstance(self.socket, SSL.Connection) else Ending.BROKEN
+
+    def _listen_for(self, events: int) -> None:
+        self._initialized = True
+        self.modify_ioloop_events(events)
+        self._wanted_io_events = events
+
+
+class DataConnection(TLS_DTPHandler, PlainDataConnection):
+    """A data connection, with TLS when the session asked for it by PROT P."""
+
+    def __init__(self, sock: socket.socket, cmd_channel: "Session") -> None:
+        super().__init__(sock, cmd_channel)
+        if self.connected and not self._ssl_requested:
+            self.pause()
+
+    @override
+    def handle_ssl_established(self) -> None:
+        if not (self.receive or self._sending):
+            self.pause()
+
+    @override
+    def handle_failed_ssl_handshake(self) -> None:
+        """Pyftpdlib would send its own 522 beside the transfer's reply."""
+        self.cut(Ending.TLS_FAILED)
+
+    @override
+    def handle_error(self) -> None:
+        """A fault of ours or of the disk; pyftpdlib would close without any reply."""
+        log.error("a data connection failed", exc_info=True)
+        self.cut(Ending.BROKEN)

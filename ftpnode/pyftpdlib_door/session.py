@@ -1,0 +1,470 @@
+"""One control connection: lines in, one command at a time, replies out.
+
+What pyftpdlib's FTPHandler does with a line is replaced as a whole. It runs pipelined commands while a login or a transfer is
+under way, runs what was sent in clear behind AUTH, and goes on in the middle of an overlong line. Here a line waits its turn.
+"""
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+
+from OpenSSL import SSL
+from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.ioloop import AsyncChat, IOLoop, _CallLater
+from typing_extensions import override
+
+from cluster.log import logger
+from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
+from cluster.settings import Site
+from ftpnode.commands.table import COMMANDS, Command
+from ftpnode.core.admission import refusal
+from ftpnode.core.client_path import PathRefusedError, tree_path, view_path
+from ftpnode.core.data_address import DataAddress
+from ftpnode.core.line import LINE_LIMIT_BYTES, Line, read_line
+from ftpnode.core.login import Candidate
+from ftpnode.core.rights import may_do
+from ftpnode.core.verdict import Ending
+from ftpnode.pyftpdlib_door.data_connection import DataConnection
+from ftpnode.pyftpdlib_door.data_port import ActivePort, PassivePort
+from ftpnode.pyftpdlib_door.off_loop import OffLoop
+from ftpnode.service import Service
+from ftpnode.trouble import reply_to
+
+if TYPE_CHECKING:
+    import socket
+
+    from ftpnode.transfer import Transfer
+
+log = logger(__name__)
+T = TypeVar("T")
+
+MAX_WAITING_LINES: Final = 128
+
+
+class Session(TLS_FTPHandler):
+    """One client's session. Each site has a subclass of its own, because pyftpdlib keeps settings in the class."""
+
+    service: ClassVar[Service]
+    threads: ClassVar[OffLoop]
+    site_name: ClassVar[str]
+    site: ClassVar[Site]
+    dtp_handler = DataConnection
+    data_channel: DataConnection | None
+
+    def __init__(self, conn: "socket.socket", server: object, ioloop: IOLoop | None = None) -> None:
+        self.id = secrets.token_hex(4)
+        self.peer = ""
+        self.user = ""
+        self.login: Candidate | None = None
+        self.failed_logins = 0
+        self.cwd = "/"
+        self.restart_at = 0
+        self.rename_from: str | None = None
+        self.facts: frozenset[str] = frozenset({"type", "size", "modify", "perm"})
+        self.only_epsv = False
+        self.type_name = "I"
+        self.buffer_agreed = False
+        self.active_address: DataAddress | None = None
+        self.transfer: Transfer | None = None
+        self.from_balancer = False
+        self.client_has_tls = False
+        self._admitted = False
+        self._greeted = False
+        self._deaf = False
+        self._half_closed = False
+        self._login_timer: _CallLater | None = None
+        self._job = False
+        self._working = False
+        self._waiting: deque[Line] = deque()
+        super().__init__(conn, server, ioloop)
+        self._current_type = "i"  # binary always: ASCII conversion corrupts the files of clients that forget TYPE I
+
+    # --- from the connection to the greeting
+
+    @override
+    def handle(self) -> None:
+        """Greet, or first read the PROXY header that a balancer must send; pyftpdlib greets at once."""
+        self.peer = self.remote_ip
+        self.expect_login()
+        if self.peer in self.service.settings.balancer.source_addresses:
+            self.set_terminator(FIXED_BYTES)
+        else:
+            self._greet()
+
+    def expect_login(self) -> None:
+        """Give the client until the login deadline from now; NOOPs do not move it."""
+        if self._login_timer is not None and not self._login_timer.cancelled:
+            self._login_timer.cancel()
+        self._login_timer = self.call_later(self.service.limits.login_timeout_s, self._login_overdue)
+
+    def _login_overdue(self) -> None:
+        if self.login is None:
+            self.hang_up("421 Too long without a login.")
+
+    def _read_proxy_header(self, data: bytes) -> None:
+        try:
+            if len(data) == FIXED_BYTES and (length := body_length_bytes(data)):
+                self._in_buffer.append(data)
+                self.set_terminator(length)
+                return
+            header = decode(data)
+        except ProxyHeaderError as error:
+            log.warning("bad PROXY header", peer=self.peer, why=str(error))
+            self.close()
+            return
+        self.from_balancer = True
+        self.client_has_tls = header.tls
+        self.id = header.session or self.id
+        if header.source is not None:
+            self.remote_ip, self.remote_port = header.source
+        self._greet()
+
+    def _greet(self) -> None:
+        self._greeted = True
+        self.set_terminator(b"\n")  # a bare LF ends a line too; a CR before it is dropped
+        sessions = self.service.sessions
+        turned_away = refusal(
+            self.service.limits,
+            draining=self.service.drain.draining,
+            sessions=sessions.count,
+            from_address=sessions.from_address(self.remote_ip),
+        )
+        if turned_away:
+            self.service.metrics.refused_sessions.inc()
+            log.info("session refused", reply=turned_away, **self.who)
+            self.hang_up(turned_away)
+            return
+        self._admitted = True
+        sessions.opened(self.remote_ip)
+        self.reply(f"220 {self.site.greeting}")
+
+    # --- lines in
+
+    @override
+    def collect_incoming_data(self, data: bytes) -> None:
+        """As FTPHandler's, but an overlong line ends the session; pyftpdlib would run its tail as a command."""
+        if self._deaf:
+            return
+        self._in_buffer.append(data)
+        self._in_buffer_len += len(data)
+        if self._greeted and self._in_buffer_len > LINE_LIMIT_BYTES:
+            self.hang_up("500 Line too long.")
+
+    @override
+    def found_terminator(self) -> None:
+        data = b"".join(self._in_buffer)
+        self._in_buffer = []
+        self._in_buffer_len = 0
+        if self._deaf or self._closed:
+            return
+        if not self._greeted:
+            self._read_proxy_header(data)
+            return
+        self._stay_awake()
+        line = read_line(data)
+        if line.command == "ABOR" and self.transfer is not None:
+            self.data_cut(Ending.ABORTED)
+            self.reply("226 ABOR command successful.")
+        elif line.command == "STAT" and not line.argument and self.transfer is not None:
+            COMMANDS["STAT"].act(self, "")
+        elif len(self._waiting) >= MAX_WAITING_LINES:
+            self.hang_up("421 Too many commands are waiting.")
+        else:
+            self._waiting.append(line)
+            self._work_off()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the next command has to wait: a login, a change or a transfer is under way."""
+        return self._job or self.transfer is not None
+
+    def _work_off(self) -> None:
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._waiting and not (self.is_busy or self._deaf or self._closed):
+                self._execute(self._waiting.popleft())
+        finally:
+            self._working = False
+        if self._half_closed and not self.is_busy:
+            self.close()
+
+    def _execute(self, line: Line) -> None:
+        command = COMMANDS.get(line.command)
+        if command is None:
+            self.reply(f'500 Command "{line.command}" not understood.')
+        elif command.argument == "required" and not line.argument:
+            self.reply(f"501 {line.command} needs an argument.")
+        elif command.login and self.login is None:
+            self.reply("530 Log in with USER and PASS first.")
+        elif self.login is not None and not may_do(line.command, self.login.account.rights):
+            self.reply("550 Permission denied.")
+        elif command.data and self._needs_private_data():
+            self.reply("521 Your account needs protected data connections; use PROT P.")
+        else:
+            self._act(command, line)
+
+    def _act(self, command: Command, line: Line) -> None:
+        try:
+            command.act(self, line.argument)
+        except PathRefusedError as error:
+            self.reply_trouble(error)
+
+    def _needs_private_data(self) -> bool:
+        assert self.login is not None, "data commands need a login"
+        return self.login.account.tls == "required" and self.is_tls and not self._prot
+
+    def nothing_is_behind(self) -> bool:
+        """Whether the client has sent nothing behind the command that runs now."""
+        return not (self._waiting or self._in_buffer or self.ac_in_buffer)
+
+    # --- replies out
+
+    def reply(self, text: str) -> None:
+        """Send one line; control characters, which would forge another reply, become question marks."""
+        self.push(
+            "".join("?" if ord(character) < 0x20 or character == "\x7f" else character for character in text) + "\r\n"
+        )
+
+    def reply_lines(self, code: int, first: str, lines: list[str], last: str) -> None:
+        """Send a reply of several lines (RFC 959 section 4.2); lines in the middle begin with a space."""
+        self.reply(f"{code}-{first}")
+        for line in lines:
+            self.reply(f" {line}")
+        self.reply(f"{code} {last}")
+
+    @override
+    def push(self, data: str) -> None:
+        """As FTPHandler.push, but a name that is not UTF-8 is shown with question marks instead of failing."""
+        if self._closed:
+            return
+        AsyncChat.push(self, data.encode("utf-8", "replace"))
+
+    def hang_up(self, text: str) -> None:
+        """Send a last reply, hear nothing more, and close."""
+        self._deaf = True
+        self._waiting.clear()
+        self.reply(text)
+        self.close_when_done()
+
+    # --- work off the loop
+
+    def off_loop(
+        self,
+        pool: Executor,
+        work: Callable[[], T],
+        then: Callable[[T], None],
+        otherwise: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """Do `work` in a thread and `then` with its value on the loop; the next command waits until that has run.
+
+        `then` (or `otherwise`, with what was raised; by default the reply that fits it) runs even when the client has gone.
+        """
+        self._job = True
+        self.threads.run(pool, work, lambda future: self._job_done(future, then, otherwise or self.reply_trouble))
+
+    def later(self, delay_s: float, then: Callable[[], None]) -> None:
+        """Do `then` after a delay in which no command runs."""
+        self._job = True
+        self.ioloop.call_later(delay_s, self._delay_over, then)
+
+    def reply_trouble(self, error: BaseException) -> None:
+        """Reply what fits an error."""
+        self.reply(reply_to(error))
+
+    def _delay_over(self, then: Callable[[], None]) -> None:
+        self._job = False
+        then()
+        self._stay_awake()
+        self._work_off()
+
+    def _job_done(
+        self, future: "Future[T]", then: Callable[[T], None], otherwise: Callable[[BaseException], None]
+    ) -> None:
+        self._job = False
+        error = future.exception()
+        if error is None:
+            then(future.result())
+        else:
+            otherwise(error)
+        self._stay_awake()
+        self._work_off()
+
+    # --- data connections
+
+    def begin(self, transfer: "Transfer") -> None:
+        """Start a transfer as soon as there is a data connection."""
+        self.restart_at = 0
+        self.transfer = transfer
+        self.service.sessions.transfers += 1
+        if self._closed:
+            self._transfer_ended(Ending.CONTROL_GONE)
+        elif self.data_channel is not None:
+            self.reply(f"125 {transfer.opening}")
+            transfer.start(self.data_channel)
+        elif self._dtp_acceptor is not None:
+            self.reply(f"150 {transfer.opening}")
+        elif self.active_address is not None:
+            self.reply(f"150 {transfer.opening}")
+            address, self.active_address = self.active_address, None
+            self._connect(address)
+        else:
+            self._transfer_ended(Ending.NOT_CONNECTED)
+
+    def data_connected(self, sock: "socket.socket") -> None:
+        """The data connection stands."""
+        self._dtp_acceptor = self._dtp_connector = None
+        if self._closed:
+            sock.close()
+            return
+        connection = self.dtp_handler(sock, self)
+        if not connection.connected:
+            self.data_not_connected()
+            return
+        self.data_channel = connection
+        if self.transfer is not None:
+            self.transfer.start(connection)
+
+    def data_not_connected(self) -> None:
+        """No data connection came about."""
+        self._dtp_acceptor = self._dtp_connector = None
+        self._transfer_ended(Ending.NOT_CONNECTED)
+
+    def data_ended(self, connection: DataConnection, ending: Ending) -> None:
+        """A data connection was closed."""
+        if self._closed or self.data_channel is connection:
+            self.data_channel = None
+            self._transfer_ended(ending)
+
+    def data_cut(self, ending: Ending) -> None:
+        """End the transfer that is under way, and whatever could become its data connection."""
+        self.drop_data()
+        if self.data_channel is not None:
+            self.data_channel.cut(ending)
+        else:
+            self._transfer_ended(ending)
+
+    def listen_for_data(self) -> DataAddress:
+        """Open a passive port; NoPortFreeError when the range is exhausted."""
+        self._dtp_acceptor = PassivePort(self, self.service.limits.passive_accept_s)
+        return DataAddress(self._dtp_acceptor.host, self._dtp_acceptor.port)
+
+    def _connect(self, address: DataAddress) -> None:
+        connector = ActivePort(self, address, self.service.limits.passive_accept_s)
+        if self.transfer is not None and self.data_channel is None:  # neither failed nor succeeded at once
+            self._dtp_connector = connector
+
+    def drop_data(self) -> None:
+        """Close what waits for a data connection, and a connection that no transfer uses."""
+        self.active_address = None
+        self._shutdown_connecting_dtp()
+        if self.transfer is None and self.data_channel is not None:
+            self.data_channel.cut(Ending.ABORTED)
+
+    def _transfer_ended(self, ending: Ending) -> None:
+        transfer, self.transfer = self.transfer, None
+        if transfer is None:
+            return
+        self.service.sessions.transfers -= 1
+        transfer.ended(ending)
+        self._stay_awake()
+        self._work_off()
+
+    # --- TLS
+
+    def start_tls(self) -> None:
+        """Hand the control connection to TLS; the next bytes are its handshake."""
+        self.secure_connection(self.ssl_context)
+
+    def protect_data(self, *, on: bool) -> None:
+        """Use TLS on the data connections from now on, or not."""
+        self._prot = on
+
+    # --- what commands ask about the session
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the control connection has ended."""
+        return bool(self._closed)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether this control connection itself speaks TLS."""
+        return isinstance(self.socket, SSL.Connection)
+
+    @property
+    def who(self) -> dict[str, Any]:
+        """The session, for logs."""
+        name = self.login.name if self.login else None
+        return {"session": self.id, "site": self.site_name, "client": self.remote_ip, "account": name}
+
+    def view(self, text: str) -> str:
+        """The absolute path in the client's view of what the client wrote."""
+        return view_path(self.cwd, text)
+
+    def tree_path(self, text: str) -> str:
+        """The tree path of what the client wrote; PathRefusedError when it can be none."""
+        assert self.login is not None, "paths need a login"
+        return tree_path(self.home, self.view(text))
+
+    @property
+    def home(self) -> str:
+        """The tree path of the account's home."""
+        assert self.login is not None, "homes need a login"
+        return self.login.account.home.strip("/")
+
+    def log_out(self) -> None:
+        """Forget the login and all that came with it; the connection stays."""
+        self.drop_data()
+        self.user, self.login = "", None
+        self.cwd, self.restart_at, self.rename_from = "/", 0, None
+        self.only_epsv = False
+        self.expect_login()
+
+    # --- endings
+
+    def _stay_awake(self) -> None:
+        if self._idler is not None and not self._idler.cancelled:
+            self._idler.reset()
+
+    @override
+    def handle_timeout(self) -> None:
+        """As FTPHandler's, but a session with a transfer or a change under way is not idle."""
+        if self._ssl_accepting:
+            self.close()
+        elif self.is_busy:
+            self._idler = self.ioloop.call_later(self.timeout, self.handle_timeout, _errback=self.handle_error)
+        else:
+            self.hang_up("421 Idle for too long.")
+
+    @override
+    def handle_close(self) -> None:
+        """The client has closed. Simple ones send `user…quit` and close at once: what is waiting is still done."""
+        if self.transfer is None and (self._job or self._waiting) and not self._half_closed:
+            self._half_closed = True
+            self.ioloop.modify(self._fileno, 0)
+        else:
+            self.close()
+
+    @override
+    def handle_error(self) -> None:
+        """As FTPHandler's, with our log."""
+        log.error("a session failed", exc_info=True, **self.who)
+        self._error = True
+        self.close()
+
+    @override
+    def on_disconnect(self) -> None:
+        """Runs once after the connection has ended, however that came about (`close` itself is called in several ways)."""
+        self._waiting.clear()
+        self._transfer_ended(Ending.CONTROL_GONE)
+        if self._admitted:
+            self._admitted = False
+            self.service.sessions.closed(self.remote_ip)
+
+    @override
+    def log(self, msg: str, logfun: object = None) -> None:
+        """Our own logs say what matters, as fields."""

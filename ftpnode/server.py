@@ -1,0 +1,135 @@
+"""Runs one node's ftpnode: listens on every site, serves the management endpoint, stops when it is told to."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Final
+
+from pyftpdlib.ioloop import IOLoop
+
+from cluster import clock
+from cluster.health import FtpnodeHealth
+from cluster.log import logger
+from cluster.management import Management, ManagementThread
+from cluster.problem import ConfigError, Problem
+from cluster.settings import Settings
+from ftpnode.pyftpdlib_door.listener import Listener
+from ftpnode.pyftpdlib_door.off_loop import OffLoop
+from ftpnode.pyftpdlib_door.session import Session
+from ftpnode.pyftpdlib_door.tls import server_context
+from ftpnode.service import Service
+from ftpnode.vital_signs import INTERVAL_S
+
+log = logger(__name__)
+
+_LAST_PUBLISHES_S: Final = 5.0
+
+
+class Server:
+    """All of one ftpnode. Making it binds the ports; ConfigError says which one is taken, or what else is wrong."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        try:
+            self.service = Service(settings, name)
+            left = self.service.staging.prepare()
+        except OSError as error:
+            where, fix = str(error.filename or name), "check the path and its permissions"
+            raise ConfigError((Problem(where, f"cannot be used: {error.strerror}", fix),)) from error
+        context = server_context(self.service.node.certificate, self.service.node.key)
+        self._ioloop = IOLoop()
+        self._threads = OffLoop(self._ioloop)
+        self._stopping = False
+        self._looking = False
+        self._management: ManagementThread | None = None
+        try:
+            self._listeners = [self._listen(site, context) for site in settings.sites]
+            self._management = self._manage()
+        except ConfigError:
+            self.close()
+            raise
+        log.info("started", node=name, left_over_uploads=left, draining=self.service.drain.draining)
+
+    def run(self) -> None:
+        """Serve until `stop`, then let the publishes that are under way finish, for a moment."""
+        self._look()
+        self._ioloop.call_every(INTERVAL_S, self._look)
+        timeout_s = None
+        while not self._stopping:
+            timeout_s = self._ioloop.loop(timeout_s, blocking=False)
+        deadline_s = clock.monotonic_s() + _LAST_PUBLISHES_S
+        for listener in self._listeners:
+            listener.close()
+        while self.service.publishing and clock.monotonic_s() < deadline_s:
+            self._ioloop.loop(0.1, blocking=False)
+        log.info("stopped", node=self.service.name)
+
+    def stop(self) -> None:
+        """End `run`; from any thread or signal handler."""
+        self._threads.soon(self._stop)
+
+    def close(self) -> None:
+        """Give back every socket and thread."""
+        if self._management is not None:
+            self._management.stop()
+            self._management = None
+        self._ioloop.close()
+        self.service.publisher.close()
+        self.service.workers.stop()
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _listen(self, site: str, context: object) -> Listener:
+        service = self.service
+        fields = {
+            "service": service,
+            "threads": self._threads,
+            "site_name": site,
+            "site": service.settings.sites[site],
+            "ssl_context": context,
+            "timeout": service.limits.idle_timeout_s,
+        }
+        address = (service.node.address, service.settings.sites[site].port)
+        try:
+            return Listener(address, type("SiteSession", (Session,), fields), self._ioloop)
+        except OSError as error:
+            raise _cannot_listen(f"sites.{site}.port", address, error) from error
+
+    def _manage(self) -> ManagementThread:
+        service = self.service
+        management = Management(
+            health=service.vital_signs.document,
+            registry=service.metrics.registry,
+            token=service.management_token,
+            actions={"drain": self._drain, "enable": self._enable},
+        )
+        address = (service.node.address, service.node.management_port)
+        try:
+            return ManagementThread(management, *address)
+        except OSError as error:
+            raise _cannot_listen(f"nodes.{service.name}.management_port", address, error) from error
+
+    async def _drain(self, _query: Mapping[str, str]) -> FtpnodeHealth:
+        await asyncio.to_thread(self.service.drain.drain)
+        log.info("draining", node=self.service.name)
+        return self.service.vital_signs.document()
+
+    async def _enable(self, _query: Mapping[str, str]) -> FtpnodeHealth:
+        await asyncio.to_thread(self.service.drain.enable)
+        log.info("enabled", node=self.service.name)
+        return self.service.vital_signs.document()
+
+    def _look(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._threads.run(self.service.workers.watch, self.service.vital_signs.look, self._looked)
+
+    def _looked(self, future: Future[None]) -> None:
+        self._looking = False
+        if error := future.exception():
+            log.warning("cannot look at the disk", why=str(error))
+
+
+def _cannot_listen(where: str, address: tuple[str, int], error: OSError) -> ConfigError:
+    what = f"cannot listen on {address[0]} port {address[1]}: {error.strerror or error}"
+    return ConfigError((Problem(where, what, "stop what uses it, or choose another port or address"),))

@@ -1,0 +1,90 @@
+"""Keeps uploads out of sight while they arrive: files in ROOT/.tripod/staging, hashed as they grow.
+
+Names of ours begin with `up-`. A replicator renames a staged file as its first act on a Publish, so what is called `up-…`
+when ftpnode starts is left over and can go.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from cluster.content_id import ContentHash
+from cluster.durable_file import make_folders_durably
+from cluster.tree_path import STAGING, on_disk
+
+PREFIX: Final = "up-"
+_COPY_BYTES: Final = 1 << 20
+_MODE: Final = 0o644
+
+
+class Staging:
+    """The staging folder of one root."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = on_disk(root, STAGING)
+
+    def prepare(self) -> int:
+        """Make the folder and remove what a previous run left; returns how many files that were."""
+        make_folders_durably(self.folder)
+        left = list(self.folder.glob(f"{PREFIX}*"))
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
+
+    def free_bytes(self) -> int:
+        """How many bytes the disk has left."""
+        return shutil.disk_usage(self.folder).free
+
+    def create(self) -> "StagedFile":
+        """A new empty staged file."""
+        return StagedFile(self.folder / f"{PREFIX}{secrets.token_hex(16)}")
+
+
+class StagedFile:
+    """One upload's bytes. The write methods raise OSError; whoever made it must end it by `seal` or `discard`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+        self.content = ContentHash()
+
+    @property
+    def name(self) -> str:
+        """Its name in the staging folder, as the publish protocol wants it."""
+        return self._path.name
+
+    def write(self, data: bytes) -> None:
+        """Append bytes to it."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+        self.content.update(data)
+
+    def copy_from(self, source: BinaryIO, size_bytes: int) -> None:
+        """Append the first bytes of `source`, for APPE and REST; EOFError when it has fewer."""
+        while self.content.size_bytes < size_bytes:
+            chunk = source.read(min(_COPY_BYTES, size_bytes - self.content.size_bytes))
+            if not chunk:
+                raise EOFError(f"the file ends before byte {size_bytes}")
+            self.write(chunk)
+
+    def seal(self) -> None:
+        """Make the bytes durable and write no more; blocks on the disk."""
+        try:
+            os.fsync(self._fd)
+        finally:
+            self._close()
+
+    def discard(self) -> None:
+        """Remove it, if it is still here."""
+        self._close()
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

@@ -1,0 +1,96 @@
+"""Reads the tree on this node's disk for clients: regular files and directories only.
+
+Every name is opened relative to its folder's descriptor and never through a symbolic link (O_NOFOLLOW), so no link,
+not even one swapped in meanwhile, leads out of the root. Links, FIFOs, devices and sockets are not there for clients.
+Blocks on the disk: call it from a worker thread. Every OSError passes through with its errno.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from cluster.tree_path import RESERVED, is_tree_path
+from ftpnode.core.listing import Entry
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: a FIFO must not block the open
+
+
+class Tree:
+    """The tree below one root folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def entry(self, path: str) -> Entry:
+        """What stands at a tree path ("" is the root); FileNotFoundError when nothing does that clients may see."""
+        if not path:
+            return _entry("", self._root.stat())
+        with self._folder_of(path) as (folder, name):
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not _is_visible(found):
+            raise FileNotFoundError(errno.ENOENT, "neither a file nor a directory")
+        return _entry(name, found)
+
+    def entries(self, path: str) -> list[Entry]:
+        """What clients may see in the directory at a tree path, sorted by name."""
+        folder = self._open_folder(path)
+        try:
+            with os.scandir(folder) as found:
+                names = [item.name for item in found]
+            return [entry for name in sorted(names) for entry in self._visible(folder, path, name)]
+        finally:
+            os.close(folder)
+
+    def open_file(self, path: str) -> BinaryIO:
+        """The regular file at a tree path, open for reading; IsADirectoryError for a directory."""
+        with self._folder_of(path) as (folder, name):
+            fd = os.open(name, _FILE, dir_fd=folder)
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISREG(mode):
+            return os.fdopen(fd, "rb", buffering=0)
+        os.close(fd)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "a directory")
+        raise FileNotFoundError(errno.ENOENT, "not a regular file")
+
+    def _visible(self, folder: int, path: str, name: str) -> Iterator[Entry]:
+        whole = f"{path}/{name}" if path else name
+        if (name == RESERVED and not path) or not is_tree_path(whole):
+            return
+        with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if _is_visible(found):
+                yield _entry(name, found)
+
+    @contextlib.contextmanager
+    def _folder_of(self, path: str) -> Iterator[tuple[int, str]]:
+        above, _, name = path.rpartition("/")
+        folder = self._open_folder(above)
+        try:
+            yield folder, name
+        finally:
+            os.close(folder)
+
+    def _open_folder(self, path: str) -> int:
+        folder = os.open(self._root, _FOLDER & ~os.O_NOFOLLOW)  # the root itself may be a link of the operator's
+        for name in path.split("/") if path else ():
+            try:
+                inner = os.open(name, _FOLDER, dir_fd=folder)
+            finally:
+                os.close(folder)
+            folder = inner
+        return folder
+
+
+def _is_visible(found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+
+
+def _entry(name: str, found: os.stat_result) -> Entry:
+    is_directory = stat.S_ISDIR(found.st_mode)
+    return Entry(name, is_directory, 0 if is_directory else found.st_size, found.st_mtime)
