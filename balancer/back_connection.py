@@ -1,0 +1,85 @@
+"""Opens connections to nodes from the balancer's own address; a control connection begins with a PROXY header."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from balancer.control_leg import ControlLeg
+from balancer.core.reply import Reply, ReplyError, ReplyReader
+from cluster.proxy_header import ProxyHeader, encode
+
+
+class BackLeg:
+    """The control connection to a node. After `close` it says nothing any more."""
+
+    def __init__(self, node: str, on_reply: Callable[[Reply], None], on_lost: Callable[[str], None]) -> None:
+        self.node = node
+        self._on_reply = on_reply
+        self._on_lost = on_lost
+        self._reader = ReplyReader()
+        self._open = True
+        self._deadline: asyncio.TimerHandle | None = None
+        self.leg = ControlLeg(self._received, self._lose)
+
+    def send(self, line: str, patience_s: float) -> None:
+        """Send a line; when no reply comes for `patience_s` the leg is lost."""
+        self.leg.send(f"{line}\r\n".encode("utf-8", "surrogateescape"))
+        self.expect_reply(patience_s)
+
+    def expect_reply(self, patience_s: float) -> None:
+        """Give the node `patience_s` from now on."""
+        self._forget_deadline()
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(patience_s, self._lose, f"no reply for {patience_s:g} s")
+
+    def close(self, *, politely: bool) -> None:
+        """Close it; no event comes any more."""
+        self._open = False
+        self._forget_deadline()
+        if politely:
+            self.leg.send(b"QUIT\r\n")
+            self.leg.close()
+        else:
+            self.leg.abort()
+
+    def _received(self, data: bytes) -> None:
+        try:
+            replies = self._reader.feed(data)
+        except ReplyError as error:
+            self._lose(str(error))
+            return
+        for answer in replies:
+            if self._open:
+                self._forget_deadline()
+                self._on_reply(answer)
+
+    def _lose(self, why: str) -> None:
+        if self._open:
+            self.close(politely=False)
+            self._on_lost(why)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+async def open_back_leg(leg: BackLeg, target: tuple[str, int], source: str, header: ProxyHeader) -> None:
+    """Connect and send the header; OSError."""
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: leg.leg, *target, local_addr=(source, 0))
+    leg.leg.send(encode(header))
+
+
+async def connect(target: tuple[str, int], source: str, timeout_s: float) -> socket.socket:
+    """A connected non-blocking socket; OSError, TimeoutError among them."""
+    family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.bind((source, 0))
+        async with asyncio.timeout(timeout_s):
+            await asyncio.get_running_loop().sock_connect(sock, target)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

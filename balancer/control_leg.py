@@ -1,0 +1,122 @@
+"""A control connection: bytes in, bytes out, TLS from a moment on."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from typing_extensions import override
+
+from balancer.tls_pump import TlsPump, TruncatedError
+
+_MAX_UNSENT_BYTES: Final = 8 << 20
+"""What a client may leave unread; a reply of a node is at most half of it."""
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Let TCP notice a dead other end, and middle boxes a living one: after 60 s, every 15 s, four times."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+
+
+class ControlLeg(asyncio.Protocol):
+    """One control connection. After `close` or `abort` it says nothing any more.
+
+    `on_bytes` takes what came (decrypted), `on_lost` the reason why nothing more will.
+    """
+
+    def __init__(self, on_bytes: Callable[[bytes], None], on_lost: Callable[[str], None]) -> None:
+        self._on_bytes = on_bytes
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._tls: TlsPump | None = None
+        self._shaken = False
+        self._over = False
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport), "a TCP connection"
+        self._transport = transport
+        sock = transport.get_extra_info("socket")
+        keep_alive(sock)
+        # ABOR comes with urgent data (RFC 959, 4.1.3); in line it is seen in its place.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._over:
+            return
+        if self._tls is None:
+            self._on_bytes(data)
+            return
+        self._tls.feed(data)
+        try:
+            self._read_tls(self._tls)
+        except TruncatedError as error:
+            self._flush_tls()
+            self._lose(str(error))
+
+    @override
+    def eof_received(self) -> bool:
+        self._lose("closed")
+        return False
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lose(str(exc) if exc else "closed")
+
+    def send(self, data: bytes) -> None:
+        """Send in order, without waiting."""
+        if self._over or self._transport is None:
+            return
+        if self._tls is None:
+            self._transport.write(data)
+        else:
+            self._tls.write(data)
+            self._flush_tls()
+        if self._transport.get_write_buffer_size() > _MAX_UNSENT_BYTES:
+            self._lose("does not read")
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from here on."""
+        self._tls = TlsPump(context)
+
+    def close(self) -> None:
+        """Send what is unsent, then close."""
+        self._over = True
+        if self._tls is not None and self._shaken:
+            self._tls.say_goodbye()
+            self._flush_tls()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._over = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _read_tls(self, tls: TlsPump) -> None:
+        if not self._shaken:
+            self._shaken = tls.shake_hands()
+            self._flush_tls()
+        while self._shaken and not self._over and (data := tls.read()) is not None:
+            self._flush_tls()
+            if not data:
+                self._lose("closed")
+                return
+            self._on_bytes(data)
+
+    def _flush_tls(self) -> None:
+        if self._tls is not None and self._transport is not None and (data := self._tls.take()):
+            self._transport.write(data)
+
+    def _lose(self, why: str) -> None:
+        if not self._over:
+            self._over = True
+            self._on_lost(why)
+            if self._transport is not None:
+                self._transport.close()

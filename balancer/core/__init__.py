@@ -1,0 +1,1 @@
+"""Decides everything the balancer says and does: values in, values out."""

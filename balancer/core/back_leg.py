@@ -1,0 +1,122 @@
+"""The steps towards a node: open a back leg, log in, set a session up again (replay), ask one command."""
+
+from balancer.core.actions import ExpectReply, NoteMove, OpenBack, Pause, SendBack, SendToken
+from balancer.core.conversation import Conversation, Steps
+from balancer.core.events import BackFailed, BackOpened, BackReplied, PauseOver
+from balancer.core.facts import Lookup, read_facts
+from balancer.core.reply import Reply
+
+
+def answer_of_node(talk: Conversation) -> Steps[Reply | None]:
+    """The node's next reply; None when the node is lost instead. 421 means that it is about to leave (RFC 959)."""
+    while talk.node is not None:
+        event = yield
+        if isinstance(event, BackReplied):
+            if event.reply.code != 421:
+                return event.reply
+            talk.leave_node(f"the node said {event.reply.lines[-1]}")
+    return None
+
+
+def ask(talk: Conversation, line: str, *, publishes: bool = False) -> Steps[Reply | None]:
+    """Send one line to the node; its reply, or None when the node is lost. `publishes`: copies may be waited for."""
+    if talk.node is None:
+        return None
+    talk.act(SendBack(line, patience_s(talk, publishes=publishes)))
+    return (yield from answer_of_node(talk))
+
+
+def look(talk: Conversation, path: str) -> Steps[Lookup]:
+    """What the node knows of `path`."""
+    return read_facts((yield from ask(talk, f"MLST {path}")))
+
+
+def patience_s(talk: Conversation, *, publishes: bool) -> float:
+    """How long a reply may take."""
+    return talk.rules.reply_timeout_s + (talk.rules.publish_timeout_s if publishes else 0.0)
+
+
+def have_back_leg(talk: Conversation) -> Steps[bool]:
+    """Have a back leg that stands as the session does, on another node if need be; False when no node remains."""
+    while talk.node is None:
+        if not (yield from open_back_leg(talk)):
+            return False
+        if talk.node is not None and not (yield from _replay(talk)):
+            talk.leave_node("the session could not be set up there")
+    return True
+
+
+def open_back_leg(talk: Conversation) -> Steps[bool]:
+    """Connect to a node and read its greeting; False when no node remains, after some rounds of trying."""
+    while talk.node is None:
+        talk.act(OpenBack(frozenset(talk.lost | talk.refused), talk.tls))
+        match (yield from _opened(talk)):
+            case BackOpened(node):
+                talk.node = node
+                talk.act(ExpectReply(talk.rules.reply_timeout_s))
+                greeting = yield from answer_of_node(talk)
+                if greeting is not None and not greeting.is_good:
+                    talk.leave_node(f"the node greets with {greeting.lines[-1]}")
+            case BackFailed(str(node), why):
+                talk.lost.add(node)
+                talk.lost_why = talk.lost_why or why
+            case BackFailed():
+                if talk.rounds_left == 0:
+                    return False
+                talk.rounds_left -= 1
+                talk.lost.clear()
+                talk.act(Pause(talk.rules.pause_s))
+                yield from _pause(talk)
+    return True
+
+
+def log_in(talk: Conversation, account: str, password: str | None) -> Steps[Reply | None]:
+    """USER and PASS; without a password PASS carries a session token. The reply that decided, None: node lost."""
+    answer = yield from ask(talk, f"USER {account}")
+    if answer is None or not answer.is_intermediate:
+        return answer
+    if password is not None:
+        return (yield from ask(talk, f"PASS {password}"))
+    talk.act(SendToken(account, talk.rules.reply_timeout_s))
+    return (yield from answer_of_node(talk))
+
+
+def have_type(talk: Conversation) -> Steps[None]:
+    """Let the node use the client's TYPE; it is told only where it matters."""
+    if talk.node is not None and talk.node_type != talk.type:
+        answer = yield from ask(talk, f"TYPE {talk.type}")
+        if answer is not None:
+            talk.node_type = talk.type
+
+
+def _replay(talk: Conversation) -> Steps[bool]:
+    """Set the session up on the node at hand: login by token, folder, facts, a rename that has begun."""
+    assert talk.account is not None, "only a session that is logged in moves"
+    answer = yield from log_in(talk, talk.account, None)
+    if answer is None or not answer.is_good:
+        return False
+    if talk.folder is not None:
+        answer = yield from ask(talk, f"CWD {talk.folder}")
+        if answer is None or not answer.is_good:
+            return False
+    if talk.mlst_facts is not None:
+        yield from ask(talk, f"OPTS MLST {talk.mlst_facts}")
+    if talk.rename_from is not None:
+        yield from ask(talk, f"RNFR {talk.rename_from}")
+    if talk.node is None:
+        return False
+    talk.act(NoteMove(talk.last_node or "", talk.node, talk.lost_why))
+    talk.lost_why = ""
+    return True
+
+
+def _opened(_talk: Conversation) -> Steps[BackOpened | BackFailed]:
+    while True:
+        event = yield
+        if isinstance(event, BackOpened | BackFailed):
+            return event
+
+
+def _pause(_talk: Conversation) -> Steps[None]:
+    while not isinstance((yield), PauseOver):
+        pass

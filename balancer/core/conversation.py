@@ -1,0 +1,160 @@
+"""What a session remembers while client and node talk through it, and the steps its procedures are made of.
+
+A procedure serves one command of the client. It is a generator: it says what it wants done with `act`, yields to wait
+for the next event, and returns when the command is answered. Nothing in here knows how anything is done.
+"""
+
+from collections.abc import Generator
+from enum import Enum
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from balancer.core.actions import Action, CloseBack, SendFront
+from balancer.core.events import (
+    BackReplied,
+    DownloadEnded,
+    Ending,
+    Event,
+    FrontDataFailed,
+    FrontDataLost,
+    FrontDataOpened,
+    SpoolExceeded,
+    UploadEnded,
+)
+from balancer.core.reply import Reply, reply
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[None, Event, T]
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What is fixed for one session: the service's settings and the addresses of the client's connection.
+
+    `rounds`: how often all nodes are tried anew, `pause_s` apart, before a command is given up.
+    """
+
+    site: str
+    greeting: str
+    client: tuple[str, int]
+    local: tuple[str, int]
+    pasv_address: str
+    protected_accounts: frozenset[str] = frozenset()
+    login_attempts: int = 3
+    reply_timeout_s: float = 30.0
+    publish_timeout_s: float = 30.0
+    rounds: int = 2
+    pause_s: float = 1.0
+    queue_lines: int = 100
+
+
+class DataPlan(Enum):
+    """How the client wants the next data connection made, where it names no address of its own."""
+
+    NONE = "none"
+    PASSIVE = "passive"
+
+
+class Transfer:
+    """What is known of the transfer in progress."""
+
+    def __init__(self, verb: str, path: str) -> None:
+        self.verb = verb
+        self.path = path
+        self.front_open = False
+        self.receiving = False
+        self.front_failed: str | None = None
+        self.front_lost: str | None = None
+        self.ending: Ending | None = None
+        self.size_bytes = 0
+        self.repeatable = True
+        self.answer: Reply | None = None
+        self.repeats = 0
+        self.why = ""
+
+    def note(self, event: Event) -> None:
+        """Remember what an event says of the transfer."""
+        match event:
+            case FrontDataOpened():
+                self.front_open = True
+            case FrontDataFailed(why):
+                self.front_failed = why
+            case FrontDataLost(why):
+                self.front_lost = why
+            case UploadEnded(ending, size_bytes) | DownloadEnded(ending, size_bytes):
+                self.ending, self.size_bytes = ending, size_bytes
+            case SpoolExceeded():
+                self.repeatable = False
+            case BackReplied(answer):
+                self.answer = answer
+            case _:
+                pass
+
+
+class Conversation:
+    """One session's memory. The upper half is what a replay sets up on another node."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.actions: list[Action] = []
+
+        self.account: str | None = None
+        self.logged_in = False
+        self.tls = False
+        self.type = "A"
+        self.folder: str | None = None
+        self.rename_from: str | None = None
+        self.mlst_facts: str | None = None
+
+        self.rest_bytes = 0
+        self.buffer_size_given = False
+        self.protected = False
+        self.data: DataPlan | tuple[str, int] = DataPlan.NONE
+        self.epsv_only = False
+        self.failed_logins = 0
+        self.transfer: Transfer | None = None
+
+        self.node: str | None = None
+        self.node_type: str | None = None
+        self.last_node: str | None = None
+        self.lost_why = ""
+        self.lost: set[str] = set()
+        self.refused: set[str] = set()
+        self.rounds_left = rules.rounds
+
+    def act(self, action: Action) -> None:
+        """Want something done."""
+        self.actions.append(action)
+
+    def tell(self, answer: Reply) -> None:
+        """Answer the client."""
+        self.act(SendFront(answer))
+
+    def say(self, code: int, text: str, *between: str) -> None:
+        """Answer the client in our own words."""
+        self.tell(reply(code, text, *between))
+
+    def begin_command(self) -> None:
+        """Forget what the last command learnt about nodes."""
+        self.lost.clear()
+        self.refused.clear()
+        self.rounds_left = self.rules.rounds
+
+    def back_is_lost(self, why: str) -> None:
+        """The back leg is gone."""
+        if self.node is not None:
+            self.lost.add(self.node)
+            self.last_node = self.node
+        self.node = self.node_type = None
+        self.lost_why = why
+
+    def leave_node(self, why: str, *, politely: bool = False) -> None:
+        """Close the back leg from this side, where there is one; the next step that needs a node takes another."""
+        if self.node is not None:
+            self.act(CloseBack(politely))
+            self.back_is_lost(why)
+
+    def take_rest(self) -> int:
+        """The restart offset for this transfer; it holds for one."""
+        offset, self.rest_bytes = self.rest_bytes, 0
+        return offset

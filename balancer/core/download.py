@@ -1,0 +1,103 @@
+"""RETR, LIST, NLST and MLSD: one node's data goes to the client; when the node is lost, another one's.
+
+A RETR goes on at the byte reached when the other node shows the same size and time of change; a listing only while
+nothing of it went out, because a second listing may differ.
+"""
+
+from balancer.core.actions import ExpectReply, FinishFrontData, RelayDownload, StopDownload
+from balancer.core.back_leg import have_back_leg, look
+from balancer.core.command_line import Command
+from balancer.core.conversation import Conversation, Steps, Transfer
+from balancer.core.events import DownloadEnded, Ending, FrontDataClosed
+from balancer.core.facts import Facts, Lookup, Unknown
+from balancer.core.reply import Reply, reply
+from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, why_not
+
+
+def retrieve(talk: Conversation, command: Command) -> Steps[None]:
+    """Serve one download or listing."""
+    refusal = why_not(talk)
+    if refusal is not None:
+        talk.tell(refusal)
+        return
+    offset_bytes = talk.take_rest() if command.verb == "RETR" else 0
+    transfer = begin(talk, command)
+    identity: Lookup = Unknown()
+    final, node = NO_NODE, None
+    began = False
+    while (yield from have_back_leg(talk)):
+        node = talk.node
+        if command.verb == "RETR" and talk.type == "I":
+            seen = yield from look(talk, command.argument)
+            if talk.node is None:
+                continue
+            if transfer.size_bytes and (seen != identity or not isinstance(seen, Facts)):
+                final, transfer.why = CUT, "the other node has not the same file"
+                break
+            identity = seen
+        elif transfer.size_bytes:
+            final, transfer.why = CUT, "what was sent cannot be continued"
+            break
+        answer = yield from offer(talk, command, offset_bytes + transfer.size_bytes)
+        if answer is not None and answer.is_preliminary:
+            if not began:
+                open_front(talk, answer)
+            began = True
+            answer = yield from _relayed(talk, transfer)
+        verdict = yield from _verdict(talk, transfer, answer)
+        if verdict is not None:
+            final = verdict
+            break
+        final = answer or (CUT if began else NO_NODE)
+        if answer is not None and talk.node is not None:
+            talk.refused.add(talk.node)
+        transfer.why = talk.lost_why if answer is None else answer.lines[-1]
+        transfer.repeats += 1
+        talk.leave_node(transfer.why)
+    end(talk, transfer, final, node)
+
+
+def _verdict(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Steps[Reply | None]:
+    """The reply that ends this download, or None when another node shall go on with it."""
+    if transfer.front_failed is not None:
+        talk.leave_node("the client made no data connection")
+        return reply(425, f"No data connection: {transfer.front_failed}.")
+    if transfer.front_lost is not None:
+        talk.leave_node("the client takes no more")
+        return CUT
+    if answer is None or answer.is_transient:
+        return None
+    if not answer.is_good:
+        return answer
+    if transfer.ending is not Ending.FINISHED:
+        talk.leave_node("the node's data was cut, and yet it said that all is well")
+        return None
+    talk.act(FinishFrontData())
+    while transfer.front_lost is None:
+        if isinstance((yield), FrontDataClosed):
+            return answer
+    return CUT
+
+
+def _relayed(talk: Conversation, transfer: Transfer) -> Steps[Reply | None]:
+    """Relay until the data is over and the node has said so; None when the node or the client's side is lost."""
+    transfer.ending = None
+    started = stopped = False
+    while transfer.front_failed is None and transfer.front_lost is None:
+        if transfer.front_open and not started:
+            talk.act(RelayDownload())
+            started = True
+        if transfer.answer is not None and transfer.answer.code == 421:
+            talk.leave_node(f"the node said {transfer.answer.lines[-1]}")
+        failed = talk.node is None or (transfer.answer is not None and not transfer.answer.is_good)
+        if failed and not started:
+            return transfer.answer if talk.node else None
+        if transfer.ending is not None and (failed or transfer.answer is not None):
+            return transfer.answer if transfer.answer is not None and transfer.answer.code != 421 else None
+        if failed and not stopped:
+            talk.act(StopDownload())
+            stopped = True
+        event = yield
+        if isinstance(event, DownloadEnded) and transfer.answer is None and talk.node is not None:
+            talk.act(ExpectReply(talk.rules.reply_timeout_s))
+    return None

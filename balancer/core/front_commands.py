@@ -1,0 +1,264 @@
+"""The commands that the balancer answers itself: TLS, data addresses, representation, small talk."""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from balancer.core.actions import EndSession, LeasePort, ReleasePort, StartFrontTls
+from balancer.core.conversation import Conversation, DataPlan, Steps
+from balancer.core.data_address import (
+    eprt_target,
+    epsv_text,
+    is_ipv4,
+    may_connect,
+    pasv_text,
+    port_target,
+)
+from balancer.core.events import NoPortFree, PortLeased
+
+FEATURES: Final = (
+    "AUTH TLS",
+    "EPRT",
+    "EPSV",
+    "MDTM",
+    "MFMT",
+    "MLST type*;perm*;size*;modify*;",
+    "PBSZ",
+    "PROT",
+    "REST STREAM",
+    "SIZE",
+    "TVFS",
+    "UTF8",
+)
+
+_TYPES: Final = {"A": "A", "A N": "A", "I": "I", "L 8": "I", "L8": "I"}
+
+
+def feat(talk: Conversation, _argument: str) -> None:
+    talk.say(211, "Features:", *FEATURES)
+
+
+def syst(talk: Conversation, _argument: str) -> None:
+    talk.say(215, "UNIX Type: L8")
+
+
+def noop(talk: Conversation, _argument: str) -> None:
+    talk.say(200, "OK.")
+
+
+def help_(talk: Conversation, _argument: str) -> None:
+    talk.say(214, "This is Tripod; FEAT lists what it can do.")
+
+
+def host(talk: Conversation, argument: str) -> None:
+    """RFC 7151: there is one virtual host, and its name is the address that the client connected to."""
+    try:
+        known = ipaddress.ip_address(argument.strip("[] ")) == ipaddress.ip_address(talk.rules.local[0])
+    except ValueError:
+        known = False
+    if talk.logged_in:
+        talk.say(503, "HOST comes before the login.")
+    elif known:
+        talk.say(220, "Host accepted.")
+    else:
+        talk.say(504, "No such host here.")
+
+
+def user(talk: Conversation, argument: str) -> None:
+    """Always 331: whether the account exists is not for strangers to know."""
+    if not argument.strip():
+        talk.say(501, "USER needs a name.")
+        return
+    talk.leave_node("the client logs in anew", politely=True)
+    talk.account, talk.logged_in = argument.strip(), False
+    talk.folder = talk.rename_from = None
+    talk.say(331, "Password, please.")
+
+
+def auth(talk: Conversation, argument: str) -> None:
+    """RFC 4217, 4: what was said of the login before TLS does not count."""
+    if argument.strip().upper() not in {"TLS", "TLS-C", "SSL", "TLS-P"}:
+        talk.say(504, "AUTH knows TLS.")
+    elif talk.tls:
+        talk.say(503, "This connection speaks TLS already.")
+    else:
+        talk.leave_node("the client starts TLS", politely=True)
+        talk.account, talk.logged_in = None, False
+        talk.say(234, "Proceed with TLS.")
+        talk.act(StartFrontTls())
+        talk.tls = True
+
+
+def pbsz(talk: Conversation, _argument: str) -> None:
+    if talk.tls:
+        talk.buffer_size_given = True
+        talk.say(200, "PBSZ=0")
+    else:
+        talk.say(503, "AUTH TLS comes first.")
+
+
+def prot(talk: Conversation, argument: str) -> None:
+    level = argument.strip().upper()
+    if not talk.tls or not talk.buffer_size_given:
+        talk.say(503, "AUTH TLS and PBSZ come first.")
+    elif level in {"C", "P"}:
+        talk.protected = level == "P"
+        talk.say(200, f"Protection is {level}.")
+    elif level in {"S", "E"}:
+        talk.say(536, "PROT knows C and P.")
+    else:
+        talk.say(504, "PROT knows C and P.")
+
+
+def ccc(talk: Conversation, _argument: str) -> None:
+    talk.say(534, "The control connection stays protected.")
+
+
+def opts_utf8(talk: Conversation, argument: str) -> None:
+    on = argument.strip().upper() in {"", "ON"}
+    talk.say(200 if on else 501, "UTF8 is always on.")
+
+
+def type_(talk: Conversation, argument: str) -> None:
+    wanted = _TYPES.get(argument.strip().upper())
+    if wanted is None:
+        talk.say(504, "TYPE knows A and I.")
+    else:
+        talk.type = wanted
+        talk.say(200, f"Type is {wanted}.")
+
+
+def mode(talk: Conversation, argument: str) -> None:
+    _only(talk, argument, "S", "Mode")
+
+
+def stru(talk: Conversation, argument: str) -> None:
+    _only(talk, argument, "F", "Structure")
+
+
+def rest(talk: Conversation, argument: str) -> None:
+    text = argument.strip()
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        talk.say(501, "REST needs a number of bytes.")
+    elif talk.type != "I" and int(text):
+        talk.say(501, "REST needs TYPE I.")
+    else:
+        talk.rest_bytes = int(text)
+        talk.say(350, f"The next transfer begins at byte {int(text)}.")
+
+
+def allo(talk: Conversation, _argument: str) -> None:
+    talk.say(202, "No storage allocation is necessary.")
+
+
+def abor(talk: Conversation, _argument: str) -> None:
+    """ABOR outside a transfer: RFC 959, 4.1.3, closes what is open of a data connection."""
+    talk.act(ReleasePort())
+    talk.data = DataPlan.NONE
+    talk.say(226, "There is no transfer to abort.")
+
+
+def quit_(talk: Conversation, _argument: str) -> None:
+    talk.say(221, "Goodbye.")
+    talk.leave_node("the client quits", politely=True)
+    talk.act(EndSession("quit"))
+
+
+def port(talk: Conversation, argument: str) -> None:
+    _active(talk, port_target(argument))
+
+
+def eprt(talk: Conversation, argument: str) -> None:
+    parts = argument.strip()
+    if len(parts) > 2 and parts[1:2] not in {"1", "2"}:
+        talk.say(522, "Network protocol not supported, use (1,2)")
+    else:
+        _active(talk, eprt_target(argument))
+
+
+def pasv(talk: Conversation, _argument: str) -> Steps[None]:
+    if talk.epsv_only:
+        talk.say(501, "PASV is not allowed after EPSV ALL.")
+    elif not is_ipv4(talk.rules.pasv_address):
+        talk.say(501, "PASV is for IPv4; use EPSV.")
+    else:
+        leased = yield from _lease(talk)
+        if leased is not None:
+            talk.say(227, pasv_text(talk.rules.pasv_address, leased))
+
+
+def epsv(talk: Conversation, argument: str) -> Steps[None]:
+    wanted = argument.strip().upper()
+    family = "1" if is_ipv4(talk.rules.client[0]) else "2"
+    if wanted == "ALL":
+        talk.epsv_only = True
+        talk.say(200, "Only EPSV from here on.")
+    elif wanted not in {"", family}:
+        talk.say(522, f"Network protocol not supported, use ({family})")
+    else:
+        leased = yield from _lease(talk)
+        if leased is not None:
+            talk.say(229, epsv_text(leased))
+
+
+def _lease(talk: Conversation) -> Steps[int | None]:
+    talk.act(LeasePort())
+    talk.data = DataPlan.NONE
+    while True:
+        match (yield):
+            case PortLeased(leased):
+                talk.data = DataPlan.PASSIVE
+                return leased
+            case NoPortFree():
+                talk.say(425, "No passive port is free; please try again.")
+                return None
+            case _:
+                pass
+
+
+def _active(talk: Conversation, target: tuple[str, int] | None) -> None:
+    if talk.epsv_only:
+        talk.say(501, "Only EPSV is allowed after EPSV ALL.")
+    elif target is None:
+        talk.say(501, "This is no address of a data connection.")
+    elif not may_connect(target, talk.rules.client[0]):
+        talk.say(501, "The data connection must go to you, to port 1024 or above.")
+    else:
+        talk.act(ReleasePort())
+        talk.data = target
+        talk.say(200, "Address accepted.")
+
+
+def _only(talk: Conversation, argument: str, letter: str, noun: str) -> None:
+    if argument.strip().upper() == letter:
+        talk.say(200, f"{noun} is {letter}.")
+    else:
+        talk.say(504, f"{noun} knows {letter}.")
+
+
+BEFORE_LOGIN: Final[Mapping[str, Callable[[Conversation, str], None]]] = {
+    "FEAT": feat,
+    "SYST": syst,
+    "NOOP": noop,
+    "HELP": help_,
+    "HOST": host,
+    "USER": user,
+    "AUTH": auth,
+    "PBSZ": pbsz,
+    "PROT": prot,
+    "CCC": ccc,
+    "QUIT": quit_,
+}
+"""What anybody may say."""
+
+AFTER_LOGIN: Final[Mapping[str, Callable[[Conversation, str], None]]] = {
+    "TYPE": type_,
+    "MODE": mode,
+    "STRU": stru,
+    "REST": rest,
+    "ALLO": allo,
+    "ABOR": abor,
+    "PORT": port,
+    "EPRT": eprt,
+}
+"""What only a session that is logged in may say."""

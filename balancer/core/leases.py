@@ -1,0 +1,54 @@
+"""Which passive port is lent to whom. A port may be lent to several addresses at once, never twice to the same."""
+
+import random
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A passive port lent to the session of one client address, until a moment."""
+
+    port: int
+    client: str
+    expires_s: float
+
+
+class Leases:
+    """The ports of a range and their leases."""
+
+    def __init__(self, ports: Iterable[int]) -> None:
+        self._ports = tuple(ports)
+        self._by_port: dict[int, dict[str, Lease]] = {port: {} for port in self._ports}
+        self._count = 0
+
+    @property
+    def free(self) -> int:
+        """How many more leases any address may have at once, at the worst."""
+        return max(0, len(self._ports) - self._count)
+
+    def grant(self, client: str, now_s: float, lifetime_s: float, chance: random.Random) -> Lease | None:
+        """Lend a port that a stranger cannot foresee; None when all are lent to this address."""
+        start = chance.randrange(len(self._ports))
+        for port in (*self._ports[start:], *self._ports[:start]):
+            held = self._by_port[port].get(client)
+            if held is None or held.expires_s <= now_s:
+                self._count += held is None
+                lease = Lease(port, client, now_s + lifetime_s)
+                self._by_port[port][client] = lease
+                return lease
+        return None
+
+    def claim(self, port: int, client: str, now_s: float) -> Lease | None:
+        """The lease that a connection from `client` to `port` uses up; None for a stranger or one who is late."""
+        lease = self._by_port[port].get(client)
+        if lease is None:
+            return None
+        self.release(lease)
+        return lease if now_s < lease.expires_s else None
+
+    def release(self, lease: Lease) -> None:
+        """Take the port back; no harm when somebody else has it by now."""
+        if self._by_port[lease.port].get(lease.client) is lease:
+            del self._by_port[lease.port][lease.client]
+            self._count -= 1

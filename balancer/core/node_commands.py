@@ -1,0 +1,131 @@
+"""The commands that a node answers, and the login. A node that is lost on the way is replaced; where it is unknown
+whether it did what was asked, the next node's tree is looked at first.
+"""
+
+from typing import Final
+
+from balancer.core.actions import EndSession, NoteLogin
+from balancer.core.back_leg import ask, have_back_leg, have_type, log_in, look, open_back_leg
+from balancer.core.command_line import Command
+from balancer.core.conversation import Conversation, Steps
+from balancer.core.facts import Absent, Facts, Lookup, Unknown
+from balancer.core.reply import Reply, reply
+from balancer.core.transfer import NO_NODE
+
+ASKED: Final = frozenset({"CWD", "CDUP", "PWD", "SIZE", "MDTM", "MLST", "STAT", "RNFR", "OPTS", "MFMT"})
+"""May be asked again at will: they change nothing, or the same thing twice is the same as once."""
+
+CHANGES: Final = frozenset({"DELE", "MKD", "RMD", "RNTO", "SITE"})
+"""Change the tree, so a lost node leaves the question whether it did."""
+
+ALIASES: Final = {"XCWD": "CWD", "XCUP": "CDUP", "XPWD": "PWD", "XMKD": "MKD", "XRMD": "RMD"}
+"""RFC 1123, 4.1.3.1."""
+
+_PUBLISHING: Final = CHANGES | {"MFMT"}
+_UNKNOWN_OUTCOME: Final = reply(451, "The node was lost, and it is unknown whether it did this.")
+
+
+def log_in_client(talk: Conversation, command: Command) -> Steps[None]:
+    """PASS: the first node that answers decides. A refusal is final; a node that fails makes room for the next."""
+    if talk.account is None or talk.logged_in:
+        talk.say(503, "USER comes first.")
+        return
+    while (yield from open_back_leg(talk)):
+        node = talk.node or ""
+        answer = yield from log_in(talk, talk.account, command.argument)
+        if answer is not None and answer.is_good:
+            talk.logged_in, talk.lost_why = True, ""
+            talk.act(NoteLogin(talk.account, node, answer.code))
+            talk.tell(answer)
+            return
+        if answer is not None and answer.code >= 500:
+            _refused(talk, answer, node)
+            return
+        talk.leave_node("the login failed there" if answer is None else answer.lines[-1])
+    talk.say(421, "No node can take this session now; please try again later.")
+    talk.act(EndSession("no-node"))
+
+
+def _refused(talk: Conversation, answer: Reply, node: str) -> None:
+    talk.act(NoteLogin(talk.account or "", node, answer.code))
+    talk.leave_node("the login was refused", politely=True)
+    talk.account = None
+    talk.failed_logins += 1
+    talk.tell(answer)
+    if talk.failed_logins >= talk.rules.login_attempts:
+        talk.act(EndSession("login-refused"))
+
+
+def pass_on(talk: Conversation, command: Command) -> Steps[None]:
+    """Let a node answer."""
+    answer: Reply | None = None
+    while answer is None and (yield from have_back_leg(talk)):
+        yield from have_type(talk) if command.verb == "SIZE" else ()
+        answer = yield from ask(talk, command.line, publishes=command.verb in _PUBLISHING)
+        if answer is None and command.verb in CHANGES and (yield from have_back_leg(talk)):
+            answer = yield from _look_first(talk, command)
+    answer = answer or NO_NODE
+    yield from _remember(talk, command, answer)
+    talk.tell(answer)
+
+
+def judge(verb: str, path: str, source: Lookup | None, target: Lookup) -> Reply | None:
+    """What to answer when the node that was asked to change `path` is lost: done, unknown, or None: ask again."""
+    if isinstance(target, Unknown) or isinstance(source, Unknown) or verb == "SITE":
+        return _UNKNOWN_OUTCOME
+    gone = isinstance(target, Absent)
+    match verb:
+        case "MKD":
+            done = isinstance(target, Facts) and target.kind == "dir"
+            quoted = path.replace('"', '""')
+            return reply(257, f'"{quoted}" directory created.') if done else None
+        case "DELE" | "RMD":
+            return reply(250, "Deleted.") if gone else None
+        case _:
+            if isinstance(source, Facts):
+                return None
+            return _UNKNOWN_OUTCOME if gone else reply(250, "Renamed.")
+
+
+def _look_first(talk: Conversation, command: Command) -> Steps[Reply | None]:
+    source: Lookup | None = None
+    if command.verb == "RNTO":
+        if talk.rename_from is None:
+            return None
+        source = yield from look(talk, talk.rename_from)
+    target = yield from look(talk, command.argument)
+    if talk.node is None:
+        return _UNKNOWN_OUTCOME
+    answer = judge(command.verb, command.argument, source, target)
+    if answer is None and command.verb == "RNTO":
+        # The look came between RNFR and RNTO, and a node forgets the one when anything else follows.
+        yield from ask(talk, f"RNFR {talk.rename_from}")
+    return answer
+
+
+def _remember(talk: Conversation, command: Command, answer: Reply) -> Steps[None]:
+    """Keep what a replay needs: the node's own word for the folder, a rename that has begun."""
+    if command.verb != "RNFR":
+        talk.rename_from = None
+    elif answer.is_intermediate:
+        talk.rename_from = command.argument
+    if command.verb in {"CWD", "CDUP"} and answer.is_good:
+        told = yield from ask(talk, "PWD")
+        if told is not None and told.code == 257 and '"' in told.text:
+            talk.folder = told.text[told.text.index('"') + 1 : told.text.rindex('"')].replace('""', '"')
+        else:
+            talk.folder = _joined(talk.folder or "/", command)
+    if command.verb == "OPTS" and answer.is_good:
+        talk.mlst_facts = command.argument.partition(" ")[2]
+
+
+def _joined(folder: str, command: Command) -> str:
+    """The folder after CWD where the node could not be asked for it any more."""
+    path = ".." if command.verb == "CDUP" else command.argument
+    steps: list[str] = []
+    for step in (path if path.startswith("/") else f"{folder}/{path}").split("/"):
+        if step == "..":
+            steps = steps[:-1]
+        elif step not in {"", "."}:
+            steps.append(step)
+    return "/" + "/".join(steps)

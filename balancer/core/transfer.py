@@ -1,0 +1,109 @@
+"""What uploads and downloads have in common: may it begin, the node's data connection, the end."""
+
+from balancer.core.actions import (
+    ConnectBackData,
+    DropBackData,
+    DropData,
+    NoteTransfer,
+    OpenFrontData,
+    ReleasePort,
+)
+from balancer.core.back_leg import ask, have_type
+from balancer.core.command_line import Command
+from balancer.core.conversation import Conversation, DataPlan, Steps, Transfer
+from balancer.core.data_address import epsv_port, pasv_port
+from balancer.core.events import BackDataFailed, BackDataOpened, BackReplied
+from balancer.core.reply import Reply, reply
+
+NO_NODE = reply(451, "No node can do this now; please try again.")
+CUT = reply(426, "The transfer was cut; please try again.")
+
+
+def why_not(talk: Conversation) -> Reply | None:
+    """Why a transfer cannot begin, or None."""
+    if talk.data is DataPlan.NONE:
+        return reply(425, "Use PASV, EPSV, PORT or EPRT first.")
+    if talk.account in talk.rules.protected_accounts and not talk.protected:
+        return reply(521, "This account needs PROT P.")
+    return None
+
+
+def begin(talk: Conversation, command: Command) -> Transfer:
+    """Start the books of a transfer."""
+    talk.transfer = Transfer(command.verb, command.argument)
+    return talk.transfer
+
+
+def offer(talk: Conversation, command: Command, offset_bytes: int) -> Steps[Reply | None]:
+    """Ask the node for a transfer, its data connection first; its first reply, or None when it is lost.
+
+    The connection stands before the command goes out, so a node that refuses the command never waits for it.
+    """
+    yield from have_type(talk)
+    port = yield from _passive_port(talk)
+    if port is None or not (yield from _connected(talk, port)):
+        talk.leave_node("the node opened no data connection")
+        return None
+    if offset_bytes:
+        answer = yield from ask(talk, f"REST {offset_bytes}")
+        if answer is None or not answer.is_intermediate:
+            talk.act(DropBackData())
+            return answer
+    answer = yield from ask(talk, command.line)
+    if talk.transfer is not None:
+        talk.transfer.answer = None
+    if answer is not None and not answer.is_preliminary:
+        talk.act(DropBackData())
+    return answer
+
+
+def open_front(talk: Conversation, answer: Reply) -> None:
+    """Tell the client that it begins (the node's own words) and make the data connection with it."""
+    talk.tell(answer)
+    target = talk.data if isinstance(talk.data, tuple) else None
+    talk.act(OpenFrontData(target, talk.protected))
+
+
+def end(talk: Conversation, transfer: Transfer, answer: Reply, node: str | None) -> None:
+    """Close the books and tell the client how it went."""
+    talk.act(DropData())
+    talk.act(ReleasePort())
+    talk.act(
+        NoteTransfer(
+            verb=transfer.verb,
+            path=transfer.path,
+            node=node or talk.last_node or "",
+            size_bytes=transfer.size_bytes,
+            reply=answer.code,
+            repeats=transfer.repeats,
+            why=transfer.why,
+        )
+    )
+    talk.tell(answer)
+    talk.transfer = None
+    talk.data = DataPlan.NONE
+
+
+def _passive_port(talk: Conversation) -> Steps[int | None]:
+    """The node's port, by EPSV or, where it knows no EPSV, by PASV."""
+    answer = yield from ask(talk, "EPSV")
+    if answer is not None and answer.code == 229:
+        return epsv_port(answer.text)
+    if answer is not None and answer.code >= 500:
+        answer = yield from ask(talk, "PASV")
+        if answer is not None and answer.code == 227:
+            return pasv_port(answer.text)
+    return None
+
+
+def _connected(talk: Conversation, port: int) -> Steps[bool]:
+    talk.act(ConnectBackData(port))
+    while talk.node is not None:
+        match (yield):
+            case BackDataOpened():
+                return True
+            case BackDataFailed() | BackReplied():
+                return False
+            case _:
+                pass
+    return False

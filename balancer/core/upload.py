@@ -1,0 +1,136 @@
+"""STOR, APPE and STOU: the client's bytes go into the spool, and from there to one node after the other until one
+says 226.
+
+A plain STOR may be repeated at will: the same content under the same path is the same version. An upload that adds
+to a file (APPE, REST and STOR) is repeated only when the file shows whether the first attempt counted.
+"""
+
+from enum import Enum
+
+from balancer.core.actions import ExpectReply, FeedNode, ReceiveUpload
+from balancer.core.back_leg import have_back_leg, look, patience_s
+from balancer.core.command_line import Command
+from balancer.core.conversation import Conversation, Steps, Transfer
+from balancer.core.events import BackDataLost, Ending, UploadEnded
+from balancer.core.facts import Absent, Facts, Lookup, Unknown
+from balancer.core.reply import Reply, reply
+from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, why_not
+
+_UNKNOWN_OUTCOME = reply(451, "The node was lost, and it is unknown whether it kept the upload.")
+
+
+class Doubt(Enum):
+    """What another node's copy says about an attempt whose node was lost."""
+
+    NOT_APPLIED = "not applied"
+    APPLIED = "applied"
+    UNKNOWN = "unknown"
+
+
+def judge(before: Lookup, after: Lookup, offset_bytes: int | None, added_bytes: int | None) -> Doubt:
+    """Whether an upload that adds to a file counted.
+
+    `offset_bytes` is where it began, None for the end of the file; `added_bytes` is None while it still comes, and
+    then no node can have taken it for whole.
+    """
+    if isinstance(before, Unknown) or isinstance(after, Unknown):
+        return Doubt.UNKNOWN
+    size_before, size_after = _size(before), _size(after)
+    if size_before is None or size_after is None:
+        return Doubt.UNKNOWN
+    if added_bytes is not None:
+        start = size_before if offset_bytes is None else offset_bytes
+        if size_after == max(size_before, start + added_bytes) != size_before:
+            return Doubt.APPLIED
+    return Doubt.NOT_APPLIED if size_after == size_before else Doubt.UNKNOWN
+
+
+def store(talk: Conversation, command: Command) -> Steps[None]:
+    """Serve one upload."""
+    refusal = why_not(talk)
+    if refusal is not None:
+        talk.tell(refusal)
+        return
+    offset_bytes = talk.take_rest()
+    transfer = begin(talk, command)
+    adds = command.verb != "STOR" or offset_bytes > 0
+    before: Lookup = Unknown()
+    if adds and command.verb != "STOU" and (yield from have_back_leg(talk)):
+        before = yield from look(talk, command.argument)
+    final, node = NO_NODE, None
+    began = False
+    while transfer.ending is not Ending.CUT and (yield from have_back_leg(talk)):
+        node = talk.node
+        if adds and began:
+            after = yield from look(talk, command.argument)
+            if talk.node is None and isinstance(after, Unknown):
+                continue
+            doubt = judge(before, after, None if command.verb == "APPE" else offset_bytes, _added(transfer))
+            if doubt is Doubt.APPLIED:
+                final = reply(226, "Transfer complete.")
+            if doubt is Doubt.UNKNOWN:
+                final = _UNKNOWN_OUTCOME
+            if doubt is not Doubt.NOT_APPLIED:
+                break
+        answer = yield from offer(talk, command, offset_bytes)
+        if answer is not None and answer.is_preliminary:
+            if not began:
+                open_front(talk, answer)
+            began = True
+            answer = yield from _fed(talk, transfer)
+        verdict = _verdict(talk, transfer, answer)
+        if verdict is not None:
+            final = verdict
+            break
+        final = answer or (CUT if began else NO_NODE)
+        if answer is not None and talk.node is not None:
+            talk.refused.add(talk.node)
+        transfer.why = talk.lost_why if answer is None else answer.lines[-1]
+        transfer.repeats += 1
+        talk.leave_node(transfer.why)
+    end(talk, transfer, final, node)
+
+
+def _verdict(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Reply | None:
+    """The reply that ends this upload, or None when another node shall have it."""
+    if transfer.front_failed is not None:
+        talk.leave_node("the client made no data connection")
+        return reply(425, f"No data connection: {transfer.front_failed}.")
+    if transfer.ending is Ending.CUT:
+        if answer is None or answer.is_good:
+            talk.leave_node("the upload was cut")
+        return answer if answer is not None and answer.code >= 400 else CUT
+    if answer is not None and not answer.is_transient:
+        return answer
+    if not transfer.repeatable:
+        transfer.why = "the upload is larger than the spool"
+        return answer or reply(426, "The node was lost, and the upload is too large to be repeated.")
+    return None
+
+
+def _fed(talk: Conversation, transfer: Transfer) -> Steps[Reply | None]:
+    """Feed the node until it gives its verdict; None when it is lost, or the client made no data connection."""
+    talk.act(FeedNode())
+    if transfer.ending is not None:
+        talk.act(ExpectReply(patience_s(talk, publishes=True)))
+    while talk.node is not None and transfer.front_failed is None:
+        if transfer.front_open and not transfer.receiving:
+            talk.act(ReceiveUpload())
+            transfer.receiving = True
+        event = yield
+        if isinstance(event, UploadEnded | BackDataLost):
+            talk.act(ExpectReply(patience_s(talk, publishes=True)))
+        if transfer.answer is not None:
+            if transfer.answer.code == 421 or (transfer.answer.is_good and transfer.ending is None):
+                talk.leave_node(f"the node said {transfer.answer.lines[-1]}")
+                return None
+            return transfer.answer
+    return None
+
+
+def _added(transfer: Transfer) -> int | None:
+    return transfer.size_bytes if transfer.ending is Ending.FINISHED else None
+
+
+def _size(lookup: Facts | Absent) -> int | None:
+    return 0 if isinstance(lookup, Absent) else lookup.size_bytes

@@ -1,0 +1,257 @@
+"""A data connection on a plain non-blocking socket, with or without TLS. How it ends is told and kept apart."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from balancer.control_leg import keep_alive
+from balancer.tls_pump import TlsPump, TruncatedError
+
+CHUNK_BYTES: Final = 1 << 20
+_TLS_CHUNK_BYTES: Final = 256 << 10
+_GOODBYE_S: Final = 1.0
+_SPLICE: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+
+
+class SourceCutError(Exception):
+    """What should have sent data stopped without saying that this was all."""
+
+
+class SinkLostError(Exception):
+    """What should have taken data takes no more."""
+
+
+class Pipe:
+    """A pipe for splicing; empty between two uses."""
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Over the user's limit for pipes the kernel keeps the usual 64 KiB: slower, and as good.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.write_end, fcntl.F_SETPIPE_SZ, CHUNK_BYTES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self.read_end)
+        os.close(self.write_end)
+
+
+class DataLeg:
+    """One data connection; it owns the socket. Nothing for `patience_s` counts as cut or lost."""
+
+    def __init__(self, sock: socket.socket, patience_s: float) -> None:
+        self.sock = sock
+        self._patience_s = patience_s
+        self._tls: TlsPump | None = None
+        self._unsent = b""
+        sock.settimeout(0.0)
+        keep_alive(sock)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the bytes on the wire are the data themselves."""
+        return self._tls is None
+
+    async def secure(self, context: ssl.SSLContext) -> None:
+        """Shake hands as a TLS server; TruncatedError or OSError when that fails."""
+        self._tls = TlsPump(context)
+        while not self._tls.shake_hands():
+            await self._flush()
+            self._tls.feed(await self._receive_raw())
+        await self._flush()
+
+    async def receive(self) -> bytes:
+        """The next bytes; empty at the good end (FIN, or close_notify under TLS); SourceCutError."""
+        try:
+            if self._tls is None:
+                return await self._receive_raw()
+            while (data := self._tls.read()) is None:
+                self._tls.feed(await self._receive_raw())
+        except (OSError, TruncatedError) as error:
+            raise SourceCutError(str(error) or "nothing came for too long") from error
+        return data
+
+    async def send(self, data: bytes) -> None:
+        """Send all of `data`; SinkLostError. When this is cancelled, the next `send` goes on where it stopped."""
+        try:
+            await self._flush()
+            if self._tls is None:
+                self._unsent = data
+            else:
+                self._tls.write(data)
+            await self._flush()
+        except OSError as error:
+            raise SinkLostError(str(error) or "takes nothing for too long") from error
+
+    async def receive_into(self, file: int, offset_bytes: int, room_bytes: int, pipe: Pipe) -> int:
+        """Put what comes into an open file; the count, 0 at the good end; SourceCutError.
+
+        At most `room_bytes` for a plain leg; under TLS what one read has decrypted.
+        """
+        if self._tls is not None:
+            data = await self.receive()
+            _write_all(file, data, offset_bytes)
+            return len(data)
+        try:
+            count = await self.fill(pipe, room_bytes)
+        except OSError as error:
+            raise SourceCutError(str(error) or "nothing came for too long") from error
+        moved = 0
+        while moved < count:
+            moved += os.splice(pipe.read_end, file, count - moved, offset_dst=offset_bytes + moved)
+        return count
+
+    async def send_file(self, file: int, offset_bytes: int, count_bytes: int) -> int:
+        """Send from an open file to a plain leg; how much went; SinkLostError."""
+        assert self._tls is None, "the back leg is plain"
+        while True:
+            try:
+                return os.sendfile(self.sock.fileno(), file, offset_bytes, min(count_bytes, CHUNK_BYTES))
+            except BlockingIOError:
+                await self._sendable()
+            except OSError as error:
+                raise SinkLostError(str(error)) from error
+
+    async def fill(self, pipe: Pipe, room_bytes: int) -> int:
+        """Splice what is there into an empty pipe; the count, 0 at the end of the stream; OSError."""
+        while True:
+            try:
+                return os.splice(self.sock.fileno(), pipe.write_end, min(room_bytes, CHUNK_BYTES), flags=_SPLICE)
+            except BlockingIOError:
+                await _ready(self.sock, self._patience_s, write=False)
+
+    async def drain(self, pipe: Pipe, count_bytes: int) -> int:
+        """Splice from a pipe into the connection; how much went; SinkLostError."""
+        while True:
+            try:
+                return os.splice(pipe.read_end, self.sock.fileno(), count_bytes, flags=_SPLICE)
+            except BlockingIOError:
+                await self._sendable()
+            except OSError as error:
+                raise SinkLostError(str(error)) from error
+
+    async def finish(self) -> None:
+        """Say that this was all (close_notify, FIN), and close; SinkLostError when the other end did not take it."""
+        try:
+            await self._flush()
+            if self._tls is not None:
+                self._tls.say_goodbye()
+                await self._flush()
+            self.sock.shutdown(socket.SHUT_WR)
+            if self._tls is not None:
+                await self._await_goodbye()
+        except OSError as error:
+            raise SinkLostError(str(error) or "takes nothing for too long") from error
+        finally:
+            if self.sock.fileno() >= 0:
+                self._close()
+
+    def abort(self) -> None:
+        """Reset the connection (RST), so that the other end knows that this was not all."""
+        if self.sock.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._close()
+
+    def _close(self) -> None:
+        # A task may still wait on the descriptor, and its number may be another socket's a moment later.
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.sock.fileno())
+        loop.remove_writer(self.sock.fileno())
+        self.sock.close()
+
+    async def _await_goodbye(self) -> None:
+        # Closing with the client's close_notify unread would send RST, and that can overtake what it has not read.
+        with contextlib.suppress(OSError):
+            while await asyncio.wait_for(self._receive_raw(), _GOODBYE_S):
+                pass
+
+    async def _receive_raw(self) -> bytes:
+        while True:
+            try:
+                return self.sock.recv(_TLS_CHUNK_BYTES)
+            except BlockingIOError:
+                await _ready(self.sock, self._patience_s, write=False)
+
+    async def _flush(self) -> None:
+        while True:
+            if not self._unsent and self._tls is not None:
+                self._unsent = self._tls.take()
+            if not self._unsent:
+                return
+            try:
+                count = self.sock.send(self._unsent)
+            except BlockingIOError:
+                await _ready(self.sock, self._patience_s, write=True)
+            else:
+                self._unsent = self._unsent[count:]
+
+    async def _sendable(self) -> None:
+        try:
+            await _ready(self.sock, self._patience_s, write=True)
+        except OSError as error:
+            raise SinkLostError("takes nothing for too long") from error
+
+
+async def relay(source: DataLeg, sink: DataLeg, count: Callable[[int], None]) -> None:
+    """Pass everything on until the source ends well; SourceCutError, SinkLostError.
+
+    `count` hears of bytes as soon as the sink's stream is committed to them. The sink is left open.
+    """
+    if not (source.plain and sink.plain):
+        while data := await source.receive():
+            count(len(data))
+            await sink.send(data)
+        return
+    with Pipe() as pipe:
+        while True:
+            try:
+                waiting = await source.fill(pipe, CHUNK_BYTES)
+            except OSError as error:
+                raise SourceCutError(str(error) or "nothing came for too long") from error
+            if not waiting:
+                return
+            while waiting:
+                went = await sink.drain(pipe, waiting)
+                count(went)
+                waiting -= went
+            # Let the other sessions have their turn even when neither side ever has to wait.
+            await asyncio.sleep(0)
+
+
+def _write_all(file: int, data: bytes, offset_bytes: int) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(file, view, offset_bytes)
+        view, offset_bytes = view[count:], offset_bytes + count
+
+
+async def _ready(sock: socket.socket, patience_s: float, *, write: bool) -> None:
+    """Wait until the socket can be read or written; TimeoutError (an OSError) after `patience_s`."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    add, remove = (loop.add_writer, loop.remove_writer) if write else (loop.add_reader, loop.remove_reader)
+    descriptor = sock.fileno()
+    add(descriptor, _wake, ready)
+    try:
+        async with asyncio.timeout(patience_s):
+            await ready
+    finally:
+        if sock.fileno() >= 0:
+            remove(descriptor)
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

@@ -1,0 +1,200 @@
+"""Performs what a session wants done with data connections."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from balancer.back_connection import connect
+from balancer.core import actions as a
+from balancer.core import events as e
+from balancer.data_leg import DataLeg, SinkLostError, SourceCutError, relay
+from balancer.passive_ports import LentPort
+from balancer.surroundings import Surroundings
+from balancer.tls_pump import TruncatedError
+from balancer.upload_flow import UploadFlow
+from cluster.clock import monotonic_s
+from cluster.log import logger
+
+log = logger(__name__)
+
+DataAction = (
+    a.LeasePort
+    | a.ReleasePort
+    | a.ConnectBackData
+    | a.DropBackData
+    | a.OpenFrontData
+    | a.ReceiveUpload
+    | a.FeedNode
+    | a.RelayDownload
+    | a.StopDownload
+    | a.FinishFrontData
+    | a.DropData
+)
+
+
+class DataTransfers:
+    """The data connections of one session; `report` takes their events."""
+
+    def __init__(self, around: Surroundings, client: str, local: str, report: Callable[[e.Event], None]) -> None:
+        self._around = around
+        self._client = client
+        self._local = local
+        self._report = report
+        self._lent: LentPort | None = None
+        self._front: DataLeg | None = None
+        self._back: DataLeg | None = None
+        self._upload: UploadFlow | None = None
+        self._delivered_bytes = 0
+        self._began_s = 0.0
+        self._of_front: set[asyncio.Task[None]] = set()
+        self._of_back: set[asyncio.Task[None]] = set()
+
+    @property
+    def seconds(self) -> float:
+        """How long the transfer has lasted."""
+        return monotonic_s() - self._began_s
+
+    def perform(self, action: DataAction, node: str | None) -> None:
+        """Begin what `action` says; `node` is where the back leg stands."""
+        match action:
+            case a.LeasePort():
+                self._lease()
+            case a.ReleasePort():
+                self._release()
+            case a.ConnectBackData(port):
+                self._drop_back()
+                assert node is not None, "the session has a back leg"
+                self._spawn(self._of_back, self._connect_back(node, port))
+            case a.DropBackData():
+                self._drop_back()
+            case a.OpenFrontData(target, protected):
+                self._began_s = monotonic_s()
+                self._delivered_bytes = 0
+                self._spawn(self._of_front, self._open_front(target, protected=protected))
+            case _:
+                self._move(action)
+
+    def end(self) -> None:
+        """The session is over."""
+        self._drop()
+        self._release()
+
+    def _move(
+        self,
+        action: a.ReceiveUpload | a.FeedNode | a.RelayDownload | a.StopDownload | a.FinishFrontData | a.DropData,
+    ) -> None:
+        match action:
+            case a.ReceiveUpload():
+                assert self._front is not None, "the client's data connection stands"
+                self._spawn(self._of_front, self._the_upload().receive(self._front))
+            case a.FeedNode():
+                assert self._back is not None, "the node's data connection stands"
+                self._spawn(self._of_back, self._the_upload().feed(self._back))
+            case a.RelayDownload():
+                assert self._back is not None, "the node's data connection stands"
+                assert self._front is not None, "the client's data connection stands"
+                self._spawn(self._of_back, self._download(self._back, self._front))
+            case a.StopDownload():
+                self._drop_back()
+                self._report(e.DownloadEnded(e.Ending.CUT, self._delivered_bytes))
+            case a.FinishFrontData():
+                assert self._front is not None, "the client's data connection stands"
+                self._spawn(self._of_front, self._finish_front(self._front))
+            case a.DropData():
+                self._drop()
+
+    def _lease(self) -> None:
+        self._release()
+        self._lent = self._around.ports.lend(self._client, self._around.settings.limits.passive_accept_s)
+        self._report(e.NoPortFree() if self._lent is None else e.PortLeased(self._lent.lease.port))
+
+    def _release(self) -> None:
+        if self._lent is not None:
+            self._lent.give_back()
+            self._lent = None
+
+    async def _connect_back(self, node: str, port: int) -> None:
+        settings = self._around.settings
+        target = settings.nodes[node].address, port
+        source = settings.balancer.source_addresses[0]
+        try:
+            sock = await connect(target, source, settings.balancer.connect_timeout_s)
+        except OSError as error:
+            self._report(e.BackDataFailed(error.strerror or "no answer"))
+            return
+        self._back = DataLeg(sock, settings.limits.transfer_stall_s)
+        self._report(e.BackDataOpened())
+
+    async def _open_front(self, target: tuple[str, int] | None, *, protected: bool) -> None:
+        limits = self._around.settings.limits
+        try:
+            if target is not None:
+                sock = await connect(target, self._local, limits.passive_accept_s)
+            else:
+                assert self._lent is not None, "the session has a lease"
+                sock = await self._lent.connection(limits.passive_accept_s)
+            self._front = DataLeg(sock, limits.transfer_stall_s)
+            if protected:
+                await self._front.secure(self._around.tls)
+        except (OSError, TruncatedError) as error:
+            self._report(e.FrontDataFailed(_reason(error)))
+            return
+        self._report(e.FrontDataOpened())
+
+    async def _download(self, back: DataLeg, front: DataLeg) -> None:
+        ending = e.Ending.FINISHED
+        try:
+            await relay(back, front, self._count)
+        except SourceCutError:
+            ending = e.Ending.CUT
+        except SinkLostError as error:
+            self._report(e.FrontDataLost(str(error)))
+            return
+        self._report(e.DownloadEnded(ending, self._delivered_bytes))
+
+    async def _finish_front(self, front: DataLeg) -> None:
+        try:
+            await front.finish()
+        except SinkLostError as error:
+            self._report(e.FrontDataLost(str(error)))
+        else:
+            self._report(e.FrontDataClosed())
+
+    def _count(self, count_bytes: int) -> None:
+        self._delivered_bytes += count_bytes
+
+    def _the_upload(self) -> UploadFlow:
+        if self._upload is None:
+            self._upload = UploadFlow(self._around.budget, self._report)
+        return self._upload
+
+    def _drop_back(self) -> None:
+        _cancel(self._of_back)
+        if self._back is not None:
+            self._back.abort()
+            self._back = None
+
+    def _drop(self) -> None:
+        self._drop_back()
+        _cancel(self._of_front)
+        if self._front is not None:
+            self._front.abort()
+            self._front = None
+        if self._upload is not None:
+            self._upload.drop()
+            self._upload = None
+
+    def _spawn(self, tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+def _cancel(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tuple(tasks):
+        task.cancel()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "none came in time"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

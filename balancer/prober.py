@@ -1,0 +1,119 @@
+"""Looks after one node, again and again: does every site greet, does a login work, what does it say of itself."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from balancer.core.node_health import ProbeFailed, ProbePassed
+from balancer.core.reply import Reply, ReplyError, ReplyReader
+from balancer.nodes import Nodes
+from cluster.clock import now_s
+from cluster.health import FtpnodeHealth, NodeState
+from cluster.proxy_header import ProxyHeader, encode
+from cluster.session_token import make_token
+from cluster.settings import Settings
+
+LOGIN_EVERY: Final = 5
+"""One probe in so many logs in; the others read the greeting."""
+
+
+class NotHealthyError(Exception):
+    """The node did not do what it must."""
+
+
+class Prober:
+    """Probes one node until it is cancelled."""
+
+    def __init__(self, settings: Settings, node: str, token_key: bytes, nodes: Nodes) -> None:
+        self._settings = settings
+        self._name = node
+        self._node = settings.nodes[node]
+        self._token_key = token_key
+        self._nodes = nodes
+        sites = {service.site for service in settings.balancer.services.values()}
+        self._sites = {name: settings.sites[name] for name in sorted(sites)}
+
+    async def run(self) -> None:
+        """Probe for ever, `interval_s` from one beginning to the next where the node is fast enough."""
+        probe = self._settings.balancer.probe
+        loop = asyncio.get_running_loop()
+        timeout = aiohttp.ClientTimeout(total=probe.timeout_s)
+        async with aiohttp.ClientSession(timeout=timeout) as http:
+            number = 0
+            while True:
+                began_s = loop.time()
+                self._nodes.probed(self._name, await self._probe(http, login=number % LOGIN_EVERY == 0))
+                number += 1
+                await asyncio.sleep(max(0.0, began_s + probe.interval_s - loop.time()))
+
+    async def _probe(self, http: aiohttp.ClientSession, *, login: bool) -> ProbePassed | ProbeFailed:
+        try:
+            async with asyncio.timeout(self._settings.balancer.probe.timeout_s):
+                for site in self._sites:
+                    await self._try_site(site, login=login)
+                return await self._read_health(http)
+        except TimeoutError:
+            return ProbeFailed("no answer in time")
+        except (OSError, aiohttp.ClientError, ReplyError, NotHealthyError, msgspec.DecodeError) as error:
+            return ProbeFailed(str(error) or type(error).__name__)
+
+    async def _try_site(self, name: str, *, login: bool) -> None:
+        site = self._settings.sites[name]
+        async with self._connection(site.port) as (reader, writer):
+            replies = ReplyReader()
+            _expect(await _reply(reader, replies), 220)
+            if login and site.accounts:
+                account = site.accounts[0]
+                token = make_token(self._token_key, name, account, now_s(), secrets.token_hex(8))
+                _expect(await _ask(reader, writer, replies, f"USER {account}"), 331)
+                _expect(await _ask(reader, writer, replies, f"PASS {token}"), 230)
+            writer.write(b"QUIT\r\n")
+            await writer.drain()
+            await _reply(reader, replies)
+
+    @asynccontextmanager
+    async def _connection(self, port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        source = self._settings.balancer.source_addresses[0]
+        reader, writer = await asyncio.open_connection(self._node.address, port, local_addr=(source, 0))
+        try:
+            # TLS is claimed so that an account which needs it can be probed too.
+            own: tuple[str, int] = writer.get_extra_info("sockname")[:2]
+            writer.write(encode(ProxyHeader(source=own, destination=(self._node.address, port), tls=True)))
+            yield reader, writer
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _read_health(self, http: aiohttp.ClientSession) -> ProbePassed | ProbeFailed:
+        async with http.get(f"http://{self._node.address}:{self._node.management_port}/health") as response:
+            response.raise_for_status()
+            health = msgspec.json.decode(await response.read(), type=FtpnodeHealth)
+        if health.node != self._name:
+            return ProbeFailed(f"this is node {health.node}")
+        why = "" if health.state is NodeState.READY else "; ".join(health.notices) or f"says it is {health.state.value}"
+        return ProbePassed(health.state, why)
+
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, replies: ReplyReader, line: str) -> Reply:
+    writer.write(f"{line}\r\n".encode())
+    return await _reply(reader, replies)
+
+
+async def _reply(reader: asyncio.StreamReader, replies: ReplyReader) -> Reply:
+    while data := await reader.read(4096):
+        answers = replies.feed(data)
+        if answers:
+            return answers[0]
+    raise NotHealthyError("the node closed the connection")
+
+
+def _expect(answer: Reply, code: int) -> None:
+    if answer.code != code:
+        message = f"{answer.lines[-1]!r} where {code} belongs"
+        raise NotHealthyError(message)

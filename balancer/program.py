@@ -1,0 +1,136 @@
+"""Runs a balancer: everything is opened in order, and closed when a signal says so."""
+
+import asyncio
+import random
+import resource
+import signal
+import ssl
+from pathlib import Path
+
+import msgspec
+
+from balancer.entrance import Entrance
+from balancer.metrics import Metrics
+from balancer.nodes import Nodes
+from balancer.passive_ports import PassivePorts
+from balancer.prober import Prober
+from balancer.spool import SpoolBudget
+from balancer.surroundings import Surroundings
+from balancer.tls_pump import server_context
+from cluster.health import BalancerHealth, NodeState
+from cluster.log import logger
+from cluster.management import Management
+from cluster.problem import ConfigError, Problem
+from cluster.settings import Settings
+from cluster.settings_rules import balancer_files, missing_files
+
+log = logger(__name__)
+
+
+def make_surroundings(settings: Settings) -> Surroundings:
+    """Read the keys and make what the sessions share; ConfigError when a file is missing or does not do."""
+    problems = missing_files(balancer_files(settings))
+    if problems:
+        raise ConfigError(problems)
+    balancer = settings.balancer
+    try:
+        tls = server_context(balancer.certificate, balancer.key)
+        token_key = settings.cluster.token_key.read_bytes()
+    except (ssl.SSLError, OSError) as error:
+        where = "balancer.key" if isinstance(error, ssl.SSLError) else str(error.filename or balancer.key)
+        why = f"cannot be used: {error.reason if isinstance(error, ssl.SSLError) else error.strerror}"
+        raise ConfigError((Problem(where, why, "`tripod init` writes keys and certificates"),)) from error
+    return Surroundings(
+        settings=settings,
+        token_key=token_key,
+        tls=tls,
+        nodes=Nodes(settings.nodes, balancer.probe),
+        ports=PassivePorts(balancer.bind_address, balancer.passive_ports.all(), random.SystemRandom()),
+        budget=SpoolBudget(balancer.spool),
+        metrics=Metrics(),
+    )
+
+
+class Program:
+    """A running balancer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.around = make_surroundings(settings)
+        self._settings = settings
+        self._entrance = Entrance(self.around)
+        self._probes: list[asyncio.Task[None]] = []
+        self._management = Management(
+            health=self.health,
+            registry=self.around.metrics.registry,
+            token=read_token(settings.cluster.management_token),
+        )
+
+    async def start(self) -> None:
+        """Open everything; OSError says in one line which address is busy."""
+        address, port = self._settings.balancer.management
+        try:
+            await self._management.start(address, port)
+        except OSError as error:
+            message = f"management port {port} on {address}: {error.strerror}"
+            raise OSError(error.errno, message) from error
+        self.around.ports.open()
+        for name in self._settings.nodes:
+            prober = Prober(self._settings, name, self.around.token_key, self.around.nodes)
+            self._probes.append(asyncio.get_running_loop().create_task(prober.run(), name=f"probe {name}"))
+        await self._entrance.open()
+
+    async def stop(self) -> None:
+        """Close everything."""
+        for probe in self._probes:
+            probe.cancel()
+        await asyncio.gather(*self._probes, return_exceptions=True)
+        await self._entrance.close()
+        self.around.ports.close()
+        await self._management.stop()
+        log.info("stopped")
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        # Every session takes up to four descriptors, and the passive ports one each.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            await self.start()
+            log.info("ready", vip=self._settings.balancer.vip)
+            await stop.wait()
+        finally:
+            await self.stop()
+
+    def health(self) -> BalancerHealth:
+        """What the balancer says of itself."""
+        metrics, nodes = self.around.metrics, self.around.nodes.document()
+        usable = any(node.usable for node in nodes)
+        return BalancerHealth(
+            state=NodeState.READY if usable else NodeState.FAILED,
+            sessions=self._entrance.sessions,
+            transfers=self._entrance.transfers,
+            leases_free=self.around.ports.free,
+            spool_bytes=self.around.budget.used_bytes,
+            moved_sessions=metrics.total("balancer_moved_sessions"),
+            repeated_uploads=metrics.total("balancer_repeated_uploads"),
+            continued_downloads=metrics.total("balancer_continued_downloads"),
+            nodes=nodes,
+            notices=tuple(f"node {node.node}: {node.why}" for node in nodes if not node.usable),
+        )
+
+
+def read_token(file: Path) -> str:
+    """The management token; ConfigError when the file cannot be read."""
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError((Problem(str(file), f"cannot be read: {error}", "`tripod init` writes one"),)) from error
+
+
+def document_of(data: bytes) -> BalancerHealth:
+    """A health document from its JSON; msgspec.DecodeError."""
+    return msgspec.json.decode(data, type=BalancerHealth)

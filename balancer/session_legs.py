@@ -1,0 +1,268 @@
+"""Performs what a session wants done: the loop between its state machine and its legs."""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable, Coroutine
+
+from typing_extensions import assert_never
+
+from balancer.back_connection import BackLeg, open_back_leg
+from balancer.control_leg import ControlLeg
+from balancer.core import actions as a
+from balancer.core import events as e
+from balancer.core.command_line import CommandLineReader, LineTooLongError
+from balancer.core.conversation import Rules
+from balancer.core.data_address import advertised_address
+from balancer.core.reply import Reply, encode
+from balancer.core.session import Session
+from balancer.data_transfers import DataTransfers
+from balancer.surroundings import Surroundings
+from cluster.clock import monotonic_s, now_s
+from cluster.log import logger
+from cluster.proxy_header import ProxyHeader
+from cluster.session_token import make_token
+from cluster.settings import Service, Settings
+
+log = logger(__name__)
+
+
+class SessionLegs:
+    """One client's session with all its legs."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        service_name: str,
+        service: Service,
+        *,
+        client: tuple[str, int],
+        local: tuple[str, int],
+        on_end: Callable[[], None],
+    ) -> None:
+        self.id = secrets.token_hex(6)
+        self.front = ControlLeg(self._front_received, lambda why: self._take(e.ClientGone(why)))
+        self._around = around
+        self._service_name = service_name
+        self._service = service
+        self._client = client
+        self._on_end = on_end
+        self._local = local
+        self._session = Session(_rules(around.settings, service, client, local))
+        self._data = DataTransfers(around, client[0], local[0], self._take)
+        self._reader = CommandLineReader()
+        self._events: deque[e.Event] = deque()
+        self._working = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._back: BackLeg | None = None
+        self._began_s = self._heard_s = monotonic_s()
+        self._timer: asyncio.TimerHandle | None = None
+        self._moves = 0
+        self._ended = False
+
+    def begin(self) -> None:
+        """Greet the client."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._around.settings.limits.login_timeout_s, self._login_is_late)
+        self._perform_all(self._session.begin())
+
+    @property
+    def transferring(self) -> bool:
+        """Whether a transfer is in progress."""
+        return self._session.transferring
+
+    def node_is_down(self, why: str) -> None:
+        """The node of this session is dead."""
+        if self._back is not None:
+            self._back.close(politely=False)
+            self._back_lost(why)
+
+    def node_drains(self) -> None:
+        """The node of this session wants to be left."""
+        self._take(e.BackDraining())
+
+    def shut(self) -> None:
+        """The balancer stops: end the session."""
+        self._end("balancer-stopped")
+
+    def _front_received(self, data: bytes) -> None:
+        self._heard_s = monotonic_s()
+        try:
+            lines = self._reader.feed(data)
+        except LineTooLongError:
+            self._take(e.ClientSentTooLongLine())
+            return
+        if lines or self._reader.partial:
+            self._take(e.ClientSent(tuple(lines), self._reader.partial))
+
+    def _take(self, event: e.Event) -> None:
+        """Let the session decide, and perform; an event that comes while one is served waits for its turn."""
+        self._events.append(event)
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._events and not self._ended:
+                self._perform_all(self._session.handle(self._events.popleft()))
+        finally:
+            self._working = False
+
+    def _perform_all(self, actions: list[a.Action]) -> None:
+        for action in actions:
+            self._perform(action)
+
+    def _perform(self, action: a.Action) -> None:  # noqa: C901, PLR0912 - one line for each action
+        match action:
+            case a.SendFront(answer):
+                self.front.send(encode(answer))
+            case a.StartFrontTls():
+                self.front.start_tls(self._around.tls)
+            case a.EndSession(outcome):
+                self._end(outcome)
+            case a.OpenBack(avoid, tls):
+                self._spawn(self._open_back(avoid, tls=tls))
+            case a.SendBack(line, patience_s):
+                self._send_back(line, patience_s)
+            case a.SendToken(account, patience_s):
+                token = make_token(self._around.token_key, self._service.site, account, now_s(), secrets.token_hex(8))
+                self._send_back(f"PASS {token}", patience_s)
+            case a.ExpectReply(patience_s):
+                if self._back is not None:
+                    self._back.expect_reply(patience_s)
+            case a.CloseBack(politely):
+                self._close_back(politely=politely)
+            case a.Pause(seconds):
+                asyncio.get_running_loop().call_later(seconds, self._take, e.PauseOver())
+            case a.NoteLogin() | a.NoteMove() | a.NoteTransfer():
+                self._note(action)
+            case (
+                a.LeasePort() | a.ReleasePort() | a.ConnectBackData() | a.DropBackData() | a.OpenFrontData()
+                | a.ReceiveUpload() | a.FeedNode() | a.RelayDownload() | a.StopDownload() | a.FinishFrontData()
+                | a.DropData()
+            ):  # fmt: skip
+                self._data.perform(action, self._back.node if self._back else None)
+            case _:
+                assert_never(action)
+
+    async def _open_back(self, avoid: frozenset[str], *, tls: bool) -> None:
+        settings = self._around.settings
+        keep_on_one = self._client[0] if self._service.persistence == "client" else None
+        name = self._around.nodes.choose(avoid, keep_on_one)
+        if name is None:
+            self._take(e.BackFailed(None, "no node is left"))
+            return
+        back = BackLeg(name, lambda answer: self._take(e.BackReplied(answer)), self._back_lost)
+        header = ProxyHeader(source=self._client, destination=self._local, tls=tls, session=self.id)
+        target = settings.nodes[name].address, settings.sites[self._service.site].port
+        try:
+            async with asyncio.timeout(settings.balancer.connect_timeout_s):
+                await open_back_leg(back, target, settings.balancer.source_addresses[0], header)
+        except OSError as error:
+            why = f"cannot connect: {error.strerror or 'no answer'}"
+            self._around.nodes.connection_failed(name, why)
+            self._take(e.BackFailed(name, why))
+            return
+        self._back = back
+        self._around.nodes.moves_in(name, self)
+        self._take(e.BackOpened(name))
+
+    def _send_back(self, line: str, patience_s: float) -> None:
+        if self._back is not None:
+            self._back.send(line, patience_s)
+
+    def _back_lost(self, why: str) -> None:
+        self._forget_back()
+        self._take(e.BackLost(why))
+
+    def _close_back(self, *, politely: bool) -> None:
+        if self._back is not None:
+            self._back.close(politely=politely)
+            self._forget_back()
+
+    def _forget_back(self) -> None:
+        if self._back is not None:
+            self._around.nodes.moves_out(self._back.node, self)
+            self._back = None
+
+    def _note(self, note: a.NoteLogin | a.NoteMove | a.NoteTransfer) -> None:
+        metrics = self._around.metrics
+        match note:
+            case a.NoteLogin(account, node, code):
+                metrics.logins.labels(node, str(code)).inc()
+                log.info("login", session=self.id, account=account, client=self._client[0], node=node, reply=code)
+                if code < 300:
+                    self._watch_idleness()
+            case a.NoteMove(source, target, why):
+                self._moves += 1
+                metrics.moved_sessions.inc()
+                log.info("moved", session=self.id, source=source, target=target, why=why)
+            case a.NoteTransfer():
+                metrics.transfers.labels(note.verb, note.node, str(note.reply)).inc()
+                metrics.transferred.labels(note.verb).inc(note.size_bytes)
+                if note.repeats:
+                    uploads = note.verb in {"STOR", "APPE", "STOU"}
+                    (metrics.repeated_uploads if uploads else metrics.continued_downloads).inc()
+                log.info(
+                    "transfer", session=self.id, account=self._session.account,
+                    client=self._client[0], verb=note.verb, path=note.path, node=note.node, bytes=note.size_bytes,
+                    seconds=round(self._data.seconds, 3), reply=note.reply, moved=note.repeats, why=note.why,
+                )  # fmt: skip
+            case _:
+                assert_never(note)
+
+    def _login_is_late(self) -> None:
+        if not self._session.logged_in:
+            self._take(e.ClientIdle())
+
+    def _watch_idleness(self) -> None:
+        """Look again when the client could be idle for too long; time in which it waits for us does not count."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._ended:
+            return
+        if self._session.busy:
+            self._heard_s = monotonic_s()
+        limit_s = self._around.settings.limits.idle_timeout_s
+        left_s = self._heard_s + limit_s - monotonic_s()
+        if left_s <= 0:
+            self._take(e.ClientIdle())
+        else:
+            self._timer = asyncio.get_running_loop().call_later(min(left_s, limit_s) + 0.01, self._watch_idleness)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _end(self, outcome: str) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+        self._data.end()
+        self._close_back(politely=outcome == "quit")
+        self.front.close()
+        self._around.metrics.sessions.labels(self._service_name, outcome).inc()
+        log.info(
+            "session", session=self.id, service=self._service_name, client=self._client[0],
+            account=self._session.account, outcome=outcome, seconds=round(monotonic_s() - self._began_s, 3), moved=self._moves,
+        )  # fmt: skip
+        self._on_end()
+
+
+def _rules(settings: Settings, service: Service, client: tuple[str, int], local: tuple[str, int]) -> Rules:
+    site = settings.sites[service.site]
+    return Rules(
+        site=service.site,
+        greeting=site.greeting,
+        client=client,
+        local=local,
+        pasv_address=advertised_address(settings.balancer.advertise, client[0], local[0]),
+        protected_accounts=frozenset(name for name in site.accounts if settings.accounts[name].tls == "required"),
+        login_attempts=settings.limits.login_attempts,
+        reply_timeout_s=settings.balancer.reply_timeout_s,
+        publish_timeout_s=settings.limits.publish_timeout_s,
+    )

@@ -1,0 +1,23 @@
+"""What all sessions of one balancer share."""
+
+import ssl
+from dataclasses import dataclass
+
+from balancer.metrics import Metrics
+from balancer.nodes import Nodes
+from balancer.passive_ports import PassivePorts
+from balancer.spool import SpoolBudget
+from cluster.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all sessions of one balancer share."""
+
+    settings: Settings
+    token_key: bytes
+    tls: ssl.SSLContext
+    nodes: Nodes
+    ports: PassivePorts
+    budget: SpoolBudget
+    metrics: Metrics
