@@ -1,0 +1,1 @@
+"""Decides; touches no clock, disk, socket, thread or log."""

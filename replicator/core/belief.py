@@ -1,0 +1,43 @@
+"""Decides whether what a peer announces may be believed: names, sizes, shapes, and clocks."""
+
+from collections.abc import Iterable
+
+from cluster.content_id import is_content_id
+from cluster.tree_path import complaint
+from replicator.core.head import Head, Kind
+from replicator.core.hybrid_clock import drift_ns
+
+_MAX_HEADS = 64
+_MAX_REPLICAS = 256
+_MAX_SEQUENCE = 1 << 62
+_MAX_BYTES = 1 << 50
+
+
+def disbelief(path: str, heads: Iterable[Head], now_ns: int) -> str | None:
+    """Why an announced entry is refused, in a line, or None when it may be merged."""
+    wrong = complaint(path)
+    if wrong:
+        return f"a path it must not name: {wrong}"
+    count = 0
+    for head in heads:
+        count += 1
+        wrong = _wrong_head(head, now_ns)
+        if wrong:
+            return wrong
+    return None if 0 < count <= _MAX_HEADS else f"{count} heads for one path"
+
+
+def _wrong_head(head: Head, now_ns: int) -> str | None:
+    numbers = (head.dot.sequence, *head.vector.values())
+    if not all(0 < number < _MAX_SEQUENCE for number in numbers) or len(head.vector) > _MAX_REPLICAS:
+        return "a version vector that cannot be"
+    if head.vector.get(head.dot.replica, 0) < head.dot.sequence:
+        return "a version that does not know itself"
+    if (head.kind is Kind.FILE) != is_content_id(head.content_id) or not 0 <= head.size_bytes < _MAX_BYTES:
+        return "a file without a content id, or a size that cannot be"
+    ahead_ns = drift_ns(head.stamp_ns, now_ns)
+    if ahead_ns or head.stamp_ns < 0:
+        return (
+            f"a stamp from the future ({ahead_ns / 1e9:.0f} s beyond the allowed drift): check the clocks of the nodes"
+        )
+    return None

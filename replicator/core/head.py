@@ -1,0 +1,101 @@
+"""Decides what a path is, from the set of its heads: which versions supersede which, who wins, who lost.
+
+A head is one version of one path that no other known version supersedes. Merging is the union of two sets minus what
+is superseded: commutative, associative and idempotent, so the order in which news arrives cannot matter. The winner
+is a function of the *set*; folding versions pairwise by "newest wins" is not transitive and diverges.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import reduce
+from typing import Final
+
+import msgspec
+
+Vector = dict[str, int]
+"""Per replica (`node:incarnation`) the highest sequence seen; what is not named has not been seen."""
+
+
+class Kind(StrEnum):
+    """What a version says that the path is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    TOMBSTONE = "tombstone"
+
+
+class Dot(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """The identity of one change: the `sequence`-th change of `replica` (`node:incarnation`)."""
+
+    replica: str
+    sequence: int
+
+    @property
+    def node(self) -> str:
+        """The node on which the change was made."""
+        return self.replica.partition(":")[0]
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of one path; `vector` covers its own dot and every version its maker had seen.
+
+    `mtime_ns` and `mode` are payload: they decide nothing.
+    """
+
+    dot: Dot
+    vector: Vector
+    stamp_ns: int
+    kind: Kind
+    content_id: str = ""
+    size_bytes: int = 0
+    mtime_ns: int = 0
+    mode: int = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it says that something is there."""
+        return self.kind is not Kind.TOMBSTONE
+
+    @property
+    def rank(self) -> tuple[int, str, int]:
+        """The order among heads that did not see one another: hybrid clock, then replica."""
+        return self.stamp_ns, self.dot.replica, self.dot.sequence
+
+
+Heads = tuple[Head, ...]
+"""The heads of one path, ordered by dot; no member supersedes another."""
+
+NOTHING: Final[Heads] = ()
+
+
+def supersedes(newer: Head, older: Head) -> bool:
+    """Whether the maker of `newer` had seen `older`."""
+    return newer.dot != older.dot and newer.vector.get(older.dot.replica, 0) >= older.dot.sequence
+
+
+def merged(one: Iterable[Head], other: Iterable[Head]) -> Heads:
+    """The union of both sets without the superseded."""
+    union = {head.dot: head for head in (*one, *other)}
+    kept = (head for head in union.values() if not any(supersedes(newer, head) for newer in union.values()))
+    return tuple(sorted(kept, key=lambda head: head.dot))
+
+
+def winner(heads: Iterable[Head]) -> Head | None:
+    """The version that the path shows: the live head of the highest rank, else the newest tombstone."""
+    return max(heads, key=lambda head: (head.is_live, head.rank), default=None)
+
+
+def losers(heads: Heads) -> Heads:
+    """The live files whose content the path does not show, although nobody who saw them replaced them."""
+    shown = winner(heads)
+    return tuple(head for head in heads if head.kind is Kind.FILE and shown and head.content_id != shown.content_id)
+
+
+def joined(vectors: Iterable[Vector]) -> Vector:
+    """The least vector that covers all of these."""
+    return reduce(lambda one, other: one | {r: max(s, one.get(r, 0)) for r, s in other.items()}, vectors, {})
+
+
+def seen_by(heads: Iterable[Head]) -> Vector:
+    """What somebody has seen who has seen all of these heads."""
+    return joined(head.vector for head in heads)

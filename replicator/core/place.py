@@ -1,0 +1,212 @@
+"""Decides everything about one path on one node: `step(place, clock, input) → (place, clock)`, `plan(place) → action`.
+
+A place is what the node knows of the path (the heads), what it last put or found there on its disk (the row), and
+which versions that row had seen. All places together with the clock are the state of a replica. The plan is computed
+from what is true now, never remembered: when the row shows the winner, there is nothing to do.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+import msgspec
+
+from replicator.core.head import NOTHING, Dot, Head, Heads, Kind, Vector, joined, losers, merged, seen_by, winner
+from replicator.core.hybrid_clock import Clock, announced, heard, ticked
+
+Merge = Callable[[Iterable[Head], Iterable[Head]], Heads]
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands on the disk under a path; the last four fields tell whether it is still the very same."""
+
+    kind: Kind
+    content_id: str = ""
+    size_bytes: int = 0
+    mtime_ns: int = 0
+    inode: int = 0
+    ctime_ns: int = 0
+
+    def same_file(self, other: "Row | None") -> bool:
+        """Whether nobody touched it since: same inode, size and times."""
+        if other is None or self.kind is not other.kind:
+            return False
+        if self.kind is Kind.DIRECTORY:
+            return True  # its times change with every entry
+        mine = (self.inode, self.size_bytes, self.mtime_ns, self.ctime_ns)
+        return mine == (other.inode, other.size_bytes, other.mtime_ns, other.ctime_ns)
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """One path on one node.
+
+    `seen` covers the versions that the row's makers had seen; peers hear of the heads under the sequence `announced`.
+    """
+
+    heads: Heads = NOTHING
+    row: Row | None = None
+    seen: Vector = {}
+    announced: int = 0
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody changed the path through this node, and it is on the disk as `row` says (None: it is gone).
+
+    It supersedes every head that this node knows.
+    """
+
+    row: Row | None
+    mode: int = 0
+    now_ns: int
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The disk was looked at: `row` is what is there. It supersedes only what this disk had shown.
+
+    `deleted` says that a live event told of the removal; without it an absence is damage, to be healed. `imported`
+    marks what a replica without memory finds: it loses against everything that is known.
+    """
+
+    row: Row | None
+    mode: int = 0
+    now_ns: int
+    deleted: bool = False
+    imported: bool = False
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """A peer announced heads of the path."""
+
+    heads: Heads
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """A planned action was carried out: the row now shows the winner among the heads that `seen` covers."""
+
+    row: Row | None
+    seen: Vector
+
+
+Input = Written | Found | Heard | Applied
+
+
+class Install(msgspec.Struct, frozen=True):
+    """Put the content of `head` under the path; `keep` says that what stands there lost a conflict."""
+
+    head: Head
+    keep: bool
+
+
+class MakeFolder(msgspec.Struct, frozen=True):
+    """Make the directory; `keep` says that the file that stands there lost a conflict."""
+
+    head: Head
+    keep: bool
+
+
+class Touch(msgspec.Struct, frozen=True):
+    """Only the time of the file differs."""
+
+    head: Head
+
+
+class Clear(msgspec.Struct, frozen=True):
+    """Remove what stands there; a directory only if it is empty."""
+
+    head: Head
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """The disk shows the winner."""
+
+
+Action = Install | MakeFolder | Touch | Clear | Rest
+
+
+def step(place: Place, clock: Clock, event: Input, merge: Merge = merged) -> tuple[Place, Clock]:
+    """The place and the clock after `event`; equal to the ones before when it changes nothing."""
+    match event:
+        case Written():
+            after = ticked(clock, event.now_ns)
+            head = _head(after, seen_by(place.heads), event.row, event.mode)
+            return _changed(merge(place.heads, (head,)), head, event.row, after)
+        case Found():
+            return _found(place, clock, event, merge)
+        case Heard():
+            heads = merge(place.heads, event.heads)
+            after = heard(clock, max((head.stamp_ns for head in event.heads), default=0))
+            if heads == place.heads:
+                return place, after
+            after = announced(after)
+            return msgspec.structs.replace(place, heads=heads, announced=after.sequence), after
+        case Applied():
+            return msgspec.structs.replace(place, row=event.row, seen=joined((place.seen, event.seen))), clock
+        case _:
+            assert_never(event)
+
+
+def plan(place: Place) -> Action:
+    """What must be done for the disk to show the winner."""
+    shown, row = winner(place.heads), place.row
+    if shown is None:
+        return Rest()
+    keep = row is not None and any(head.content_id == row.content_id for head in losers(place.heads))
+    match shown.kind:
+        case Kind.TOMBSTONE:
+            return Clear(shown) if row else Rest()
+        case Kind.DIRECTORY:
+            return Rest() if row and row.kind is Kind.DIRECTORY else MakeFolder(shown, keep)
+        case Kind.FILE:
+            if row is None or row.content_id != shown.content_id:
+                return Install(shown, keep)
+            return Rest() if row.mtime_ns == shown.mtime_ns else Touch(shown)
+        case _:
+            assert_never(shown.kind)
+
+
+def _found(place: Place, clock: Clock, event: Found, merge: Merge) -> tuple[Place, Clock]:
+    row, known, shown = event.row, place.row, winner(place.heads)
+    if row is None and (known is None or not event.deleted):
+        return msgspec.structs.replace(place, row=None), clock
+    if row is not None and known is not None and _same_version(row, known):
+        return msgspec.structs.replace(place, row=row), clock
+    adopts = known is None or event.imported or row is None or row.content_id != known.content_id
+    if (
+        row is not None
+        and shown is not None
+        and adopts
+        and (row.kind, row.content_id) == (shown.kind, shown.content_id)
+    ):
+        seen = joined((place.seen, seen_by(place.heads)))
+        return msgspec.structs.replace(place, row=row, seen=seen), clock
+    after = ticked(clock, event.now_ns)
+    head = _head(after, place.seen, row, event.mode)
+    if event.imported:
+        head = msgspec.structs.replace(head, stamp_ns=0)
+    return _changed(merge(place.heads, (head,)), head, row, after)
+
+
+def _same_version(row: Row, known: Row) -> bool:
+    same_content = (row.kind, row.content_id) == (known.kind, known.content_id)
+    return same_content and (row.kind is Kind.DIRECTORY or row.mtime_ns == known.mtime_ns)
+
+
+def _head(clock: Clock, seen: Vector, row: Row | None, mode: int) -> Head:
+    dot = Dot(clock.replica, clock.sequence)
+    vector = seen | {dot.replica: dot.sequence}
+    if row is None:
+        return Head(dot=dot, vector=vector, stamp_ns=clock.stamp_ns, kind=Kind.TOMBSTONE)
+    is_file = row.kind is Kind.FILE
+    return Head(
+        dot=dot,
+        vector=vector,
+        stamp_ns=clock.stamp_ns,
+        kind=row.kind,
+        content_id=row.content_id,
+        size_bytes=row.size_bytes if is_file else 0,
+        mtime_ns=row.mtime_ns if is_file else 0,
+        mode=mode,
+    )
+
+
+def _changed(heads: Heads, head: Head, row: Row | None, clock: Clock) -> tuple[Place, Clock]:
+    return Place(heads=heads, row=row, seen=head.vector, announced=clock.sequence), clock

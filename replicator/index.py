@@ -1,0 +1,225 @@
+"""Remembers what this replica knows: its places, clock, peers, intents and conflicts, in memory and in SQLite.
+
+Memory is ahead of the disk by what the writer thread has not committed yet. `durable()` waits for it; nothing is
+promised, announced or acknowledged before that.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from cluster.tree_path import parent
+from replicator.core.head import winner
+from replicator.core.hybrid_clock import Clock
+from replicator.core.place import Input, Place, Rest, plan, step
+from replicator.index_writer import IndexWriter, Statement, open_database
+
+_PUT_PLACE: Final = "INSERT OR REPLACE INTO places VALUES (?, ?)"
+_PUT_FACT: Final = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
+_PUT_PEER: Final = "INSERT OR REPLACE INTO peers VALUES (?, ?)"
+_PUT_INTENT: Final = "INSERT OR REPLACE INTO intents VALUES (?, ?)"
+_DROP_INTENT: Final = "DELETE FROM intents WHERE number = ?"
+_PUT_CONFLICT: Final = "INSERT OR REPLACE INTO conflicts VALUES (?, ?, ?)"
+
+_NEW_PLACE: Final = Place()
+_Value = TypeVar("_Value")
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replica knows of itself.
+
+    `imported` says that what lay in the root at its birth was taken in; `joined`, that it has once reconciled with its
+    peers; `marked`, that the root carries its marker.
+    """
+
+    incarnation: str
+    marked: bool = False
+    imported: bool = False
+    joined: bool = False
+    clean_stop: bool = False
+
+
+class PeerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replica knows of a peer.
+
+    `seen`: the last sequence of the peer's `incarnation` whose heads are in our index; `held`: the last up to which
+    their content is here too. `acked`: our own sequence up to which the peer holds everything.
+    """
+
+    incarnation: str = ""
+    seen: int = 0
+    held: int = 0
+    acked: int = 0
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of ours that is about to appear on the disk: `gone` paths vanish, `path` then has this content."""
+
+    path: str
+    content_id: str = ""
+    gone: str = ""
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """Content that lost on a path; `kept` is its file in the conflict store, empty when another node has it."""
+
+    path: str
+    content_id: str
+    node: str
+    stamp_ns: int
+    size_bytes: int
+    kept: str = ""
+
+
+class Index:
+    """Everything a replica remembers. Used by the control thread alone."""
+
+    def __init__(self, file: Path, node: str, new_incarnation: str) -> None:
+        database = open_database(file)
+        facts = dict(database.execute("SELECT key, value FROM facts"))
+        self.is_new = "facts" not in facts
+        self.facts = _read(facts, "facts", Facts) or Facts(incarnation=new_incarnation)
+        self.node = node
+        places = database.execute("SELECT path, place FROM places")
+        self.places = {path: msgspec.msgpack.decode(blob, type=Place) for path, blob in places}
+        stored = _read(facts, "clock", Clock)
+        self.clock = stored or Clock(f"{node}:{self.facts.incarnation}")
+        peers = database.execute("SELECT node, peer FROM peers")
+        self.peers = {name: msgspec.msgpack.decode(blob, type=PeerFacts) for name, blob in peers}
+        intents = database.execute("SELECT number, intent FROM intents ORDER BY number")
+        self.intents = {number: msgspec.msgpack.decode(blob, type=Intent) for number, blob in intents}
+        rows = database.execute("SELECT conflict FROM conflicts")
+        decoded = [msgspec.msgpack.decode(blob, type=Conflict) for (blob,) in rows]
+        self.conflicts = {(conflict.path, conflict.content_id): conflict for conflict in decoded}
+        self._numbers = max(self.intents, default=0)
+        self._log = sorted((place.announced, path) for path, place in self.places.items())
+        self.children: dict[str, set[str]] = {}
+        self.by_content: dict[str, set[str]] = {}
+        self.pending = {path for path, place in self.places.items() if not isinstance(plan(place), Rest)}
+        for path, place in self.places.items():
+            self._link(path, place)
+        self._writer = IndexWriter(database, self.clock.sequence)
+        if self.is_new:
+            self.note(self.facts)
+
+    @property
+    def incarnation(self) -> str:
+        """The random identity of this index."""
+        return self.facts.incarnation
+
+    @property
+    def durable_sequence(self) -> int:
+        """The last of our sequences that is safe on the disk; peers may hear no later one."""
+        return self._writer.durable_sequence
+
+    def place(self, path: str) -> Place:
+        """What is known of `path`; an empty place when nothing is."""
+        return self.places.get(path, _NEW_PLACE)
+
+    def is_live(self, path: str) -> bool:
+        """Whether the path has an entry in the replicated tree, wherever its content is; the root always has."""
+        shown = winner(self.place(path).heads)
+        return path == "" or (shown is not None and shown.is_live)
+
+    def live_children(self, path: str) -> list[str]:
+        """The paths of the entries of a directory."""
+        return [child for child in self.children.get(path, ()) if self.is_live(child)]
+
+    def below(self, path: str) -> Iterator[str]:
+        """Every known path below `path`, folders before what is in them."""
+        for child in sorted(self.children.get(path, ())):
+            yield child
+            yield from self.below(child)
+
+    def feed(self, path: str, event: Input) -> Place:
+        """Step the place at `path`; the new place, remembered."""
+        before = self.place(path)
+        place, clock = step(before, self.clock, event)
+        if clock != self.clock:
+            self.clock = clock
+            self._write(_PUT_FACT, ("clock", msgspec.msgpack.encode(clock)))
+        if place != before:
+            self._unlink(path, before)
+            self.places[path] = place
+            self._link(path, place)
+            self._write(_PUT_PLACE, (path, msgspec.msgpack.encode(place)))
+            if place.announced != before.announced:
+                self._log.append((place.announced, path))
+                self._compact()
+        (self.pending.discard if isinstance(plan(place), Rest) else self.pending.add)(path)
+        return place
+
+    def announcements(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """Up to `limit` pairs (sequence, path) after a sequence, in order: durable ones, each path at its newest."""
+        found: list[tuple[int, str]] = []
+        for position in range(bisect_right(self._log, (after, "\U0010ffff")), len(self._log)):
+            sequence, path = self._log[position]
+            if sequence > self.durable_sequence or len(found) >= limit:
+                break
+            if self.places[path].announced == sequence:
+                found.append((sequence, path))
+        return found
+
+    def note(self, facts: Facts) -> None:
+        """Remember new facts of our own."""
+        self.facts = facts
+        self._write(_PUT_FACT, ("facts", msgspec.msgpack.encode(facts)))
+
+    def note_peer(self, peer: str, facts: PeerFacts) -> None:
+        """Remember what is known of a peer."""
+        if self.peers.get(peer) != facts:
+            self.peers[peer] = facts
+            self._write(_PUT_PEER, (peer, msgspec.msgpack.encode(facts)))
+
+    def intend(self, intent: Intent) -> int:
+        """Remember an intent; its number. It must be durable before the disk changes."""
+        self._numbers += 1
+        self.intents[self._numbers] = intent
+        self._write(_PUT_INTENT, (self._numbers, msgspec.msgpack.encode(intent)))
+        return self._numbers
+
+    def forget(self, number: int) -> None:
+        """The intent was carried out, or given up."""
+        del self.intents[number]
+        self._write(_DROP_INTENT, (number,))
+
+    def note_conflict(self, conflict: Conflict) -> None:
+        """List content that lost; never forget where it is kept."""
+        key = (conflict.path, conflict.content_id)
+        known = self.conflicts.get(key)
+        if known is None or (conflict.kept and not known.kept):
+            self.conflicts[key] = conflict
+            self._write(_PUT_CONFLICT, (*key, msgspec.msgpack.encode(conflict)))
+
+    async def durable(self) -> None:
+        """Wait until everything said so far is safe on the disk; sqlite3.Error when the disk refused."""
+        await self._writer.durable()
+
+    def close(self) -> None:
+        """Commit what is left and close."""
+        self._writer.close()
+
+    def _write(self, sql: str, values: tuple[str | int | bytes, ...]) -> None:
+        self._writer.write(Statement(sql, values, self.clock.sequence))
+
+    def _link(self, path: str, place: Place) -> None:
+        self.children.setdefault(parent(path), set()).add(path)
+        if place.row is not None and place.row.content_id:
+            self.by_content.setdefault(place.row.content_id, set()).add(path)
+
+    def _unlink(self, path: str, place: Place) -> None:
+        if place.row is not None and (paths := self.by_content.get(place.row.content_id)):
+            paths.discard(path)
+            if not paths:
+                del self.by_content[place.row.content_id]
+
+    def _compact(self) -> None:
+        if len(self._log) > 2 * len(self.places) + 1000:
+            self._log = [entry for entry in self._log if self.places[entry[1]].announced == entry[0]]
+
+
+def _read(facts: dict[str, bytes], key: str, kind: type[_Value]) -> _Value | None:
+    return msgspec.msgpack.decode(facts[key], type=kind) if key in facts else None

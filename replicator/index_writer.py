@@ -1,0 +1,118 @@
+"""Commits statements to SQLite from a thread of its own, as many in one transaction as have gathered meanwhile."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS places (path TEXT PRIMARY KEY, place BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS peers (node TEXT PRIMARY KEY, peer BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS intents (number INTEGER PRIMARY KEY, intent BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS conflicts
+    (path TEXT, content_id TEXT, conflict BLOB NOT NULL, PRIMARY KEY (path, content_id)) WITHOUT ROWID;
+"""
+_MAX_BATCH: Final = 2000
+
+
+def open_database(file: Path) -> sqlite3.Connection:
+    """The index at `file`, made if missing, in WAL mode with a full fsync at each commit; sqlite3.Error passes."""
+    database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL").fetchone()
+        database.execute("PRAGMA synchronous = FULL")
+        database.executescript(_SCHEMA)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """One statement, and the replica's sequence once it is committed."""
+
+    sql: str
+    values: tuple[str | int | bytes, ...]
+    sequence: int
+
+
+class _Flush(msgspec.Struct, frozen=True):
+    done: "asyncio.Future[None]"
+
+
+_Item = Statement | _Flush | None
+
+
+class IndexWriter:
+    """The only writer of an index. Its first error is final: memory and disk no longer agree, and all waiters hear."""
+
+    def __init__(self, database: sqlite3.Connection, sequence: int) -> None:
+        self.durable_sequence = sequence
+        self._database = database
+        self._error: sqlite3.Error | None = None
+        self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="index-writer")
+        self._thread.start()
+
+    def write(self, statement: Statement) -> None:
+        """Commit this after all that was given before."""
+        self._items.put(statement)
+
+    async def durable(self) -> None:
+        """Wait until all that was given so far is committed; sqlite3.Error when it could not be."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._items.put(_Flush(done))
+        await done
+
+    def close(self) -> None:
+        """Commit what is left and close the database."""
+        self._items.put(None)
+        self._thread.join()
+        self._database.close()
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            batch = self._gather()
+            going = batch[-1] is not None
+            statements = [item for item in batch if isinstance(item, Statement)]
+            if statements and self._error is None:
+                self._commit(statements)
+            waiting = [item.done for item in batch if isinstance(item, _Flush)]
+            sequence = statements[-1].sequence if statements and self._error is None else None
+            if going:
+                self._loop.call_soon_threadsafe(self._committed, sequence, waiting, self._error)
+
+    def _gather(self) -> list[_Item]:
+        batch = [self._items.get()]
+        while batch[-1] is not None and len(batch) < _MAX_BATCH and not self._items.empty():
+            batch.append(self._items.get())
+        return batch
+
+    def _commit(self, statements: list[Statement]) -> None:
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for statement in statements:
+                self._database.execute(statement.sql, statement.values)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._error = error
+
+    def _committed(
+        self, sequence: int | None, waiting: list["asyncio.Future[None]"], error: sqlite3.Error | None
+    ) -> None:
+        if sequence is not None:
+            self.durable_sequence = sequence
+        for done in waiting:
+            if done.done():
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)

@@ -1,0 +1,38 @@
+"""What a replicator measures for Prometheus."""
+
+import prometheus_client
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Measures:
+    """The metrics of one replicator, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = prometheus_client.CollectorRegistry()
+        self.requests = Counter(
+            "tripod_replicator_requests_total", "Requests of the ftpnode by outcome", ["kind", "outcome"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.request_seconds = Histogram(
+            "tripod_replicator_request_seconds", "Time from a request to its answer", ["kind"], buckets=_SECONDS,
+            registry=self.registry,
+        )  # fmt: skip
+        self.prepare_seconds = Histogram(
+            "tripod_replicator_prepare_seconds", "Time until enough peers held the content", buckets=_SECONDS,
+            registry=self.registry,
+        )  # fmt: skip
+        self.heads = Gauge("tripod_replicator_heads", "Heads in the index", registry=self.registry)
+        self.wanted = Gauge("tripod_replicator_wanted_files", "Paths whose disk lags the index", registry=self.registry)
+        self.conflicts = Gauge("tripod_replicator_conflicts", "Listed conflicts", registry=self.registry)
+        self.backlog = Gauge(
+            "tripod_replicator_backlog_files", "Changes that a peer is known to lack", ["peer"], registry=self.registry
+        )
+        self.in_sync = Gauge(
+            "tripod_replicator_peer_in_sync", "1 while the peer has a lease", ["peer"], registry=self.registry
+        )
+        self.rescans = Counter("tripod_replicator_rescans_total", "Scans of the whole root", registry=self.registry)
+        self.watch_rebuilds = Counter(
+            "tripod_replicator_watch_rebuilds_total", "Times the watcher was found blind", registry=self.registry
+        )

@@ -1,0 +1,100 @@
+"""All peers together: who is in sync, copies from enough of them, content from any of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from cluster.clock import monotonic_s
+from cluster.log import logger
+from cluster.settings import Replication
+from replicator.connection import LOST
+from replicator.core.copies import is_in_sync
+from replicator.peer_link import Offer, PeerLink
+from replicator.replica import NotYetError
+from replicator.staging import Held, Staging
+from replicator.wire import Entry
+
+_MIN_COMMIT_S: Final = 0.5
+
+log = logger(__name__)
+
+
+class PreparedCopies(msgspec.Struct, frozen=True):
+    """The peers that hold a change, hidden, and until when (monotonic) they are waited for."""
+
+    links: tuple[PeerLink, ...]
+    deadline_s: float
+
+
+class Mesh:
+    """The links to all peers. Used by the control thread alone."""
+
+    def __init__(self, links: Sequence[PeerLink], staging: Staging, replication: Replication) -> None:
+        self.links = tuple(links)
+        self._staging = staging
+        self._replication = replication
+
+    def in_sync(self) -> tuple[PeerLink, ...]:
+        """The peers that have a lease now."""
+        now_s = monotonic_s()
+        return tuple(link for link in self.links if is_in_sync(link.view(now_s), self._replication.lease_s))
+
+    def announce(self) -> None:
+        """There may be something new in the index."""
+        for link in self.links:
+            link.announce()
+
+    async def prepare(self, path: str, offer: Offer | None, links: Sequence[PeerLink], enough: int) -> PreparedCopies:
+        """Have `enough` of these peers hold the content; those that do when enough have answered or all have."""
+        timeout_s = self._replication.prepare_timeout_s
+        deadline_s = monotonic_s() + timeout_s
+        done = await _first_of(links, lambda link: link.prepare(path, offer, timeout_s), enough, path)
+        return PreparedCopies(done, max(deadline_s, monotonic_s() + _MIN_COMMIT_S))
+
+    async def commit(self, entries: tuple[Entry, ...], copies: PreparedCopies) -> int:
+        """Have the peers that prepared show the change; how many of them do, within the deadline."""
+        timeout_s = max(_MIN_COMMIT_S, copies.deadline_s - monotonic_s())
+        path = entries[0].path
+        done = await _first_of(copies.links, lambda link: link.commit(entries, timeout_s), len(copies.links), path)
+        return len(done)
+
+    async def fetch(self, content_id: str, size_bytes: int) -> Held:
+        """Content from any connected peer that has it; NotYetError when none gives it now."""
+        staged = self._staging.new_file(content_id)
+        reasons = []
+        for link in sorted(self.links, key=lambda link: not link.connected):
+            try:
+                await link.fetch(content_id, size_bytes, staged, self._replication.prepare_timeout_s)
+            except LOST as error:
+                staged.unlink(missing_ok=True)
+                reasons.append(f"{link.name}: {str(error) or type(error).__name__}")
+                continue
+            except BaseException:
+                staged.unlink(missing_ok=True)
+                raise
+            return Held(content_id, staged)
+        raise NotYetError(f"no peer gives {content_id[:12]} ({'; '.join(reasons) or 'there are no peers'})")
+
+
+async def _first_of(
+    links: Sequence[PeerLink], ask: Callable[[PeerLink], Awaitable[None]], enough: int, path: str
+) -> tuple[PeerLink, ...]:
+    """Ask all, and return those that did it as soon as they are enough; the others go on by themselves."""
+    asking = {asyncio.ensure_future(_succeeds(link, ask, path)): link for link in links}
+    pending = set(asking)
+    done: list[PeerLink] = []
+    while pending and len(done) < enough:
+        finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        done += [asking[task] for task in finished if task.result()]
+    return tuple(done)
+
+
+async def _succeeds(link: PeerLink, ask: Callable[[PeerLink], Awaitable[None]], path: str) -> bool:
+    try:
+        await ask(link)
+    except LOST as error:
+        log.warning("a peer did not do its part", peer=link.name, path=path, why=str(error) or type(error).__name__)
+        return False
+    return True

@@ -1,0 +1,310 @@
+"""The connection that this node dials to one peer: announces the index, asks for copies and for content."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cluster.clock import monotonic_s
+from cluster.content_id import ContentHash
+from cluster.log import logger
+from cluster.settings import Replication
+from replicator.connection import LOST, Connection, PeerError
+from replicator.core.copies import PeerView
+from replicator.index import Index, PeerFacts
+from replicator.wire import (
+    CHUNK_BYTES,
+    MAX_INDEX_ENTRIES,
+    PROTOCOL,
+    Acked,
+    Answered,
+    Begin,
+    Chunk,
+    Commit,
+    Committed,
+    Data,
+    Entry,
+    Hello,
+    Ping,
+    Pong,
+    Prepare,
+    Prepared,
+    Want,
+    Welcome,
+)
+from replicator.wire import Index as IndexMessage
+
+_GATHER_S: Final = 0.01
+_HANDSHAKE_S: Final = 5.0
+_MAX_ENTRIES_BYTES: Final = 2 << 20
+
+log = logger(__name__)
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """Content that a peer is asked to hold."""
+
+    content_id: str
+    size_bytes: int
+    file: Path
+
+
+class PeerSite(msgspec.Struct, frozen=True):
+    """Where a peer is, and who dials it from where."""
+
+    cluster: str
+    node: str
+    address: str
+    peer: str
+    peer_address: str
+    peer_port: int
+
+
+class PeerLink:
+    """One peer, as this node uses it. Used by the control thread alone."""
+
+    def __init__(self, site: PeerSite, index: Index, tls: ssl.SSLContext, replication: Replication) -> None:
+        self.site = site
+        self.name = site.peer
+        self.trouble = ""
+        self.rolled_back = False
+        self._index = index
+        self._tls = tls
+        self._replication = replication
+        self._connection: Connection | None = None
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Queue[Answered | None]] = {}
+        self._news = asyncio.Event()
+        self._suspect = False
+        self.on_change: Callable[[], None] = lambda: None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands."""
+        return self._connection is not None
+
+    @property
+    def facts(self) -> PeerFacts:
+        """What is known of the peer."""
+        return self._index.peers.get(self.name, PeerFacts())
+
+    def view(self, now_s: float) -> PeerView:
+        """How the peer looks at the monotonic moment `now_s`."""
+        heard_ago_s = now_s - self._connection.heard_s if self._connection else float("inf")
+        return PeerView(name=self.name, connected=self.connected, heard_ago_s=heard_ago_s, suspect=self._suspect)
+
+    def announce(self) -> None:
+        """There may be something new in the index."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Keep a connection to the peer until cancelled."""
+        while True:
+            try:
+                await self._converse()
+            except LOST as error:
+                trouble = str(error) or type(error).__name__
+                if trouble != self.trouble:
+                    log.warning("peer lost", peer=self.name, why=trouble)
+                self.trouble = trouble
+            await asyncio.sleep(self._replication.reconnect_s)
+
+    async def prepare(self, path: str, offer: Offer | None, timeout_s: float) -> None:
+        """Have the peer hold the content, durable and hidden; PeerError, OSError or TimeoutError when it does not.
+
+        `timeout_s` bounds each step: the peer's answer, and each chunk on its way.
+        """
+        small = offer is not None and offer.size_bytes <= self._replication.inline_bytes
+        data = await asyncio.to_thread(offer.file.read_bytes) if offer and small else None
+        with self._question() as (number, answers):
+            content_id, size_bytes = (offer.content_id, offer.size_bytes) if offer else (None, 0)
+            await self._send(Prepare(number=number, path=path, content_id=content_id, size_bytes=size_bytes, data=data))
+            while True:
+                match await self._answer(answers, timeout_s):
+                    case Begin(offset=offset) if offer is not None:
+                        await self._send_content(number, offer, offset, timeout_s)
+                    case Prepared(problem=problem):
+                        if problem:
+                            raise PeerError(problem)
+                        return
+                    case other:
+                        raise PeerError(f"answered {type(other).__name__} to Prepare")
+
+    async def commit(self, entries: tuple[Entry, ...], timeout_s: float) -> None:
+        """Have the peer show what it prepared; PeerError, OSError or TimeoutError when it does not say that it did."""
+        for part in _parts(entries):
+            with self._question() as (number, answers):
+                await self._send(Commit(number=number, entries=part))
+                answer = await self._answer(answers, timeout_s)
+                if not isinstance(answer, Committed) or answer.problem:
+                    raise PeerError(answer.problem if isinstance(answer, Committed) else "answered something else")
+
+    async def fetch(self, content_id: str, size_bytes: int, staged: Path, timeout_s: float) -> None:
+        """Get content into the file `staged`, durably; PeerError when the peer has it not, or sends another."""
+        content = ContentHash()
+        with self._question() as (number, answers), staged.open("wb") as file:
+            await self._send(Want(number=number, content_id=content_id, offset=0))
+            while True:
+                answer = await self._answer(answers, timeout_s)
+                if not isinstance(answer, Data) or answer.problem:
+                    raise PeerError(answer.problem if isinstance(answer, Data) else "answered something else")
+                await asyncio.to_thread(_take, answer.data, file.fileno(), content, sync=answer.last)
+                if content.size_bytes > size_bytes:
+                    raise PeerError(f"sent more than the {size_bytes} bytes of {content_id[:12]}")
+                if answer.last:
+                    break
+        if content.content_id() != content_id:
+            raise PeerError(f"sent other content than {content_id[:12]}")
+
+    async def _converse(self) -> None:
+        reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(
+                self.site.peer_address,
+                self.site.peer_port,
+                ssl=self._tls,
+                server_hostname=self.name,
+                local_addr=(self.site.address, 0),
+            ),
+            _HANDSHAKE_S,
+        )
+        connection = Connection(reader, writer)
+        try:
+            welcome = await self._greet(connection)
+            self._connection, self._suspect, self.trouble = connection, False, ""
+            log.info("peer connected", peer=self.name, incarnation=welcome.incarnation)
+            self.on_change()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(connection))
+                tasks.create_task(self._stream(connection, welcome.seen))
+                tasks.create_task(self._ping(connection))
+        except* LOST as group:
+            raise _first(group) from None
+        finally:
+            self._connection = None
+            connection.close()
+            for answers in self._answers.values():
+                answers.put_nowait(None)
+            self.on_change()
+
+    async def _greet(self, connection: Connection) -> Welcome:
+        index, site = self._index, self.site
+        await connection.send(
+            Hello(cluster=site.cluster, node=site.node, incarnation=index.incarnation, protocol=PROTOCOL)
+        )
+        welcome = await connection.expect(Welcome, _HANDSHAKE_S)
+        if welcome.node != self.name or self.name not in connection.names():
+            raise PeerError(f"the program at {site.peer_address}:{site.peer_port} is {welcome.node!r}")
+        if welcome.seen > index.durable_sequence:
+            self.rolled_back = True
+            raise PeerError("the peer has seen later changes of this node than this node's index knows")
+        self._note_acked(welcome.held)
+        return welcome
+
+    async def _listen(self, connection: Connection) -> None:
+        while True:
+            match await connection.receive():
+                case Pong():
+                    pass
+                case Acked(held=held):
+                    if held > self.facts.acked:
+                        self._suspect = False
+                    self._note_acked(held)
+                case Begin() | Prepared() | Committed() | Data() as answer:
+                    waiting = self._answers.get(answer.number)
+                    if waiting is not None:
+                        waiting.put_nowait(answer)
+                    if isinstance(answer, Prepared) and not answer.problem:
+                        self._suspect = False
+                case other:
+                    raise PeerError(f"sent {type(other).__name__}, which only a dialler sends")
+
+    async def _stream(self, connection: Connection, seen: int) -> None:
+        """Announce the index in its order, from where the peer stopped, for ever."""
+        first = True
+        while True:
+            self._news.clear()
+            upto = self._index.durable_sequence
+            found = self._index.announcements(seen, MAX_INDEX_ENTRIES)
+            if found or first or upto > seen:
+                entries = tuple(Entry(path, self._index.place(path).heads) for _, path in found)
+                complete = len(found) < MAX_INDEX_ENTRIES
+                seen = upto if complete else found[-1][0]
+                first = False
+                await connection.send(IndexMessage(entries=entries, upto=seen, complete=complete))
+                if not complete:
+                    continue
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._news.wait(), 1.0)
+            await asyncio.sleep(_GATHER_S)
+
+    async def _ping(self, connection: Connection) -> None:
+        while True:
+            await connection.send(Ping())
+            await asyncio.sleep(self._replication.lease_s / 3)
+            if monotonic_s() - connection.heard_s > 10 * self._replication.lease_s:
+                raise PeerError("has not answered for ten leases")
+
+    async def _send_content(self, number: int, offer: Offer, offset: int, timeout_s: float) -> None:
+        fd = os.open(offer.file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while offset < offer.size_bytes:
+                data = await asyncio.to_thread(os.pread, fd, CHUNK_BYTES, offset)
+                if not data:
+                    break
+                offset += len(data)
+                await asyncio.wait_for(self._send(Chunk(number=number, data=data)), timeout_s)
+        finally:
+            os.close(fd)
+
+    async def _send(self, message: Prepare | Chunk | Commit | Want) -> None:
+        if self._connection is None:
+            raise ConnectionResetError("the peer is not connected")
+        await self._connection.send(message)
+
+    async def _answer(self, answers: "asyncio.Queue[Answered | None]", timeout_s: float) -> Answered:
+        try:
+            answer = await asyncio.wait_for(answers.get(), timeout_s)
+        except TimeoutError:
+            self._suspect = True
+            log.warning("peer is too slow, and not waited for until it acts", peer=self.name, timeout_s=timeout_s)
+            raise
+        if answer is None:
+            raise ConnectionResetError("the peer was lost")
+        return answer
+
+    @contextlib.contextmanager
+    def _question(self) -> "Iterator[tuple[int, asyncio.Queue[Answered | None]]]":
+        number = next(self._numbers)
+        self._answers[number] = asyncio.Queue()
+        try:
+            yield number, self._answers[number]
+        finally:
+            del self._answers[number]
+
+    def _note_acked(self, held: int) -> None:
+        self._index.note_peer(self.name, msgspec.structs.replace(self.facts, acked=held))
+
+
+def _take(data: bytes, fd: int, content: ContentHash, *, sync: bool) -> None:
+    content.update(data)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    if sync:
+        os.fsync(fd)
+
+
+def _parts(entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, ...]]:
+    for start in range(0, len(entries), MAX_INDEX_ENTRIES):
+        yield entries[start : start + MAX_INDEX_ENTRIES]
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,374 @@
+"""Answers the ftpnode of this host: every change durable here, and on as many peers as its policy asks, or refused.
+
+The order of a change: the peers prepare; an intent is made durable; the disk changes; the index is committed; the
+peers commit; then the answer. What fails before the disk changes is refused, and nothing is visible anywhere.
+"""
+
+import errno
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, assert_never
+
+import msgspec
+
+from cluster.clock import monotonic_s, now_ns
+from cluster.health import NodeState, ReplicatorHealth
+from cluster.log import logger
+from cluster.publish import (
+    Answer,
+    Ask,
+    Done,
+    Fetch,
+    MakeDirectory,
+    Policy,
+    Publish,
+    Reason,
+    Refused,
+    Remove,
+    Rename,
+    Request,
+    SetMtime,
+    State,
+)
+from cluster.tree_path import complaint, is_below, parent
+from replicator.core.copies import copies_wanted
+from replicator.core.head import Head, Kind, winner
+from replicator.core.place import Row, Written
+from replicator.index import Intent
+from replicator.marker import WrongRootError
+from replicator.measures import Measures
+from replicator.mesh import Mesh, PreparedCopies
+from replicator.peer_link import Offer, PeerLink
+from replicator.replica import NotYetError, Replica, UnstableError
+from replicator.wire import Entry
+
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+_LocalChange = Callable[[], Awaitable[list[str]]]
+
+log = logger(__name__)
+
+
+class RefusedError(Exception):
+    """The request cannot be carried out, and nothing was changed."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Publishing:
+    """Carries out the requests of the publish protocol. Used by the control thread alone."""
+
+    def __init__(
+        self, replica: Replica, mesh: Mesh, nodes: int, health: Callable[[], ReplicatorHealth], measures: Measures
+    ) -> None:
+        self._replica = replica
+        self._mesh = mesh
+        self._nodes = nodes
+        self._health = health
+        self._measures = measures
+
+    async def answer(self, request: Request) -> Answer:
+        """Carry out one request."""
+        if isinstance(request, Ask):
+            return State(id=request.id, health=self._health())
+        started_s = monotonic_s()
+        try:
+            answer: Answer = await self._carry_out(request)
+        except RefusedError as error:
+            answer = Refused(id=request.id, reason=error.reason, text=str(error))
+        except (NotYetError, UnstableError, WrongRootError) as error:
+            answer = Refused(id=request.id, reason=Reason.NOT_READY, text=str(error))
+        except OSError as error:
+            reason = Reason.DISK_FULL if error.errno in _FULL else Reason.IO_ERROR
+            answer = Refused(id=request.id, reason=reason, text=error.strerror or str(error))
+        except sqlite3.Error as error:
+            answer = Refused(id=request.id, reason=Reason.IO_ERROR, text=f"the index cannot be written: {error}")
+        self._note(request, answer, monotonic_s() - started_s)
+        return answer
+
+    async def _carry_out(self, request: Request) -> Answer:
+        state = self._health().state
+        if state in {NodeState.FAILED, NodeState.JOINING} and not isinstance(request, Fetch):
+            raise RefusedError(Reason.NOT_READY, f"the replicator is {state.value}; see its health document")
+        match request:
+            case Publish():
+                return await self._publish(request)
+            case MakeDirectory():
+                return await self._make_directory(request)
+            case Remove():
+                return await self._remove(request)
+            case Rename():
+                return await self._rename(request)
+            case SetMtime():
+                return await self._set_mtime(request)
+            case Fetch():
+                return await self._fetch(request)
+            case Ask():
+                return State(id=request.id, health=self._health())
+            case _:
+                assert_never(request)
+
+    async def _publish(self, request: Publish) -> Done:
+        staging = self._replica.staging
+        mine = staging.publishing_file()
+        try:
+            staging.uploaded(request.staged).rename(mine)
+        except FileNotFoundError as error:
+            raise RefusedError(Reason.CHANGED, f"the staged file {request.staged} is not there") from error
+        except ValueError as error:
+            raise RefusedError(Reason.BAD_PATH, str(error)) from error
+        try:
+            _check_path(request.path)
+            return await self._publish_file(request, mine)
+        finally:
+            mine.unlink(missing_ok=True)
+
+    async def _publish_file(self, request: Publish, mine: Path) -> Done:
+        replica, path = self._replica, request.path
+        if mine.stat().st_size != request.size_bytes:
+            raise RefusedError(Reason.CHANGED, "the staged file has another size than was said")
+        place = replica.index.place(path)
+        offer = Offer(request.content_id, request.size_bytes, mine)
+        known = len(place.heads) == 1 and place.row is not None and place.row.content_id == request.content_id
+        if known and place.heads[0].content_id == request.content_id:
+            return await self._repeat(request, offer, place.heads[0])
+        wanted = Row(kind=Kind.FILE, content_id=request.content_id, size_bytes=request.size_bytes,
+                     mtime_ns=request.mtime_ns)  # fmt: skip
+
+        async def local_change() -> list[str]:
+            made = await replica.ensure_folders(path)
+            async with replica.locks.of(path):
+                replica.marker.check()
+                self._refuse_folder(path)
+                number = replica.index.intend(Intent(path=path, content_id=request.content_id))
+                await replica.index.durable()
+                try:
+                    row = await replica.blocking(replica.tree.install, mine, path, wanted, 0)
+                    replica.index.feed(path, Written(row=row, now_ns=now_ns()))
+                finally:
+                    replica.index.forget(number)
+            return [*made, path]
+
+        self._refuse_folder(path)
+        return await self._change(request.id, request.policy, path, offer, local_change)
+
+    async def _repeat(self, request: Publish, offer: Offer, head: Head) -> Done:
+        """The same content under the same path: nothing changes, but the copies must be there."""
+        place = self._replica.index.place(request.path)
+        await self._replica.index.durable()
+        wanted = copies_wanted(request.policy.nodes, self._nodes)
+        holders = sum(link.facts.acked >= place.announced for link in self._mesh.links)
+        if 1 + holders < wanted:
+            lacking = [link for link in self._mesh.in_sync() if link.facts.acked < place.announced]
+            copies = await self._mesh.prepare(request.path, offer, lacking, wanted - 1 - holders)
+            if 1 + holders + len(copies.links) < wanted and request.policy.when_short == "refuse":
+                raise self._too_few(1 + holders + len(copies.links), wanted)
+            holders += await self._mesh.commit((Entry(request.path, (head,)),), copies) if copies.links else 0
+        return _done(request.id, 1 + holders, wanted)
+
+    async def _make_directory(self, request: MakeDirectory) -> Done:
+        replica, path = self._replica, request.path
+        _check_path(path)
+        if replica.index.is_live(path):
+            raise RefusedError(Reason.EXISTS, f"{path} exists")
+        if not replica.index.is_live(parent(path)):
+            raise RefusedError(Reason.NOT_FOUND, f"{parent(path)} does not exist")
+
+        async def local_change() -> list[str]:
+            made = await replica.ensure_folders(path)
+            async with replica.locks.of(path):
+                replica.marker.check()
+                if replica.index.is_live(path):
+                    raise RefusedError(Reason.EXISTS, f"{path} exists")
+                row = await replica.blocking(replica.tree.make_folder, path)
+                replica.index.feed(path, Written(row=row, now_ns=now_ns()))
+            return [*made, path]
+
+        return await self._change(request.id, request.policy, path, None, local_change)
+
+    async def _remove(self, request: Remove) -> Done:
+        replica, path = self._replica, request.path
+        self._require(path, Kind(request.kind))
+        self._refuse_children(path)
+
+        async def local_change() -> list[str]:
+            async with replica.locks.of(path):
+                replica.marker.check()
+                self._require(path, Kind(request.kind))
+                self._refuse_children(path)
+                number = replica.index.intend(Intent(path="", gone=path))
+                await replica.index.durable()
+                try:
+                    await replica.blocking(replica.tree.remove, path, Kind(request.kind))
+                    replica.index.feed(path, Written(row=None, now_ns=now_ns()))
+                except OSError as error:
+                    if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                        raise RefusedError(Reason.NOT_EMPTY, f"{path} is not empty") from error
+                    raise
+                finally:
+                    replica.index.forget(number)
+            return [path]
+
+        return await self._change(request.id, request.policy, path, None, local_change)
+
+    async def _rename(self, request: Rename) -> Done:
+        replica, source, target = self._replica, request.source, request.target
+        _check_path(target)
+        kind = self._check_rename(request)
+        if kind is Kind.FILE:
+            await replica.settle(source)
+
+        async def local_change() -> list[str]:
+            made = await replica.ensure_folders(target)
+            async with replica.locks.everything():
+                replica.marker.check()
+                self._check_rename(request)
+                moved = [source, *(path for path in replica.index.below(source) if replica.index.is_live(path))]
+                missing = next((path for path in moved if replica.index.place(path).row is None), None)
+                if missing is not None:
+                    raise RefusedError(Reason.NOT_READY, f"{missing} is not here yet; try again")
+                return made + await self._move(source, target, moved)
+
+        return await self._change(request.id, request.policy, source, None, local_change)
+
+    async def _move(self, source: str, target: str, moved: list[str]) -> list[str]:
+        replica = self._replica
+        intents = [
+            replica.index.intend(
+                Intent(path=target + path[len(source) :], content_id=_content(replica, path), gone=path)
+            )
+            for path in moved
+        ]
+        await replica.index.durable()
+        try:
+            await replica.blocking(replica.tree.rename, source, target)
+            for path in moved:
+                new = target + path[len(source) :]
+                mode = _mode(winner(replica.index.place(path).heads))
+                seen = await replica.blocking(replica.tree.look, new)
+                if seen is None:
+                    continue  # gone meanwhile; the next scan says so
+                row = msgspec.structs.replace(seen.row, content_id=_content(replica, path))
+                replica.index.feed(new, Written(row=row, mode=mode, now_ns=now_ns()))
+            for path in reversed(moved):
+                replica.index.feed(path, Written(row=None, now_ns=now_ns()))
+        finally:
+            for number in intents:
+                replica.index.forget(number)
+        return [target + path[len(source) :] for path in moved] + moved[::-1]
+
+    async def _set_mtime(self, request: SetMtime) -> Done:
+        replica, path = self._replica, request.path
+        self._require(path, Kind.FILE)
+        await replica.settle(path)
+
+        async def local_change() -> list[str]:
+            async with replica.locks.of(path):
+                replica.marker.check()
+                head = self._require(path, Kind.FILE)
+                content_id = _content(replica, path)
+                row = await replica.blocking(replica.tree.touch, path, request.mtime_ns, content_id)
+                replica.index.feed(path, Written(row=row, mode=head.mode, now_ns=now_ns()))
+            return [path]
+
+        return await self._change(request.id, request.policy, path, None, local_change)
+
+    async def _fetch(self, request: Fetch) -> Done:
+        path = request.path
+        if complaint(path) or not self._replica.index.is_live(path):
+            raise RefusedError(Reason.NOT_FOUND, f"{path} does not exist")
+        await self._replica.rescan(path)
+        await self._replica.settle(path)
+        return Done(id=request.id, copies=1, wanted=1)
+
+    async def _change(
+        self, number: int, policy: Policy, path: str, offer: Offer | None, local_change: _LocalChange
+    ) -> Done:
+        """The order that every change keeps; see the top of this file."""
+        wanted = copies_wanted(policy.nodes, self._nodes)
+        copies = await self._prepare(path, offer, wanted, policy)
+        paths = await local_change()
+        index = self._replica.index
+        await index.durable()
+        self._mesh.announce()
+        entries = tuple(Entry(path, index.place(path).heads) for path in dict.fromkeys(paths))
+        committed = await self._mesh.commit(entries, copies) if copies.links else 0
+        return _done(number, 1 + committed, wanted)
+
+    async def _prepare(self, path: str, offer: Offer | None, wanted: int, policy: Policy) -> PreparedCopies:
+        links: tuple[PeerLink, ...] = self._mesh.in_sync() if wanted > 1 else ()
+        if 1 + len(links) < wanted and policy.when_short == "refuse":
+            raise self._too_few(1 + len(links), wanted)
+        started_s = monotonic_s()
+        copies = await self._mesh.prepare(path, offer, links, wanted - 1)
+        self._measures.prepare_seconds.observe(monotonic_s() - started_s)
+        if 1 + len(copies.links) < wanted and policy.when_short == "refuse":
+            raise self._too_few(1 + len(copies.links), wanted)
+        return copies
+
+    def _too_few(self, copies: int, wanted: int) -> RefusedError:
+        return RefusedError(Reason.TOO_FEW_COPIES, f"only {copies} of the {wanted} copies asked for can be made now")
+
+    def _require(self, path: str, kind: Kind) -> Head:
+        shown = winner(self._replica.index.place(path).heads)
+        if complaint(path) or shown is None or shown.kind is not kind:
+            raise RefusedError(Reason.NOT_FOUND, f"there is no {kind.value} {path}")
+        return shown
+
+    def _refuse_folder(self, path: str) -> None:
+        shown = winner(self._replica.index.place(path).heads)
+        if shown is not None and shown.kind is Kind.DIRECTORY:
+            raise RefusedError(Reason.EXISTS, f"{path} is a directory")
+
+    def _refuse_children(self, path: str) -> None:
+        if self._replica.index.live_children(path):
+            raise RefusedError(Reason.NOT_EMPTY, f"{path} is not empty")
+
+    def _check_rename(self, request: Rename) -> Kind:
+        index, source, target = self._replica.index, request.source, request.target
+        shown = winner(index.place(source).heads)
+        if complaint(source) or shown is None or not shown.is_live:
+            raise RefusedError(Reason.NOT_FOUND, f"{source} does not exist")
+        if target == source or is_below(target, source):
+            raise RefusedError(Reason.BAD_PATH, f"{target} lies in {source}")
+        if not index.is_live(parent(target)):
+            raise RefusedError(Reason.NOT_FOUND, f"{parent(target)} does not exist")
+        there = winner(index.place(target).heads)
+        if there is not None and there.is_live:
+            replaceable = request.replace and there.kind is Kind.FILE and shown.kind is Kind.FILE
+            if not replaceable:
+                raise RefusedError(Reason.EXISTS, f"{target} exists")
+        return shown.kind
+
+    def _note(self, request: Request, answer: Answer, seconds: float) -> None:
+        kind = type(request).__name__
+        outcome = answer.reason.value if isinstance(answer, Refused) else "done"
+        if isinstance(answer, Done) and answer.degraded:
+            outcome = "degraded"
+            log.warning("fewer copies than asked for", request=kind, copies=answer.copies, wanted=answer.wanted)
+        elif isinstance(answer, Refused):
+            log.warning("refused", request=kind, reason=answer.reason.value, text=answer.text)
+        self._measures.requests.labels(kind=kind, outcome=outcome).inc()
+        self._measures.request_seconds.labels(kind=kind).observe(seconds)
+
+
+def _done(number: int, copies: int, wanted: int) -> Done:
+    note = f"{copies} of {wanted} copies" if copies < wanted else ""
+    return Done(id=number, copies=copies, wanted=wanted, note=note)
+
+
+def _check_path(path: str) -> None:
+    wrong = complaint(path)
+    if wrong:
+        raise RefusedError(Reason.BAD_PATH, f"{path}: {wrong}")
+
+
+def _content(replica: Replica, path: str) -> str:
+    row = replica.index.place(path).row
+    return row.content_id if row else ""
+
+
+def _mode(head: Head | None) -> int:
+    return head.mode if head else 0

@@ -1,0 +1,283 @@
+"""Makes the disk of this node show what its index says, and the index know what its disk shows.
+
+One control thread (the event loop) steps places; disk and hashing run in a pool. Work on one path is done under its
+lock; news from peers is merged without it, and whoever holds the lock looks again afterwards.
+"""
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar, TypeVarTuple, assert_never
+
+from cluster.clock import now_ns
+from cluster.durable_file import replace_durably, sync_folder
+from cluster.log import logger
+from cluster.tree_path import on_disk, parents
+from replicator.core.head import Head, Heads, Kind, losers, seen_by, winner
+from replicator.core.place import (
+    Action,
+    Applied,
+    Clear,
+    Found,
+    Heard,
+    Install,
+    MakeFolder,
+    Place,
+    Rest,
+    Row,
+    Touch,
+    Written,
+    plan,
+)
+from replicator.index import Conflict, Index
+from replicator.marker import Marker
+from replicator.path_locks import PathLocks
+from replicator.staging import Held, Staging
+from replicator.tree import OddEntryError, Sighting, Tree, UnstableError
+
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
+_POOL_THREADS: Final = 16
+_MAX_KEPT_NAME_BYTES: Final = 120
+_TRIES: Final = 20
+
+log = logger(__name__)
+
+
+class NotYetError(Exception):
+    """It cannot be done now; the text says why, and it will be tried again."""
+
+
+Fetch = Callable[[str, int], Awaitable[Held]]
+"""Gets content (by id and size) from a peer into staging; NotYetError when no peer gives it."""
+
+
+class Replica:
+    """One replica of the tree. Used by the control thread alone."""
+
+    def __init__(self, index: Index, tree: Tree, marker: Marker, staging: Staging) -> None:
+        self.index = index
+        self.tree = tree
+        self.marker = marker
+        self.staging = staging
+        self.locks = PathLocks()
+        self.fetch: Fetch = _no_peer
+        self.wake: Callable[[str], None] = lambda _path: None
+        self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
+
+    def close(self) -> None:
+        """Wait for the disk work under way."""
+        self._pool.shutdown()
+
+    async def blocking(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
+        """Run disk work in the pool."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def hear(self, path: str, heads: Heads) -> None:
+        """Merge what a peer announced, and have the disk follow."""
+        place = self.index.feed(path, Heard(heads=heads))
+        if path in self.index.pending or losers(place.heads):
+            self.wake(path)
+
+    async def settle(self, path: str) -> None:
+        """Make the disk show the winner of `path`, and keep what lost.
+
+        NotYetError, OSError, UnstableError or WrongRootError when it cannot be done now.
+        """
+        for _ in range(_TRIES):
+            await self._keep_losers(path)
+            action = plan(self.index.place(path))
+            if isinstance(action, Rest):
+                return
+            held = await self.content(action.head) if isinstance(action, Install) else None
+            try:
+                if not isinstance(action, Clear):
+                    await self.ensure_folders(path)
+                async with self.locks.of(path):
+                    if plan(self.index.place(path)) == action and await self._carry_out(path, action, held):
+                        held = None
+            finally:
+                if held is not None:
+                    self.staging.add(held)
+        raise NotYetError(f"{path} changes faster than it can be followed")
+
+    async def rescan(self, path: str, *, deleted: bool = False) -> None:
+        """Look at the disk and have the index follow. `deleted`: absence is a removal, not damage."""
+        async with self.locks.of(path):
+            await self._rescan_locked(path, deleted=deleted)
+        if path in self.index.pending:
+            self.wake(path)
+
+    async def ensure_folders(self, path: str) -> list[str]:
+        """Make every folder above `path` on the disk and in the index; the paths of those that are new in the index."""
+        made = []
+        for folder in parents(path):
+            row = self.index.place(folder).row
+            if row is not None and row.kind is Kind.DIRECTORY and self.index.is_live(folder):
+                continue
+            async with self.locks.of(folder):
+                if not self.index.is_live(folder) or _shown_kind(self.index.place(folder)) is not Kind.DIRECTORY:
+                    made.append(folder)
+                await self._make_folder(folder)
+        return made
+
+    async def content(self, head: Head) -> Held:
+        """A staged file with the content of `head`, that belongs to the caller: from here or from a peer."""
+        held = self.staging.take(head.content_id)
+        if held is not None:
+            return held
+        for source in self._local_sources(head.content_id):
+            staged = self.staging.new_file(head.content_id)
+            try:
+                found = await self.blocking(self.tree.copy, source, staged)
+            except OSError as error:
+                staged.unlink(missing_ok=True)
+                if error.errno == errno.ENOSPC:
+                    raise
+                continue
+            if found == head.content_id:
+                return Held(head.content_id, staged)
+            staged.unlink()
+        return await self.fetch(head.content_id, head.size_bytes)
+
+    def _local_sources(self, content_id: str) -> list[Path]:
+        kept = [conflict.kept for conflict in self.index.conflicts.values() if conflict.content_id == content_id]
+        named = [on_disk(self.tree.root, path) for path in self.index.by_content.get(content_id, ())]
+        return [self.tree.conflicts / name for name in kept if name] + named
+
+    async def _carry_out(self, path: str, action: Action, held: Held | None) -> bool:
+        """Do it, if the disk still is as the row says, and else look again; whether the staged file was used."""
+        self.marker.check()
+        place = self.index.place(path)
+        if not await self._is_as_recorded(path, place):
+            await self._rescan_locked(path, deleted=False)
+            return False
+        was_folder = place.row is not None and place.row.kind is Kind.DIRECTORY
+        if was_folder and self.index.live_children(path):
+            self.index.feed(path, Written(row=Row(kind=Kind.DIRECTORY), now_ns=now_ns()))
+            return False
+        row: Row | None
+        match action:
+            case Rest():
+                return False
+            case Install(head, keep):
+                assert held is not None, "an install comes with its content"
+                await self._keep_shown(path, place, keep=keep)
+                row = await self.blocking(self.tree.install, held.file, path, _row_of(head), head.mode)
+            case MakeFolder(_, keep):
+                await self._keep_shown(path, place, keep=keep)
+                row = await self.blocking(self.tree.make_folder, path)
+            case Touch(head):
+                row = await self.blocking(self.tree.touch, path, head.mtime_ns, head.content_id)
+            case Clear():
+                await self._clear(path, place)
+                row = None
+            case _:
+                assert_never(action)
+        self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
+        return isinstance(action, Install)
+
+    async def _clear(self, path: str, place: Place) -> None:
+        assert place.row is not None, "only what stands there is cleared"
+        try:
+            await self.blocking(self.tree.remove, path, place.row.kind)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            raise NotYetError(f"{path} is deleted, but not empty") from error
+
+    async def _make_folder(self, folder: str) -> None:
+        """Make one folder, whose parents are there, whatever the index says of it; what it replaces is kept."""
+        self.marker.check()
+        place = self.index.place(folder)
+        shown = winner(place.heads)
+        if place.row is not None and place.row.kind is Kind.FILE:
+            await self._keep_shown(folder, place, keep=True)
+        row = await self.blocking(self.tree.make_folder, folder)
+        if shown is not None and shown.kind is Kind.DIRECTORY:
+            self.index.feed(folder, Applied(row=row, seen=seen_by(place.heads)))
+        else:
+            self.index.feed(folder, Written(row=row, now_ns=now_ns()))
+
+    async def _is_as_recorded(self, path: str, place: Place) -> bool:
+        return is_as_recorded(await self._look(path), place.row)
+
+    async def _look(self, path: str) -> Sighting | None:
+        try:
+            return await self.blocking(self.tree.look, path)
+        except OddEntryError as error:
+            raise NotYetError(f"{path} is neither a file nor a directory on this node's disk") from error
+
+    async def _rescan_locked(self, path: str, *, deleted: bool) -> None:
+        self.marker.check()
+        seen = await self._look(path)
+        if is_as_recorded(seen, self.index.place(path).row):
+            return
+        if seen is not None and seen.row.kind is Kind.FILE:
+            seen = await self.blocking(self.tree.read, path)
+        self.marker.check()
+        imported = not self.index.facts.imported
+        if seen is None:
+            self.index.feed(path, Found(row=None, now_ns=now_ns(), deleted=deleted))
+            return
+        for folder in parents(path):
+            if self.index.place(folder).row is None:
+                row = Row(kind=Kind.DIRECTORY)
+                self.index.feed(folder, Found(row=row, now_ns=now_ns(), imported=imported))
+        self.index.feed(path, Found(row=seen.row, mode=seen.mode, now_ns=now_ns(), imported=imported))
+
+    async def _keep_shown(self, path: str, place: Place, *, keep: bool) -> None:
+        """Keep what stands under `path`, which lost, before it is replaced."""
+        if not keep or place.row is None:
+            return
+        name = kept_name(path, place.row.content_id)
+        await self.blocking(self.tree.keep, path, name)
+        lost = next((head for head in place.heads if head.content_id == place.row.content_id), None)
+        stamp_ns, node = (lost.stamp_ns, lost.dot.node) if lost else (0, self.index.node)
+        content_id, size_bytes = place.row.content_id, place.row.size_bytes
+        self.index.note_conflict(Conflict(path=path, content_id=content_id, node=node, stamp_ns=stamp_ns,
+                                          size_bytes=size_bytes, kept=name))  # fmt: skip
+
+    async def _keep_losers(self, path: str) -> None:
+        """List every content that lost on `path`, and keep it where only our staging has it."""
+        for head in losers(self.index.place(path).heads):
+            known = self.index.conflicts.get((path, head.content_id))
+            held = None if known and known.kept else self.staging.take(head.content_id)
+            name = ""
+            if held is not None:
+                name = kept_name(path, head.content_id)
+                await self.blocking(replace_durably, held.file, self.tree.conflicts / name)
+                await self.blocking(sync_folder, self.tree.conflicts)
+            if known is None:
+                log.warning("conflict", path=path, content_id=head.content_id, node=head.dot.node)
+            self.index.note_conflict(Conflict(path=path, content_id=head.content_id, node=head.dot.node,
+                                              stamp_ns=head.stamp_ns, size_bytes=head.size_bytes, kept=name))  # fmt: skip
+
+
+def is_as_recorded(seen: Sighting | None, row: Row | None) -> bool:
+    """Whether the disk still is as the row says."""
+    return row is None if seen is None else seen.row.same_file(row)
+
+
+def kept_name(path: str, content_id: str) -> str:
+    """The file name of losing content in the conflict store."""
+    name = path.rpartition("/")[2].encode()[:_MAX_KEPT_NAME_BYTES].decode(errors="ignore")
+    return f"{content_id}-{name}"
+
+
+def _row_of(head: Head) -> Row:
+    return Row(kind=head.kind, content_id=head.content_id, size_bytes=head.size_bytes, mtime_ns=head.mtime_ns)
+
+
+def _shown_kind(place: Place) -> Kind | None:
+    shown = winner(place.heads)
+    return shown.kind if shown else None
+
+
+async def _no_peer(content_id: str, _size_bytes: int) -> Held:
+    raise NotYetError(f"no peer to fetch {content_id[:12]} from")
+
+
+__all__ = ["NotYetError", "Replica", "UnstableError", "is_as_recorded", "kept_name"]

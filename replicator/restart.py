@@ -1,0 +1,44 @@
+"""Carries out what an earlier run intended and may have half done, by looking at what is on the disk now."""
+
+from cluster.clock import now_ns
+from cluster.log import logger
+from replicator.core.head import Kind
+from replicator.core.place import Written
+from replicator.index import Intent
+from replicator.replica import Replica, UnstableError, is_as_recorded
+from replicator.tree import OddEntryError
+
+log = logger(__name__)
+
+
+async def replay_intents(replica: Replica) -> int:
+    """Finish every intent whose change reached the disk, forget the others (nobody was told of them); how many.
+
+    Known by content id: a path that has the intended content was published, a `gone` path that is absent was removed.
+    """
+    index = replica.index
+    intents = dict(index.intents)
+    for number, intent in intents.items():
+        try:
+            await _replay(replica, intent)
+        except (UnstableError, OddEntryError) as error:
+            log.warning("an intent is given up; the scan decides", path=intent.path, why=repr(error))
+        index.forget(number)
+    await index.durable()
+    return len(intents)
+
+
+async def _replay(replica: Replica, intent: Intent) -> None:
+    index, tree = replica.index, replica.tree
+    if intent.path:
+        place = index.place(intent.path)
+        seen = await replica.blocking(tree.look, intent.path)
+        if seen is not None and not is_as_recorded(seen, place.row):
+            seen = await replica.blocking(tree.read, intent.path)
+            kind = Kind.FILE if intent.content_id else Kind.DIRECTORY
+            if seen is not None and (seen.row.kind, seen.row.content_id) == (kind, intent.content_id):
+                index.feed(intent.path, Written(row=seen.row, mode=seen.mode, now_ns=now_ns()))
+    if intent.gone and index.place(intent.gone).row is not None:
+        reached = not intent.path or index.place(intent.path).row is not None
+        if reached and await replica.blocking(tree.look, intent.gone) is None:
+            index.feed(intent.gone, Written(row=None, now_ns=now_ns()))

@@ -1,0 +1,94 @@
+"""Walks the whole root and has the index follow what it finds; what is missing is healed, not deleted (a setting)."""
+
+import os
+from typing import Final
+
+import msgspec
+
+from cluster.clock import now_ns
+from cluster.log import logger
+from cluster.tree_path import complaint, on_disk
+from replicator.core.head import Kind
+from replicator.replica import Replica, is_as_recorded
+from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, sighting
+from replicator.watch import Watch
+
+_QUIET_NS: Final = 500_000_000
+
+log = logger(__name__)
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """What one folder has: tree paths with what stands there, and how many entries cannot be replicated."""
+
+    seen: dict[str, Sighting]
+    odd: int
+
+
+def list_folder(tree: Tree, folder: str) -> Listing:
+    """The entries of one folder. Blocks; a folder that is gone has none."""
+    seen, odd = {}, 0
+    try:
+        with os.scandir(on_disk(tree.root, folder)) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if complaint(path):
+                    odd += path.partition("/")[0] != ".tripod"
+                    continue
+                try:
+                    seen[path] = sighting(entry.stat(follow_symlinks=False))
+                except OddEntryError:
+                    odd += 1
+                except FileNotFoundError:
+                    continue
+    except (FileNotFoundError, NotADirectoryError):
+        return Listing({}, 0)
+    return Listing(seen, odd)
+
+
+class Scan:
+    """Scans of one root. Used by the control thread alone."""
+
+    def __init__(self, replica: Replica, watch: Watch, *, missing_is_deleted: bool) -> None:
+        self._replica = replica
+        self._watch = watch
+        self._missing_is_deleted = missing_is_deleted
+
+    async def run(self, folder: str = "") -> int:
+        """Look at everything below `folder`; how many entries cannot be replicated. WrongRootError when it is not ours.
+
+        OSError of a single entry is logged, and the next scan looks again.
+        """
+        odd, folders = 0, [folder]
+        while folders:
+            folder = folders.pop()
+            self._replica.marker.check()
+            listing = await self._replica.blocking(list_folder, self._replica.tree, folder)
+            odd += listing.odd
+            for path, seen in listing.seen.items():
+                await self._compare(path, seen)
+            for path in list(self._replica.index.children.get(folder, ())):
+                if path not in listing.seen and self._replica.index.place(path).row is not None:
+                    await self._look(path, deleted=self._missing_is_deleted)
+            folders += [path for path, seen in listing.seen.items() if seen.row.kind is Kind.DIRECTORY]
+        return odd
+
+    async def _compare(self, path: str, seen: Sighting) -> None:
+        if is_as_recorded(seen, self._replica.index.place(path).row):
+            return
+        if (
+            seen.row.kind is Kind.FILE
+            and now_ns() - seen.row.ctime_ns < _QUIET_NS
+            and self._replica.index.facts.imported
+        ):
+            self._watch.mark(path)
+        else:
+            await self._look(path, deleted=False)
+
+    async def _look(self, path: str, *, deleted: bool) -> None:
+        try:
+            await self._replica.rescan(path, deleted=deleted)
+        except UnstableError:
+            self._watch.mark(path)
+        except OSError as error:
+            log.warning("cannot be read", path=path, why=error.strerror)

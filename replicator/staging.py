@@ -1,0 +1,105 @@
+"""The files in ROOT/.tripod/staging and the conflict store: whose they are, which content they hold, when they go.
+
+`up-*` belongs to the ftpnode, `pub-*` to a publish under way here, `peer-CONTENT-*` holds content that a peer had us
+prepare or that we fetched: it is a durable copy, kept over a restart until it expires.
+"""
+
+import itertools
+import secrets
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cluster.content_id import content_id_of_file
+from cluster.tree_path import complaint
+
+_PREPARED: Final = "peer-"
+_PUBLISHING: Final = "pub-"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """One staged, verified, durable file."""
+
+    content_id: str
+    file: Path
+
+
+class Staging:
+    """Which content stands ready in staging. Used by the control thread alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._held: dict[str, list[Held]] = {}
+        self._numbers = itertools.count(1)
+        self._salt = secrets.token_hex(4)
+
+    def start(self) -> None:
+        """Take up what an earlier run left: whole `peer-*` files; `pub-*` goes, for nobody was told that it is safe."""
+        for file in self.folder.iterdir():
+            if file.name.startswith(_PREPARED):
+                content_id = file.name.removeprefix(_PREPARED).partition("-")[0]
+                with file.open("rb") as stream:
+                    whole = content_id_of_file(stream) == content_id
+                if whole:
+                    self.add(Held(content_id, file))
+                else:
+                    file.unlink()
+            elif file.name.startswith(_PUBLISHING):
+                file.unlink()
+
+    def new_file(self, content_id: str) -> Path:
+        """A fresh name for content that is being received; it counts only after `add`."""
+        return self.folder / f"{_PREPARED}{content_id}-{self._salt}{next(self._numbers)}"
+
+    def publishing_file(self) -> Path:
+        """A fresh name for what is being published here."""
+        return self.folder / f"{_PUBLISHING}{self._salt}{next(self._numbers)}"
+
+    def add(self, held: Held) -> None:
+        """This file is whole, verified and durable."""
+        self._held.setdefault(held.content_id, []).append(held)
+
+    def has(self, content_id: str) -> bool:
+        """Whether content stands ready."""
+        return content_id in self._held
+
+    def take(self, content_id: str) -> Held | None:
+        """A file with that content, which belongs to the caller from now on."""
+        files = self._held.get(content_id)
+        if not files:
+            return None
+        held = files.pop()
+        if not files:
+            del self._held[content_id]
+        return held
+
+    def drop(self, held: Held) -> None:
+        """Forget a file that will not be needed, and remove it."""
+        files = self._held.get(held.content_id, [])
+        if held in files:
+            files.remove(held)
+            if not files:
+                del self._held[held.content_id]
+            held.file.unlink(missing_ok=True)
+
+    def expire(self, now_s: float, expiry_s: float) -> int:
+        """Remove what was staged longer ago than `expiry_s`; how many files."""
+        old = [held for files in self._held.values() for held in files if _age_s(held.file, now_s) > expiry_s]
+        for held in old:
+            self.drop(held)
+        return len(old)
+
+    def uploaded(self, name: str) -> Path:
+        """Where an ftpnode's staged file stands; ValueError when the name is no plain file name."""
+        if "/" in name or complaint(name):
+            message = f"{name!r} is not the name of a staged file"
+            raise ValueError(message)
+        return self.folder / name
+
+
+def _age_s(file: Path, now_s: float) -> float:
+    try:
+        return now_s - file.lstat().st_ctime
+    except FileNotFoundError:
+        return float("inf")

@@ -1,0 +1,172 @@
+"""The peer wire: what one replicator says to another, as frames (cluster.frame) of these structs in MessagePack.
+
+Every node dials every peer, and uses the connection that it dialled for what *it* wants; the other end only answers.
+So between two nodes there are two connections, and each works without the other:
+
+    dialler                                    answerer
+    Hello(cluster, node, incarnation)     →
+                                          ←    Welcome(node, incarnation, where it stopped)
+    Index(entries…, upto, complete)       →    merges the heads; Acked(seen, held) as it commits and fetches
+    Prepare(number, content, data?)       →    Begin(number, offset) when it wants the bytes, then
+    Chunk(number, data)…                  →    Prepared(number, problem): staged and fsynced, or why not
+    Commit(number, entries)               →    Committed(number, problem): visible under its name, and in the index
+    Want(number, content_id, offset)      →    Data(number, data, last, problem)…
+    Ping                                  →    Pong
+
+The index goes by the dialler's own sequence, so an answerer resumes by (incarnation, seen). An answerer that loses a
+Prepare's connection keeps what is staged until it expires, and takes it when the head arrives: presumed abort.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from replicator.core.head import Heads
+
+PROTOCOL: Final = 1
+CHUNK_BYTES: Final = 512 << 10
+MAX_INDEX_ENTRIES: Final = 500
+MAX_HEADS: Final = 64
+
+_Text = Annotated[str, Meta(max_length=4096)]
+_Count = Annotated[int, Meta(ge=0)]
+_Content = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Bytes = Annotated[bytes, Meta(max_length=2 << 20)]
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """The heads of one path."""
+
+    path: _Text
+    heads: Heads
+
+
+_Entries = Annotated[tuple[Entry, ...], Meta(max_length=MAX_INDEX_ENTRIES)]
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One message."""
+
+
+class Hello(_Message, frozen=True, kw_only=True):
+    """Who dials; its certificate must name `node`."""
+
+    cluster: _Text
+    node: _Text
+    incarnation: _Text
+    protocol: int
+
+
+class Welcome(_Message, frozen=True, kw_only=True):
+    """Who answers, and what it has of the dialler's index: `seen` up to there, content `held` up to there."""
+
+    node: _Text
+    incarnation: _Text
+    seen: _Count
+    held: _Count
+
+
+class Index(_Message, frozen=True, kw_only=True):
+    """Entries announced by the dialler up to sequence `upto`; `complete` when that is all it has."""
+
+    entries: _Entries
+    upto: _Count
+    complete: bool
+
+
+class Acked(_Message, frozen=True, kw_only=True):
+    """Heads up to `seen` are in the answerer's index, and content up to `held` on its disk, both durable."""
+
+    seen: _Count
+    held: _Count
+
+
+class Prepare(_Message, frozen=True, kw_only=True):
+    """Hold this content, hidden and durable; without a content id only say that you are well.
+
+    `data` is all of it where it is small.
+    """
+
+    number: _Count
+    path: _Text
+    content_id: _Content | None = None
+    size_bytes: _Count = 0
+    data: _Bytes | None = None
+
+
+class Begin(_Message, frozen=True, kw_only=True):
+    """Send the bytes from `offset` on."""
+
+    number: _Count
+    offset: _Count
+
+
+class Chunk(_Message, frozen=True, kw_only=True):
+    """The next bytes; an empty chunk means that the dialler gave up."""
+
+    number: _Count
+    data: _Bytes
+
+
+class Prepared(_Message, frozen=True, kw_only=True):
+    """It is held, or the problem in a line."""
+
+    number: _Count
+    problem: _Text = ""
+
+
+class Commit(_Message, frozen=True, kw_only=True):
+    """These heads are published: show them."""
+
+    number: _Count
+    entries: _Entries
+
+
+class Committed(_Message, frozen=True, kw_only=True):
+    """They are shown and durable, or the problem in a line."""
+
+    number: _Count
+    problem: _Text = ""
+
+
+class Want(_Message, frozen=True, kw_only=True):
+    """Send this content from `offset` on."""
+
+    number: _Count
+    content_id: _Content
+    offset: _Count
+
+
+class Data(_Message, frozen=True, kw_only=True):
+    """The next bytes of it; `last` ends the answer, with a problem where there is one."""
+
+    number: _Count
+    data: _Bytes = b""
+    last: bool = False
+    problem: _Text = ""
+
+
+class Ping(_Message, frozen=True, kw_only=True):
+    """Are you there?"""
+
+
+class Pong(_Message, frozen=True, kw_only=True):
+    """I am."""
+
+
+Asked = Hello | Index | Prepare | Chunk | Commit | Want | Ping
+Answered = Welcome | Acked | Begin | Prepared | Committed | Data | Pong
+Message = Asked | Answered
+
+_messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """The payload of a frame."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode(payload: bytes) -> Message:
+    """A message from a frame's payload; msgspec.MsgspecError when it is none."""
+    return _messages.decode(payload)

@@ -1,0 +1,101 @@
+"""Real replicators of a cluster folder: starts them, kills them, asks them how they are."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from tests.kit.cluster_folder import LabCluster
+from tests.kit.publish_client import PublishClient, tree
+from tests.kit.wait import until
+
+
+class Replicators:
+    """The replicators of one cluster; use as a context manager."""
+
+    def __init__(self, cluster: LabCluster) -> None:
+        self.cluster = cluster
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> "Replicators":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.cluster.settings.nodes)
+
+    def root(self, name: str) -> Path:
+        return self.cluster.settings.nodes[name].root
+
+    def start(self, *names: str) -> "Replicators":
+        for name in names or self.names:
+            with (self.cluster.folder / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    [sys.executable, "-m", "replicator", "run", "--config", self.cluster.file, "--node", name], stderr=log
+                )
+        return self
+
+    def ready(self, *names: str) -> "Replicators":
+        """Wait until these (default: all running) are ready and hold leases on one another."""
+        names = names or tuple(self.processes)
+
+        def all_are() -> bool:
+            healths = [self.health(name) for name in names]
+            return all(
+                health
+                and health["state"] == "ready"
+                and all(peer["in_sync"] for peer in health["peers"] if peer["peer"] in self.processes)
+                for health in healths
+            )
+
+        until(all_are, f"{names} are ready: {[self.health(name) for name in names]}")
+        return self
+
+    def health(self, name: str) -> dict | None:
+        return self.document(name, "health")
+
+    def document(self, name: str, what: str) -> dict | None:
+        node = self.cluster.settings.nodes[name]
+        try:
+            url = f"http://{node.address}:{node.replicator_management_port}/{what}"
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return json.load(answer)
+        except OSError:
+            return None
+
+    def client(self, name: str) -> PublishClient:
+        return PublishClient(self.cluster.settings.nodes[name])
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(number)
+        return process.wait(20)
+
+    def pause(self, name: str) -> None:
+        os.kill(self.processes[name].pid, signal.SIGSTOP)
+
+    def go_on(self, name: str) -> None:
+        os.kill(self.processes[name].pid, signal.SIGCONT)
+
+    def log(self, name: str) -> str:
+        return (self.cluster.folder / f"{name}.log").read_text()
+
+    def alike(self, what: str, timeout_s: float = 20.0) -> dict[str, bytes | None]:
+        """Wait until all running nodes show the same tree and want nothing; that tree."""
+
+        def same() -> bool:
+            trees = [tree(self.root(name)) for name in self.processes]
+            healths = [self.health(name) for name in self.processes]
+            quiet = all(health and health["wanted_files"] == 0 for health in healths)
+            return quiet and all(other == trees[0] for other in trees)
+
+        until(same, what, timeout_s)
+        return tree(self.root(next(iter(self.processes))))
