@@ -154,14 +154,18 @@ class DataLeg:
         except OSError as error:
             raise SinkLostError(str(error) or "takes nothing for too long") from error
         finally:
-            if self.sock.fileno() >= 0:
-                self._close()
+            self.close()
 
     def abort(self) -> None:
         """Reset the connection (RST), so that the other end knows that this was not all."""
         if self.sock.fileno() >= 0:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._close()
+
+    def close(self) -> None:
+        """Close without RST and, under TLS, without close_notify: as servers end a transfer that failed with 426."""
+        if self.sock.fileno() >= 0:
             self._close()
 
     def _close(self) -> None:

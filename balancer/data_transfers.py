@@ -177,7 +177,7 @@ class DataTransfers:
         self._drop_back()
         _cancel(self._of_front)
         if self._front is not None:
-            self._front.abort()
+            self._front.close()
             self._front = None
         if self._upload is not None:
             self._upload.drop()

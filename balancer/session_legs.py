@@ -4,8 +4,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Coroutine
-
-from typing_extensions import assert_never
+from typing import assert_never
 
 from balancer.back_connection import BackLeg, open_back_leg
 from balancer.control_leg import ControlLeg
@@ -14,7 +13,7 @@ from balancer.core import events as e
 from balancer.core.command_line import CommandLineReader, LineTooLongError
 from balancer.core.conversation import Rules
 from balancer.core.data_address import advertised_address
-from balancer.core.reply import Reply, encode
+from balancer.core.reply import encode
 from balancer.core.session import Session
 from balancer.data_transfers import DataTransfers
 from balancer.surroundings import Surroundings
@@ -111,7 +110,7 @@ class SessionLegs:
         for action in actions:
             self._perform(action)
 
-    def _perform(self, action: a.Action) -> None:  # noqa: C901, PLR0912 - one line for each action
+    def _perform(self, action: a.Action) -> None:  # noqa: C901, PLR0912 - one case an action
         match action:
             case a.SendFront(answer):
                 self.front.send(encode(answer))
@@ -248,7 +247,8 @@ class SessionLegs:
         self._around.metrics.sessions.labels(self._service_name, outcome).inc()
         log.info(
             "session", session=self.id, service=self._service_name, client=self._client[0],
-            account=self._session.account, outcome=outcome, seconds=round(monotonic_s() - self._began_s, 3), moved=self._moves,
+            account=self._session.account, outcome=outcome, moved=self._moves,
+            seconds=round(monotonic_s() - self._began_s, 3),
         )  # fmt: skip
         self._on_end()
 

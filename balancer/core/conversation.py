@@ -61,6 +61,8 @@ class Transfer:
     def __init__(self, verb: str, path: str) -> None:
         self.verb = verb
         self.path = path
+        self.node = ""
+        self.began = False
         self.front_open = False
         self.receiving = False
         self.front_failed: str | None = None

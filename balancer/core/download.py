@@ -1,4 +1,4 @@
-"""RETR, LIST, NLST and MLSD: one node's data goes to the client; when the node is lost, another one's.
+"""RETR, LIST, NLST and MLSD: the data of one node goes to the client, and where it is lost, of another.
 
 A RETR goes on at the byte reached when the other node shows the same size and time of change; a listing only while
 nothing of it went out, because a second listing may differ.
@@ -11,7 +11,7 @@ from balancer.core.conversation import Conversation, Steps, Transfer
 from balancer.core.events import DownloadEnded, Ending, FrontDataClosed
 from balancer.core.facts import Facts, Lookup, Unknown
 from balancer.core.reply import Reply, reply
-from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, why_not
+from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, try_elsewhere, why_not
 
 
 def retrieve(talk: Conversation, command: Command) -> Steps[None]:
@@ -23,38 +23,30 @@ def retrieve(talk: Conversation, command: Command) -> Steps[None]:
     offset_bytes = talk.take_rest() if command.verb == "RETR" else 0
     transfer = begin(talk, command)
     identity: Lookup = Unknown()
-    final, node = NO_NODE, None
-    began = False
+    final = NO_NODE
     while (yield from have_back_leg(talk)):
-        node = talk.node
-        if command.verb == "RETR" and talk.type == "I":
-            seen = yield from look(talk, command.argument)
-            if talk.node is None:
-                continue
-            if transfer.size_bytes and (seen != identity or not isinstance(seen, Facts)):
-                final, transfer.why = CUT, "the other node has not the same file"
-                break
-            identity = seen
-        elif transfer.size_bytes:
-            final, transfer.why = CUT, "what was sent cannot be continued"
+        seen = yield from _identity(talk, command)
+        if talk.node is not None and transfer.size_bytes and (seen != identity or not isinstance(seen, Facts)):
+            final, transfer.why = CUT, "the other node has not the same file"
             break
+        identity = seen if talk.node is not None else identity
         answer = yield from offer(talk, command, offset_bytes + transfer.size_bytes)
         if answer is not None and answer.is_preliminary:
-            if not began:
-                open_front(talk, answer)
-            began = True
+            open_front(talk, transfer, answer)
             answer = yield from _relayed(talk, transfer)
         verdict = yield from _verdict(talk, transfer, answer)
         if verdict is not None:
             final = verdict
             break
-        final = answer or (CUT if began else NO_NODE)
-        if answer is not None and talk.node is not None:
-            talk.refused.add(talk.node)
-        transfer.why = talk.lost_why if answer is None else answer.lines[-1]
-        transfer.repeats += 1
-        talk.leave_node(transfer.why)
-    end(talk, transfer, final, node)
+        final = try_elsewhere(talk, transfer, answer)
+    end(talk, transfer, final)
+
+
+def _identity(talk: Conversation, command: Command) -> Steps[Lookup]:
+    """What shows that another node has the same content; Unknown where a transfer cannot be continued at a byte."""
+    if command.verb == "RETR" and talk.type == "I":
+        return (yield from look(talk, command.argument))
+    return Unknown()
 
 
 def _verdict(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Steps[Reply | None]:

@@ -34,23 +34,23 @@ FEATURES: Final = (
 _TYPES: Final = {"A": "A", "A N": "A", "I": "I", "L 8": "I", "L8": "I"}
 
 
-def feat(talk: Conversation, _argument: str) -> None:
+def _feat(talk: Conversation, _argument: str) -> None:
     talk.say(211, "Features:", *FEATURES)
 
 
-def syst(talk: Conversation, _argument: str) -> None:
+def _syst(talk: Conversation, _argument: str) -> None:
     talk.say(215, "UNIX Type: L8")
 
 
-def noop(talk: Conversation, _argument: str) -> None:
+def _noop(talk: Conversation, _argument: str) -> None:
     talk.say(200, "OK.")
 
 
-def help_(talk: Conversation, _argument: str) -> None:
+def _help(talk: Conversation, _argument: str) -> None:
     talk.say(214, "This is Tripod; FEAT lists what it can do.")
 
 
-def host(talk: Conversation, argument: str) -> None:
+def _host(talk: Conversation, argument: str) -> None:
     """RFC 7151: there is one virtual host, and its name is the address that the client connected to."""
     try:
         known = ipaddress.ip_address(argument.strip("[] ")) == ipaddress.ip_address(talk.rules.local[0])
@@ -64,7 +64,7 @@ def host(talk: Conversation, argument: str) -> None:
         talk.say(504, "No such host here.")
 
 
-def user(talk: Conversation, argument: str) -> None:
+def _user(talk: Conversation, argument: str) -> None:
     """Always 331: whether the account exists is not for strangers to know."""
     if not argument.strip():
         talk.say(501, "USER needs a name.")
@@ -75,7 +75,7 @@ def user(talk: Conversation, argument: str) -> None:
     talk.say(331, "Password, please.")
 
 
-def auth(talk: Conversation, argument: str) -> None:
+def _auth(talk: Conversation, argument: str) -> None:
     """RFC 4217, 4: what was said of the login before TLS does not count."""
     if argument.strip().upper() not in {"TLS", "TLS-C", "SSL", "TLS-P"}:
         talk.say(504, "AUTH knows TLS.")
@@ -89,7 +89,7 @@ def auth(talk: Conversation, argument: str) -> None:
         talk.tls = True
 
 
-def pbsz(talk: Conversation, _argument: str) -> None:
+def _pbsz(talk: Conversation, _argument: str) -> None:
     if talk.tls:
         talk.buffer_size_given = True
         talk.say(200, "PBSZ=0")
@@ -97,7 +97,7 @@ def pbsz(talk: Conversation, _argument: str) -> None:
         talk.say(503, "AUTH TLS comes first.")
 
 
-def prot(talk: Conversation, argument: str) -> None:
+def _prot(talk: Conversation, argument: str) -> None:
     level = argument.strip().upper()
     if not talk.tls or not talk.buffer_size_given:
         talk.say(503, "AUTH TLS and PBSZ come first.")
@@ -110,16 +110,17 @@ def prot(talk: Conversation, argument: str) -> None:
         talk.say(504, "PROT knows C and P.")
 
 
-def ccc(talk: Conversation, _argument: str) -> None:
+def _ccc(talk: Conversation, _argument: str) -> None:
     talk.say(534, "The control connection stays protected.")
 
 
 def opts_utf8(talk: Conversation, argument: str) -> None:
+    """OPTS UTF8 (RFC 2640 and what clients made of it)."""
     on = argument.strip().upper() in {"", "ON"}
     talk.say(200 if on else 501, "UTF8 is always on.")
 
 
-def type_(talk: Conversation, argument: str) -> None:
+def _type(talk: Conversation, argument: str) -> None:
     wanted = _TYPES.get(argument.strip().upper())
     if wanted is None:
         talk.say(504, "TYPE knows A and I.")
@@ -128,15 +129,15 @@ def type_(talk: Conversation, argument: str) -> None:
         talk.say(200, f"Type is {wanted}.")
 
 
-def mode(talk: Conversation, argument: str) -> None:
+def _mode(talk: Conversation, argument: str) -> None:
     _only(talk, argument, "S", "Mode")
 
 
-def stru(talk: Conversation, argument: str) -> None:
+def _stru(talk: Conversation, argument: str) -> None:
     _only(talk, argument, "F", "Structure")
 
 
-def rest(talk: Conversation, argument: str) -> None:
+def _rest(talk: Conversation, argument: str) -> None:
     text = argument.strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         talk.say(501, "REST needs a number of bytes.")
@@ -147,28 +148,28 @@ def rest(talk: Conversation, argument: str) -> None:
         talk.say(350, f"The next transfer begins at byte {int(text)}.")
 
 
-def allo(talk: Conversation, _argument: str) -> None:
+def _allo(talk: Conversation, _argument: str) -> None:
     talk.say(202, "No storage allocation is necessary.")
 
 
-def abor(talk: Conversation, _argument: str) -> None:
+def _abor(talk: Conversation, _argument: str) -> None:
     """ABOR outside a transfer: RFC 959, 4.1.3, closes what is open of a data connection."""
     talk.act(ReleasePort())
     talk.data = DataPlan.NONE
     talk.say(226, "There is no transfer to abort.")
 
 
-def quit_(talk: Conversation, _argument: str) -> None:
+def _quit(talk: Conversation, _argument: str) -> None:
     talk.say(221, "Goodbye.")
     talk.leave_node("the client quits", politely=True)
     talk.act(EndSession("quit"))
 
 
-def port(talk: Conversation, argument: str) -> None:
+def _port(talk: Conversation, argument: str) -> None:
     _active(talk, port_target(argument))
 
 
-def eprt(talk: Conversation, argument: str) -> None:
+def _eprt(talk: Conversation, argument: str) -> None:
     parts = argument.strip()
     if len(parts) > 2 and parts[1:2] not in {"1", "2"}:
         talk.say(522, "Network protocol not supported, use (1,2)")
@@ -177,6 +178,7 @@ def eprt(talk: Conversation, argument: str) -> None:
 
 
 def pasv(talk: Conversation, _argument: str) -> Steps[None]:
+    """RFC 959, 4.1.2: the address is the one the client connected to, so that it can reach it."""
     if talk.epsv_only:
         talk.say(501, "PASV is not allowed after EPSV ALL.")
     elif not is_ipv4(talk.rules.pasv_address):
@@ -188,6 +190,7 @@ def pasv(talk: Conversation, _argument: str) -> Steps[None]:
 
 
 def epsv(talk: Conversation, argument: str) -> Steps[None]:
+    """RFC 2428, 3 and 4."""
     wanted = argument.strip().upper()
     family = "1" if is_ipv4(talk.rules.client[0]) else "2"
     if wanted == "ALL":
@@ -237,28 +240,28 @@ def _only(talk: Conversation, argument: str, letter: str, noun: str) -> None:
 
 
 BEFORE_LOGIN: Final[Mapping[str, Callable[[Conversation, str], None]]] = {
-    "FEAT": feat,
-    "SYST": syst,
-    "NOOP": noop,
-    "HELP": help_,
-    "HOST": host,
-    "USER": user,
-    "AUTH": auth,
-    "PBSZ": pbsz,
-    "PROT": prot,
-    "CCC": ccc,
-    "QUIT": quit_,
+    "FEAT": _feat,
+    "SYST": _syst,
+    "NOOP": _noop,
+    "HELP": _help,
+    "HOST": _host,
+    "USER": _user,
+    "AUTH": _auth,
+    "PBSZ": _pbsz,
+    "PROT": _prot,
+    "CCC": _ccc,
+    "QUIT": _quit,
 }
 """What anybody may say."""
 
 AFTER_LOGIN: Final[Mapping[str, Callable[[Conversation, str], None]]] = {
-    "TYPE": type_,
-    "MODE": mode,
-    "STRU": stru,
-    "REST": rest,
-    "ALLO": allo,
-    "ABOR": abor,
-    "PORT": port,
-    "EPRT": eprt,
+    "TYPE": _type,
+    "MODE": _mode,
+    "STRU": _stru,
+    "REST": _rest,
+    "ALLO": _allo,
+    "ABOR": _abor,
+    "PORT": _port,
+    "EPRT": _eprt,
 }
 """What only a session that is logged in may say."""

@@ -1,5 +1,7 @@
-"""The commands that a node answers, and the login. A node that is lost on the way is replaced; where it is unknown
-whether it did what was asked, the next node's tree is looked at first.
+"""The commands that a node answers, and the login.
+
+A node that is lost on the way is replaced; where it is unknown whether it did what was asked, the next node's tree is
+looked at first.
 """
 
 from typing import Final

@@ -39,6 +39,8 @@ def offer(talk: Conversation, command: Command, offset_bytes: int) -> Steps[Repl
 
     The connection stands before the command goes out, so a node that refuses the command never waits for it.
     """
+    assert talk.transfer is not None, "begun before"
+    talk.transfer.node = talk.node or talk.transfer.node
     yield from have_type(talk)
     port = yield from _passive_port(talk)
     if port is None or not (yield from _connected(talk, port)):
@@ -50,21 +52,33 @@ def offer(talk: Conversation, command: Command, offset_bytes: int) -> Steps[Repl
             talk.act(DropBackData())
             return answer
     answer = yield from ask(talk, command.line)
-    if talk.transfer is not None:
-        talk.transfer.answer = None
+    talk.transfer.answer = None
     if answer is not None and not answer.is_preliminary:
         talk.act(DropBackData())
     return answer
 
 
-def open_front(talk: Conversation, answer: Reply) -> None:
-    """Tell the client that it begins (the node's own words) and make the data connection with it."""
+def open_front(talk: Conversation, transfer: Transfer, answer: Reply) -> None:
+    """Once: tell the client that it begins (the node's own words) and make the data connection with it."""
+    if transfer.began:
+        return
+    transfer.began = True
     talk.tell(answer)
     target = talk.data if isinstance(talk.data, tuple) else None
     talk.act(OpenFrontData(target, talk.protected))
 
 
-def end(talk: Conversation, transfer: Transfer, answer: Reply, node: str | None) -> None:
+def try_elsewhere(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Reply:
+    """This node did not do it: leave it. What to tell the client should no other node remain."""
+    if answer is not None and talk.node is not None:
+        talk.refused.add(talk.node)
+    talk.leave_node("the node did not do it" if answer is None else f"the node said {answer.lines[-1]}")
+    transfer.why = talk.lost_why
+    transfer.repeats += 1
+    return answer or (CUT if transfer.began else NO_NODE)
+
+
+def end(talk: Conversation, transfer: Transfer, answer: Reply) -> None:
     """Close the books and tell the client how it went."""
     talk.act(DropData())
     talk.act(ReleasePort())
@@ -72,7 +86,7 @@ def end(talk: Conversation, transfer: Transfer, answer: Reply, node: str | None)
         NoteTransfer(
             verb=transfer.verb,
             path=transfer.path,
-            node=node or talk.last_node or "",
+            node=transfer.node,
             size_bytes=transfer.size_bytes,
             reply=answer.code,
             repeats=transfer.repeats,

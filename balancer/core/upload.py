@@ -1,5 +1,4 @@
-"""STOR, APPE and STOU: the client's bytes go into the spool, and from there to one node after the other until one
-says 226.
+"""STOR, APPE and STOU: through the spool, to one node after the other until one says 226.
 
 A plain STOR may be repeated at will: the same content under the same path is the same version. An upload that adds
 to a file (APPE, REST and STOR) is repeated only when the file shows whether the first attempt counted.
@@ -14,7 +13,7 @@ from balancer.core.conversation import Conversation, Steps, Transfer
 from balancer.core.events import BackDataLost, Ending, UploadEnded
 from balancer.core.facts import Absent, Facts, Lookup, Unknown
 from balancer.core.reply import Reply, reply
-from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, why_not
+from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, try_elsewhere, why_not
 
 _UNKNOWN_OUTCOME = reply(451, "The node was lost, and it is unknown whether it kept the upload.")
 
@@ -57,38 +56,35 @@ def store(talk: Conversation, command: Command) -> Steps[None]:
     before: Lookup = Unknown()
     if adds and command.verb != "STOU" and (yield from have_back_leg(talk)):
         before = yield from look(talk, command.argument)
-    final, node = NO_NODE, None
-    began = False
+    final = NO_NODE
     while transfer.ending is not Ending.CUT and (yield from have_back_leg(talk)):
-        node = talk.node
-        if adds and began:
-            after = yield from look(talk, command.argument)
-            if talk.node is None and isinstance(after, Unknown):
-                continue
-            doubt = judge(before, after, None if command.verb == "APPE" else offset_bytes, _added(transfer))
-            if doubt is Doubt.APPLIED:
-                final = reply(226, "Transfer complete.")
-            if doubt is Doubt.UNKNOWN:
-                final = _UNKNOWN_OUTCOME
-            if doubt is not Doubt.NOT_APPLIED:
-                break
-        answer = yield from offer(talk, command, offset_bytes)
-        if answer is not None and answer.is_preliminary:
-            if not began:
-                open_front(talk, answer)
-            began = True
-            answer = yield from _fed(talk, transfer)
-        verdict = _verdict(talk, transfer, answer)
+        verdict = (yield from _look_first(talk, command, before, offset_bytes)) if adds and transfer.began else None
+        if verdict is None:
+            answer = yield from offer(talk, command, offset_bytes)
+            if answer is not None and answer.is_preliminary:
+                open_front(talk, transfer, answer)
+                answer = yield from _fed(talk, transfer)
+            verdict = _verdict(talk, transfer, answer)
+            final = verdict or try_elsewhere(talk, transfer, answer)
         if verdict is not None:
             final = verdict
             break
-        final = answer or (CUT if began else NO_NODE)
-        if answer is not None and talk.node is not None:
-            talk.refused.add(talk.node)
-        transfer.why = talk.lost_why if answer is None else answer.lines[-1]
-        transfer.repeats += 1
-        talk.leave_node(transfer.why)
-    end(talk, transfer, final, node)
+    end(talk, transfer, final)
+
+
+def _look_first(talk: Conversation, command: Command, before: Lookup, offset_bytes: int) -> Steps[Reply | None]:
+    """Whether an earlier attempt counted: the reply that ends this upload, or None when it may be repeated."""
+    assert talk.transfer is not None, "begun before"
+    after = yield from look(talk, command.argument)
+    if talk.node is None:
+        return None
+    match judge(before, after, None if command.verb == "APPE" else offset_bytes, _added(talk.transfer)):
+        case Doubt.NOT_APPLIED:
+            return None
+        case Doubt.APPLIED:
+            return reply(226, "Transfer complete.")
+        case Doubt.UNKNOWN:
+            return _UNKNOWN_OUTCOME
 
 
 def _verdict(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Reply | None:

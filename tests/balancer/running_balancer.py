@@ -2,6 +2,7 @@
 
 import asyncio
 import ftplib
+import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,6 +62,11 @@ class Bench:
         return await asyncio.to_thread(job)
 
 
+@functools.cache
+def cluster_of(folder: Path, nodes: int) -> LabCluster:
+    return write_cluster(folder / f"cluster{nodes}", nodes=nodes)
+
+
 @asynccontextmanager
 async def bench(
     folder: Path,
@@ -72,7 +78,7 @@ async def bench(
     limits: dict[str, float] | None = None,
     reply_timeout_s: float = 5.0,
 ) -> AsyncIterator[Bench]:
-    cluster = write_cluster(folder, nodes=nodes)
+    cluster = cluster_of(folder.parent, nodes)
     settings = cluster.settings
     balancer = msgspec.structs.replace(
         settings.balancer,

@@ -1,7 +1,5 @@
 """Login, upload, download and listing through a real balancer."""
 
-import asyncio
-import ftplib
 import io
 
 import pytest

@@ -1,4 +1,4 @@
-"""A fake node for tests of the balancer: an FTP server on asyncio over a tree in memory, that fails where it is told to.
+"""A fake node for tests of the balancer: an FTP server on asyncio over a tree in memory, failing where it is told to.
 
 Several fake nodes over one `Tree` are a cluster with perfect replication. `fault` names a moment, such as "RETR half",
 at which the node does what `fault_kind` says, once: "die" (all its connections are reset and it listens no more),
@@ -55,7 +55,7 @@ class FakeNode:
         self.headers: list[ProxyHeader] = []
         self.endings: list[str] = []
         self.logins = 0
-        self.sessions: set["FakeSession"] = set()
+        self.sessions: set[FakeSession] = set()
         self._server: asyncio.Server | None = None
         self._management: Management | None = None
         self._tasks: set[asyncio.Task[None]] = set()

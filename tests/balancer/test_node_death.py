@@ -1,0 +1,188 @@
+"""A node dies at every moment there is, and the client sees nothing, or 426 with its session kept."""
+
+import ftplib
+import io
+
+import pytest
+
+from tests.balancer.running_balancer import bench
+
+CONTENT = bytes(range(256)) * 8000  # more than sockets hold, so that "half" is really in the middle
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["die", "lose", "421 leaving"])
+@pytest.mark.parametrize("moment", ["greeting", "USER", "PASS"])
+async def test_a_login_goes_to_the_next_node(tmp_path, moment, kind):
+    async with bench(tmp_path) as b:
+        b.arm(moment, kind)
+        assert (await b.run(lambda ftp: ftp.pwd())) == "/"
+
+
+@pytest.mark.asyncio
+async def test_a_wrong_password_is_final(tmp_path):
+    async with bench(tmp_path) as b:
+
+        def wrong(ftp):
+            ftp.sendcmd("USER station")
+            with pytest.raises(ftplib.error_perm, match="530 no"):
+                ftp.sendcmd("PASS wrong")
+
+        await b.run(wrong, login=False)
+        assert sum(node.logins for node in b.nodes) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_wait_without_a_node_ends_with_421(tmp_path):
+    async with bench(tmp_path) as b:
+        for node in b.nodes:
+            node.die()
+
+        def nobody(ftp):
+            ftp.sendcmd("USER station")
+            with pytest.raises(ftplib.error_temp, match="421"):
+                ftp.sendcmd("PASS secret")
+
+        await b.run(nobody, login=False)
+
+
+@pytest.mark.asyncio
+async def test_an_idle_session_stays_where_it_was(tmp_path):
+    async with bench(tmp_path) as b:
+        b.tree.folders |= {"/deep", "/deep/er"}
+
+        def first(ftp):
+            ftp.cwd("deep")
+            ftp.cwd("er")
+            return ftp
+
+        ftp = b.client
+        import asyncio
+
+        def session():
+            client = ftp()
+            first(client)
+            return client
+
+        client = await asyncio.to_thread(session)
+        dead = next(node for node in b.nodes if node.sessions and node.logins)
+        dead.die()
+        assert await asyncio.to_thread(client.pwd) == "/deep/er"
+        assert await asyncio.to_thread(client.quit)
+        client.close()
+        other = next(node for node in b.nodes if node is not dead)
+        assert other.commands[:3] == ["USER station", "PASS token", "CWD /deep/er"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["die", "lose", "451 disk trouble"])
+@pytest.mark.parametrize("moment", ["STOR before 150", "STOR half", "STOR before publish", "STOR before 226"])
+async def test_an_upload_is_repeated_on_the_other_node(tmp_path, moment, kind):
+    async with bench(tmp_path) as b:
+        b.arm(moment, kind)
+        answer = await b.run(lambda ftp: ftp.storbinary("STOR up.bin", io.BytesIO(CONTENT)))
+        assert answer.startswith("226 stored by node")
+        assert b.tree.files["/up.bin"] == CONTENT
+        if "before 150" not in moment:
+            assert b.program.health().repeated_uploads == 1
+        assert b.program.health().spool_bytes == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("moment", ["APPE before 150", "APPE half", "APPE before publish", "APPE before 226"])
+async def test_an_append_is_applied_exactly_once(tmp_path, moment):
+    async with bench(tmp_path) as b:
+        b.tree.files["/log"] = b"old"
+        b.arm(moment)
+        answer = await b.run(lambda ftp: ftp.storbinary("APPE log", io.BytesIO(CONTENT)))
+        assert answer.startswith("226")
+        assert b.tree.files["/log"] == b"old" + CONTENT
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["die", "lose", "426 no more"])
+@pytest.mark.parametrize("moment", ["RETR before 150", "RETR after 150", "RETR half", "RETR before 226"])
+async def test_a_download_goes_on_at_its_byte(tmp_path, moment, kind):
+    async with bench(tmp_path) as b:
+        b.tree.files["/down.bin"] = CONTENT
+        b.arm(moment, kind)
+        got = io.BytesIO()
+        answer = await b.run(lambda ftp: ftp.retrbinary("RETR down.bin", got.write))
+        assert answer.startswith("226 sent by node")
+        assert got.getvalue() == CONTENT
+
+
+@pytest.mark.asyncio
+async def test_a_download_of_another_file_is_not_continued(tmp_path):
+    async with bench(tmp_path) as b:
+        b.tree.files["/down.bin"] = CONTENT
+        b.arm("RETR half")
+        changed = []
+
+        def write(data):
+            if not changed:
+                b.tree.files["/down.bin"] = CONTENT + b"!"
+                changed.append(data)
+
+        def get(ftp):
+            with pytest.raises(ftplib.error_temp, match="426"):
+                ftp.retrbinary("RETR down.bin", write)
+            return ftp.pwd()
+
+        assert await b.run(get) == "/"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("moment", "answer"), [("LIST before 150", "226"), ("LIST after 150", "226"), ("LIST half", "426")]
+)
+async def test_a_listing_is_asked_again_while_nothing_went_out(tmp_path, moment, answer):
+    async with bench(tmp_path) as b:
+        b.tree.files |= {f"/file{number}": b"" for number in range(100)}
+        b.arm(moment)
+
+        def get(ftp):
+            lines = []
+            try:
+                return ftp.retrlines("LIST", lines.append), lines
+            except ftplib.error_temp as error:
+                return str(error), lines
+
+        reply, lines = await b.run(get)
+        assert reply.startswith(answer)
+        assert answer == "426" or len(lines) == 100
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("moment", ["MKD", "MKD done", "DELE", "DELE done", "RNTO", "RNTO done"])
+async def test_a_change_in_flight_happens_exactly_once(tmp_path, moment):
+    async with bench(tmp_path) as b:
+        b.tree.files |= {"/gone": b"1", "/old": b"2"}
+        b.arm(moment)
+
+        def change(ftp):
+            return ftp.mkd("new"), ftp.delete("gone"), ftp.rename("old", "young")
+
+        made, deleted, renamed = await b.run(change)
+        assert made in {"/new", "new"}
+        assert deleted.startswith("250")
+        assert renamed.startswith("250")
+        assert b.tree.files == {"/young": b"2"}
+        assert "/new" in b.tree.folders
+
+
+@pytest.mark.asyncio
+async def test_the_client_keeps_its_session_when_no_node_remains(tmp_path):
+    async with bench(tmp_path) as b:
+        b.tree.files["/down.bin"] = CONTENT
+        b.nodes[1].die()
+        b.arm("RETR half")
+
+        def get(ftp):
+            with pytest.raises(ftplib.error_temp, match="426"):
+                ftp.retrbinary("RETR down.bin", lambda data: None)
+            with pytest.raises(ftplib.error_temp, match="451"):
+                ftp.pwd()
+            return ftp.sendcmd("NOOP")
+
+        assert (await b.run(get)).startswith("200")
