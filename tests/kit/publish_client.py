@@ -22,7 +22,11 @@ class PublishClient:
         self.node = node
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(timeout_s)
-        self._socket.connect(str(node.state / SOCKET_NAME))
+        try:
+            self._socket.connect(str(node.state / SOCKET_NAME))
+        except OSError:
+            self._socket.close()
+            raise
         self._reader = FrameReader()
         self._numbers = itertools.count(1)
 
