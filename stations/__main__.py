@@ -15,7 +15,9 @@ from cluster.log import logger, start_logging
 from stations.corpus import Corpus
 from stations.journal import Journal, read_journal
 from stations.ledger import counts
+from stations.pushing_actors import APPLICATION_ACCOUNT, STATION_ACCOUNT
 from stations.scene import Homes, Scene, Settings
+from stations.servicedesk import ACCOUNT as DESK_ACCOUNT
 from stations.simulator import desk_context, gnss_files, prepare, simulate
 
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
@@ -93,6 +95,10 @@ def _settings(options: dict[str, Any]) -> Settings:
         passwords = msgspec.json.decode(options["passwords"].read_bytes(), type=dict[str, str])
     except msgspec.DecodeError as error:
         raise click.BadParameter(f"not a JSON object of strings: {error}", param_hint="--passwords") from error
+    needed = {STATION_ACCOUNT: "stations", APPLICATION_ACCOUNT: "applications", DESK_ACCOUNT: "servicedesk"}
+    missing = [account for account, actors in needed.items() if options[actors] and account not in passwords]
+    if missing:
+        raise click.BadParameter(f"no password for {', '.join(missing)}", param_hint="--passwords")
     try:
         network = ipaddress.IPv4Network(options["source_network"]) if options["source_network"] else None
     except ValueError as error:

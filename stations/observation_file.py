@@ -63,7 +63,10 @@ def observation_text(session: Session, chance: np.random.Generator) -> bytes:
 
 def hatanaka_gzip(text: bytes) -> bytes:
     """`text` as `.crx.gz`: the same bytes for the same text, and `hatanaka.decompress` gives the text back."""
-    return gzip.compress(hatanaka.rnx2crx(text), compresslevel=6, mtime=0)
+    version, program, rest = hatanaka.rnx2crx(text).split(b"\n", 2)
+    # CRINEX PROG / DATE: columns 41 to 60 tell when it was compressed, which would make other bytes every minute.
+    undated = program[:40] + b" " * 20 + program[60:]
+    return gzip.compress(b"\n".join((version, undated, rest)), compresslevel=6, mtime=0)
 
 
 def _observed(

@@ -34,7 +34,13 @@ def georinex_times(path):
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(text):
     assert observation_text(HOUR, np.random.default_rng(1)) == text
     assert observation_text(HOUR, np.random.default_rng(2)) != text
-    assert hatanaka_gzip(text) == hatanaka_gzip(text)
+
+
+def test_packed_files_do_not_tell_when_they_were_packed(text):
+    program = gzip.decompress(hatanaka_gzip(text)).split(b"\n")[1].decode()
+    assert program[60:] == "CRINEX PROG / DATE"
+    assert program[:40].startswith("RNX2CRX")
+    assert program[40:60].strip() == ""
 
 
 @pytest.mark.parametrize("seed", range(5))

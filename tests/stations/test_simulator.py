@@ -130,6 +130,14 @@ def test_told_to_end_it_ends_well(ftp_server, tmp_path):
     assert json.loads(log.splitlines()[-1])["event"] == "ended"
 
 
+def test_an_account_without_a_password_is_named(ftp_server, tmp_path):
+    arguments = command_line(ftp_server, tmp_path, "--servicedesk", "0")
+    (tmp_path / "passwords.json").write_text('{"station": "pegel-17"}')
+    done = subprocess.run(arguments, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "no password for lansurvey" in done.stderr.decode()
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
