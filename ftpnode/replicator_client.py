@@ -91,7 +91,7 @@ class ReplicatorClient(Publisher):
 
 def _is_alive(connection: socket.socket) -> bool:
     """Whether an idle connection still stands: nothing to read, not even its end."""
-    connection.setblocking(False)
+    connection.settimeout(0)
     try:
         connection.recv(1, socket.MSG_PEEK)
     except BlockingIOError:

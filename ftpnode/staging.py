@@ -1,7 +1,7 @@
 """Keeps uploads out of sight while they arrive: files in ROOT/.tripod/staging, hashed as they grow.
 
-Names of ours begin with `up-`. A replicator renames a staged file as its first act on a Publish, so what is called `up-…`
-when ftpnode starts is left over and can go.
+Names of ours begin with `up-`. A replicator renames a staged file as its first act on a Publish, so what is called
+`up-…` when ftpnode starts is left over and can go.
 """
 
 import contextlib
@@ -65,6 +65,7 @@ class StagedFile:
 
     def copy_from(self, source: BinaryIO, size_bytes: int) -> None:
         """Append the first bytes of `source`, for APPE and REST; EOFError when it has fewer."""
+        source.seek(0)
         while self.content.size_bytes < size_bytes:
             chunk = source.read(min(_COPY_BYTES, size_bytes - self.content.size_bytes))
             if not chunk:

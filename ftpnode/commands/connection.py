@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
 
 _TLS_NAMES: Final = frozenset({"TLS", "TLS-C", "SSL", "TLS-P"})
-_FEATURES: Final = ("AUTH TLS", "EPRT", "EPSV", "MDTM", "MFMT", "PBSZ", "PROT", "REST STREAM", "SIZE", "TVFS", "UTF8")
+_FEATURES: Final = (
+    *("AUTH TLS", "PBSZ", "PROT", "EPRT", "EPSV"),
+    *("MDTM", "MFMT", "REST STREAM", "SIZE", "TVFS", "UTF8"),
+)
 _KNOWN_TYPES: Final = frozenset({"A", "I", "L7", "L8"})
 
 
 def authenticate(session: "Session", argument: str) -> None:
-    """AUTH: what was sent in clear behind it must not count as sent under TLS (CVE-2011-0411), so it ends the session."""
+    """AUTH: what was sent in clear behind it must not count as sent under TLS (CVE-2011-0411): it ends the session."""
     if session.is_tls:
         session.reply("503 TLS is on already.")
     elif argument.strip().upper() not in _TLS_NAMES:
@@ -45,7 +48,7 @@ def protection(session: "Session", argument: str) -> None:
     if not session.is_tls or not session.buffer_agreed:
         session.reply("503 Use AUTH TLS and PBSZ first.")
     elif level in {"C", "P"}:
-        session.drop_data()
+        session.data.drop()
         session.protect_data(on=level == "P")
         session.reply(f"200 Protection level {level}.")
     elif level in {"S", "E"}:
@@ -79,9 +82,9 @@ def extended_passive(session: "Session", argument: str) -> None:
 
 
 def _listen(session: "Session") -> DataAddress | None:
-    session.drop_data()
+    session.data.drop()
     try:
-        return session.listen_for_data()
+        return session.data.listen()
     except NoPortFreeError:
         session.reply("425 Every passive port is taken; try again.")
         return None
@@ -106,8 +109,8 @@ def _connect_later(session: "Session", address: DataAddress | None) -> None:
     elif refusal := data_address.refusal(address, session.peer):
         session.reply(refusal)
     else:
-        session.drop_data()
-        session.active_address = address
+        session.data.drop()
+        session.data.active_address = address
         session.reply("200 Noted.")
 
 
@@ -134,7 +137,7 @@ def structure(session: "Session", argument: str) -> None:
 
 def abort(session: "Session", _argument: str) -> None:
     """ABOR without a transfer (the session itself ends one that is under way)."""
-    session.drop_data()
+    session.data.drop()
     session.reply("226 No transfer to abort.")
 
 
@@ -150,7 +153,7 @@ def status(session: "Session", argument: str) -> None:
         return
     login = f"Logged in as {session.login.name}" if session.login else "Not logged in"
     lines = [login, f"Type {session.type_name}; structure F; mode S"]
-    if session.transfer is not None:
+    if session.data.transfer is not None:
         moved_bytes = session.data_channel.get_transmitted_bytes() if session.data_channel else 0
         lines.append(f"A transfer is under way: {moved_bytes} bytes")
     session.reply_lines(211, "Status:", lines, "End")

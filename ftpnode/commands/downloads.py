@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
+from typing_extensions import override
+
 from cluster import clock
 from cluster.log import logger
 from ftpnode.commands.reading import read_here
@@ -30,10 +32,12 @@ class Download(Transfer):
         self._started_s = clock.monotonic_s()
         self.opening = "Here comes the file."
 
+    @override
     def start(self, connection: "DataConnection") -> None:
         self._connection = connection
         connection.send_file(self._file)
 
+    @override
     def ended(self, ending: Ending) -> None:
         self._file.close()
         verdict = judge_download(ending)
@@ -68,7 +72,7 @@ def retrieve(session: "Session", argument: str) -> None:
         file.seek(offset)
         return file
 
-    read_here(session, path, open_file, lambda file: session.begin(Download(session, path, file, offset)))
+    read_here(session, path, open_file, lambda file: session.data.begin(Download(session, path, file, offset)))
 
 
 def size(session: "Session", argument: str) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from cluster import clock
 from ftpnode.core.client_path import tree_path
 from ftpnode.core.listing import Entry, facts_line, long_line, path_argument
@@ -26,9 +28,11 @@ class Listing(Transfer):
         self._content = content
         self.opening = "Here comes the listing."
 
+    @override
     def start(self, connection: "DataConnection") -> None:
         connection.send_content(self._content)
 
+    @override
     def ended(self, ending: Ending) -> None:
         self._session.reply(judge_download(ending).reply)
 
@@ -104,7 +108,7 @@ def _list(session: "Session", argument: str, line: _Line, *, only_directories: b
             entries = [entry]
         return "".join(line(each) for each in entries).encode("utf-8")
 
-    session.off_loop(session.service.workers.disk, read, lambda content: session.begin(Listing(session, content)))
+    session.off_loop(session.service.workers.disk, read, lambda content: session.data.begin(Listing(session, content)))
 
 
 def _facts(session: "Session", entry: Entry) -> str:

@@ -1,4 +1,4 @@
-"""Finds files for commands that read them; one that the index knows and this disk lacks is fetched while the client waits."""
+"""Finds files for commands that read them; what this disk lacks is fetched while the client waits."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 def read_here(session: "Session", path: str, read: Callable[[], T], then: Callable[[T], None]) -> None:
-    """Do `read` in a thread and `then` on the loop; when nothing is on this disk, ask the replicator for `path` first.
+    """Do `read` in a thread and `then` on the loop; if this disk has nothing, ask the replicator for `path` first.
 
-    A session that has moved here may ask for what only its last node held; never a 550 for a file that was acknowledged.
+    A session that moved here may ask for what only its last node held: never a 550 for an acknowledged file.
     """
     service = session.service
     assert session.login is not None, "reading needs a login"

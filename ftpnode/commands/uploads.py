@@ -1,8 +1,11 @@
 """STOR, APPE, STOU, REST: bytes into staging, then a verdict, then the publisher, then the reply."""
 
+import contextlib
 import errno
 import secrets
 from typing import TYPE_CHECKING, Final
+
+from typing_extensions import override
 
 from cluster import clock
 from cluster.log import logger
@@ -18,7 +21,7 @@ from ftpnode.trouble import CommandRefusedError, reply_to
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from cluster.settings import Account
+    from ftpnode.core.login import Candidate
     from ftpnode.pyftpdlib_door.data_connection import DataConnection
     from ftpnode.pyftpdlib_door.session import Session
     from ftpnode.service import Service
@@ -36,7 +39,7 @@ class Upload(Transfer):
         assert session.login is not None, "uploads need a login"
         self._session = session
         self._service = session.service
-        self._account = session.login
+        self._login = session.login
         self._who = session.who
         self._path = path
         self._staged = staged
@@ -45,9 +48,11 @@ class Upload(Transfer):
         self._copied_bytes = staged.content.size_bytes
         self.opening = opening
 
+    @override
     def start(self, connection: "DataConnection") -> None:
         connection.receive_into(self._staged)
 
+    @override
     def ended(self, ending: Ending) -> None:
         self._ended_s = clock.monotonic_s()
         verdict = judge_upload(ending)
@@ -65,8 +70,8 @@ class Upload(Transfer):
             self._staged.seal()
             request = Publish(
                 id=0,
-                account=self._account.name,
-                policy=self._account.account.publish_policy(),
+                account=self._login.name,
+                policy=self._login.account.publish_policy(),
                 path=self._path,
                 staged=self._staged.name,
                 content_id=self._staged.content.content_id(),
@@ -146,31 +151,26 @@ def restart(session: "Session", argument: str) -> None:
 
 def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None:
     assert session.login is not None, "uploads need a login"
-    service, home, account, name = session.service, session.home, session.login.account, session.login.name
-    workers = service.workers
+    service, home, login = session.service, session.home, session.login
 
     def prepare() -> StagedFile:
         _look_at_target(service, path, home)
         staged = service.staging.create()
         try:
-            if keep_bytes:
-                with _existing(service, path, account, name) as source:
-                    size_bytes = source.seek(0, 2)
-                    source.seek(0)
-                    if keep_bytes > size_bytes:
-                        raise CommandRefusedError(f"554 The file has {size_bytes} bytes; REST asks for {keep_bytes}.")
-                    staged.copy_from(source, size_bytes if keep_bytes == _WHOLE_FILE else keep_bytes)
-        except FileNotFoundError:
-            if keep_bytes != _WHOLE_FILE:
-                staged.discard()
-                raise
+            if keep_bytes == _WHOLE_FILE:
+                with contextlib.suppress(FileNotFoundError), _existing(service, path, login) as source:
+                    staged.copy_from(source, source.seek(0, 2))
+            elif keep_bytes:
+                with _existing(service, path, login) as source:
+                    _check_offset(keep_bytes, source.seek(0, 2))
+                    staged.copy_from(source, keep_bytes)
         except BaseException:
             staged.discard()
             raise
         return staged
 
-    pool = workers.fetches if keep_bytes else workers.disk
-    session.off_loop(pool, prepare, lambda staged: session.begin(Upload(session, path, staged, opening)))
+    pool = service.workers.fetches if keep_bytes else service.workers.disk
+    session.off_loop(pool, prepare, lambda staged: session.data.begin(Upload(session, path, staged, opening)))
 
 
 def _look_at_target(service: "Service", path: str, home: str) -> None:
@@ -189,14 +189,19 @@ def _look_at_target(service: "Service", path: str, home: str) -> None:
         return
 
 
-def _existing(service: "Service", path: str, account: "Account", name: str) -> "BinaryIO":
+def _check_offset(offset: int, size_bytes: int) -> None:
+    if offset > size_bytes:
+        raise CommandRefusedError(f"554 The file has {size_bytes} bytes; REST asks for {offset}.")
+
+
+def _existing(service: "Service", path: str, login: "Candidate") -> "BinaryIO":
     """The file that stands at `path`, fetched first where only other nodes have it; FileNotFoundError without one."""
     try:
         return service.tree.open_file(path)
     except FileNotFoundError:
         if not service.has_replicator:
             raise
-    request = Fetch(id=0, path=path, account=name, policy=account.publish_policy())
+    request = Fetch(id=0, path=path, account=login.name, policy=login.account.publish_policy())
     try:
         change(service.publisher, request, service.limits.publish_timeout_s)
     except ChangeRefusedError as error:

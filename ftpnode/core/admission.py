@@ -6,7 +6,7 @@ from cluster.settings import Limits
 def refusal(limits: Limits, *, draining: bool, sessions: int, from_address: int) -> str | None:
     """The 421 reply to a new session, or None when it is let in.
 
-    `sessions` are open on this node, `from_address` of them come from the same client address; neither counts the new one.
+    `sessions` are open on this node, `from_address` of them from the same client address, without the new one.
     """
     if draining:
         return "421 This node is being emptied; connect again."

@@ -1,7 +1,7 @@
 """Turns a path as a client wrote it into a tree path: never out of the account's home, never into the reserved folder.
 
-Three kinds of path: what the client wrote (`text`), where it stands in the client's view (`/a/b`, where `/` is the home),
-and the tree path (`Station/a/b`) that the disk and the replicator know.
+Three kinds of path: what the client wrote (`text`), where it stands in the client's view (`/a/b`, where `/` is the
+home), and the tree path (`Station/a/b`) that the disk and the replicator know.
 """
 
 from cluster.tree_path import complaint
@@ -12,9 +12,9 @@ class PathRefusedError(Exception):
 
 
 def view_path(cwd: str, text: str) -> str:
-    """The absolute, canonical path in the client's view of `text`, written while in the view path `cwd`.
+    r"""The absolute, canonical path in the client's view of `text`, written while in the view path `cwd`.
 
-    A backslash separates names as a slash does: receivers of one maker document `\\Data\\Station\\`. `..` stops at `/`.
+    A backslash separates names as a slash does: receivers of one maker document `\Data\Station\`. `..` stops at `/`.
     """
     text = text.replace("\\", "/")
     names = [] if text.startswith("/") else cwd.split("/")

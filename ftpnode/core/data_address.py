@@ -1,4 +1,4 @@
-"""Reads and judges where PORT and EPRT want the server to connect (RFC 959, RFC 2428; RFC 2577 against bounce attacks)."""
+"""Reads and judges where PORT and EPRT want the server to connect (RFC 959, 2428; RFC 2577 against bounce attacks)."""
 
 import ipaddress
 import re

@@ -53,7 +53,7 @@ def timestamp(moment_s: float) -> str:
 
 
 def read_timestamp(text: str) -> float | None:
-    """The moment (seconds since the epoch) that `YYYYMMDDHHMMSS` with an optional fraction means; None if it is none."""
+    """The moment (seconds since the epoch) that `YYYYMMDDHHMMSS[.fraction]` means; None if it is none."""
     digits = text.partition(".")[0]
     if len(digits) != 14 or not digits.isascii() or not digits.isdigit():
         return None

@@ -1,12 +1,13 @@
 """One data connection: receives an upload or sends a download, and reports exactly once how it ended.
 
-pyftpdlib answers 226 whenever the connection is gone, be it by FIN, RST or a TLS stream cut short, and reads or closes a
-connection that is early. Here the manner of the ending is kept for `ftpnode.core.verdict`, and an early connection waits.
+pyftpdlib answers 226 whenever the connection is gone, be it by FIN, RST or a TLS stream cut short, and it closes a
+connection that is early. Here the manner of the ending is kept for `ftpnode.core.verdict`, and who is early waits.
 """
 
 import contextlib
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from OpenSSL import SSL
@@ -32,8 +33,8 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 class PlainDataConnection(DTPHandler):
     """What plain and TLS connections share.
 
-    It stands below TLS_DTPHandler in the order of classes, because pyftpdlib's TLS mixin calls `super().handle_close()` and
-    `super().close()`: overrides above it would be passed by.
+    It stands below TLS_DTPHandler in the order of classes, because pyftpdlib's TLS mixin calls `super().handle_close()`
+    and `super().close()`: overrides above it would be passed by.
     """
 
     cmd_channel: "Session"
@@ -188,5 +189,5 @@ class DataConnection(TLS_DTPHandler, PlainDataConnection):
     @override
     def handle_error(self) -> None:
         """A fault of ours or of the disk; pyftpdlib would close without any reply."""
-        log.error("a data connection failed", exc_info=True)
+        log.error("a data connection failed", exc_info=sys.exception())
         self.cut(Ending.BROKEN)

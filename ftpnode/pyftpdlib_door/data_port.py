@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from pyftpdlib.ioloop import Acceptor, Connector
@@ -23,8 +24,8 @@ class NoPortFreeError(Exception):
 class PassivePort(Acceptor):
     """Listens for one data connection.
 
-    Not pyftpdlib's PassiveDTP: that leaves the range when it is exhausted, writes 425 into the session for every stranger
-    that connects, and an unasked 421 when nobody does.
+    Not pyftpdlib's PassiveDTP: that leaves the range when it is exhausted, writes 425 into the session for every
+    stranger that connects, and an unasked 421 when nobody does.
     """
 
     def __init__(self, session: "Session", timeout_s: float) -> None:
@@ -56,18 +57,18 @@ class PassivePort(Acceptor):
             sock.close()
             return
         self.close()
-        self._session.data_connected(sock)
+        self._session.data.connected(sock)
 
     def handle_timeout(self) -> None:
         """Nobody came."""
         self.close()
-        self._session.data_not_connected()
+        self._session.data.not_connected()
 
     @override
     def handle_error(self) -> None:
-        log.error("a passive port failed", exc_info=True)
+        log.error("a passive port failed", exc_info=sys.exception())
         self.close()
-        self._session.data_not_connected()
+        self._session.data.not_connected()
 
 
 class ActivePort(Connector):
@@ -89,7 +90,7 @@ class ActivePort(Connector):
         self.del_channel()
         for task in self._tasks:
             task.cancel()
-        self._session.data_connected(self.socket)
+        self._session.data.connected(self.socket)
 
     @override
     def readable(self) -> bool:
@@ -104,7 +105,7 @@ class ActivePort(Connector):
         if not self._over:
             self._over = True
             self.close()
-            self._session.data_not_connected()
+            self._session.data.not_connected()
 
     @override
     def handle_error(self) -> None:

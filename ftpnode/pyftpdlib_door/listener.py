@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 from typing import TYPE_CHECKING, Final
 
 from pyftpdlib.servers import FTPServer
@@ -22,8 +23,8 @@ _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, err
 class Listener(FTPServer):
     """One site's port. The limits on sessions are in `ftpnode.core.admission`.
 
-    pyftpdlib counts file descriptors instead of sessions, loses count of addresses behind a PROXY header, and closes the
-    listener for good at the first accept that fails.
+    pyftpdlib counts file descriptors instead of sessions, loses count of addresses behind a PROXY header, and closes
+    the listener for good at the first accept that fails.
     """
 
     max_cons = 0
@@ -48,4 +49,4 @@ class Listener(FTPServer):
 
     @override
     def handle_error(self) -> None:
-        log.error("a connection could not be taken", exc_info=True)
+        log.error("a connection could not be taken", exc_info=sys.exception())

@@ -1,11 +1,12 @@
 """Runs blocking work in threads and brings the outcome back to the event loop.
 
-pyftpdlib's loop is not thread-safe: `call_later` from another thread may not run until the next socket event. So threads
-put outcomes into a queue and write a byte into a socket pair that the loop reads.
+pyftpdlib's loop is not thread-safe: `call_later` from another thread may not run until the next socket event. So
+threads put outcomes into a queue and write a byte into a socket pair that the loop reads.
 """
 
 import contextlib
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -32,8 +33,8 @@ class OffLoop(AsyncChat):
 
     def __init__(self, ioloop: IOLoop) -> None:
         read_end, self._write_end = socket.socketpair()
-        read_end.setblocking(False)
-        self._write_end.setblocking(False)
+        read_end.settimeout(0)
+        self._write_end.settimeout(0)
         self._ready: deque[Callable[[], None]] = deque()
         super().__init__(read_end, ioloop=ioloop)
 
@@ -61,7 +62,7 @@ class OffLoop(AsyncChat):
     @override
     def handle_error(self) -> None:
         """A call failed, which is a fault of ours; pyftpdlib would close this channel, and nobody would be answered."""
-        log.error("a call on the loop failed", exc_info=True)
+        log.error("a call on the loop failed", exc_info=sys.exception())
         self.soon(_nothing)  # the calls behind the failed one still wait
 
     @override

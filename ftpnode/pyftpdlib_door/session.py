@@ -1,10 +1,12 @@
 """One control connection: lines in, one command at a time, replies out.
 
-What pyftpdlib's FTPHandler does with a line is replaced as a whole. It runs pipelined commands while a login or a transfer is
-under way, runs what was sent in clear behind AUTH, and goes on in the middle of an overlong line. Here a line waits its turn.
+What pyftpdlib's FTPHandler does with a line is replaced as a whole. It runs pipelined commands while a login or a
+transfer is under way, runs what was sent in clear behind AUTH, and goes on in the middle of an overlong line. Here a
+line waits its turn.
 """
 
 import secrets
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -21,13 +23,13 @@ from cluster.settings import Site
 from ftpnode.commands.table import COMMANDS, Command
 from ftpnode.core.admission import refusal
 from ftpnode.core.client_path import PathRefusedError, tree_path, view_path
-from ftpnode.core.data_address import DataAddress
 from ftpnode.core.line import LINE_LIMIT_BYTES, Line, read_line
 from ftpnode.core.login import Candidate
 from ftpnode.core.rights import may_do
 from ftpnode.core.verdict import Ending
-from ftpnode.pyftpdlib_door.data_connection import DataConnection
+from ftpnode.pyftpdlib_door.data_connection import DataConnection, PlainDataConnection
 from ftpnode.pyftpdlib_door.data_port import ActivePort, PassivePort
+from ftpnode.pyftpdlib_door.data_side import DataSide
 from ftpnode.pyftpdlib_door.off_loop import OffLoop
 from ftpnode.service import Service
 from ftpnode.trouble import reply_to
@@ -35,7 +37,6 @@ from ftpnode.trouble import reply_to
 if TYPE_CHECKING:
     import socket
 
-    from ftpnode.transfer import Transfer
 
 log = logger(__name__)
 T = TypeVar("T")
@@ -66,8 +67,7 @@ class Session(TLS_FTPHandler):
         self.only_epsv = False
         self.type_name = "I"
         self.buffer_agreed = False
-        self.active_address: DataAddress | None = None
-        self.transfer: Transfer | None = None
+        self.data = DataSide(self)
         self.from_balancer = False
         self.client_has_tls = False
         self._admitted = False
@@ -164,10 +164,10 @@ class Session(TLS_FTPHandler):
             return
         self._stay_awake()
         line = read_line(data)
-        if line.command == "ABOR" and self.transfer is not None:
-            self.data_cut(Ending.ABORTED)
+        if line.command == "ABOR" and self.data.transfer is not None:
+            self.data.cut(Ending.ABORTED)
             self.reply("226 ABOR command successful.")
-        elif line.command == "STAT" and not line.argument and self.transfer is not None:
+        elif line.command == "STAT" and not line.argument and self.data.transfer is not None:
             COMMANDS["STAT"].act(self, "")
         elif len(self._waiting) >= MAX_WAITING_LINES:
             self.hang_up("421 Too many commands are waiting.")
@@ -178,7 +178,7 @@ class Session(TLS_FTPHandler):
     @property
     def is_busy(self) -> bool:
         """Whether the next command has to wait: a login, a change or a transfer is under way."""
-        return self._job or self.transfer is not None
+        return self._job or self.data.transfer is not None
 
     def _work_off(self) -> None:
         if self._working:
@@ -261,7 +261,7 @@ class Session(TLS_FTPHandler):
     ) -> None:
         """Do `work` in a thread and `then` with its value on the loop; the next command waits until that has run.
 
-        `then` (or `otherwise`, with what was raised; by default the reply that fits it) runs even when the client has gone.
+        `then` (or `otherwise`, with what was raised; by default it replies what fits) runs also for a client that left.
         """
         self._job = True
         self.threads.run(pool, work, lambda future: self._job_done(future, then, otherwise or self.reply_trouble))
@@ -293,85 +293,28 @@ class Session(TLS_FTPHandler):
         self._stay_awake()
         self._work_off()
 
-    # --- data connections
-
-    def begin(self, transfer: "Transfer") -> None:
-        """Start a transfer as soon as there is a data connection."""
-        self.restart_at = 0
-        self.transfer = transfer
-        self.service.sessions.transfers += 1
-        if self._closed:
-            self._transfer_ended(Ending.CONTROL_GONE)
-        elif self.data_channel is not None:
-            self.reply(f"125 {transfer.opening}")
-            transfer.start(self.data_channel)
-        elif self._dtp_acceptor is not None:
-            self.reply(f"150 {transfer.opening}")
-        elif self.active_address is not None:
-            self.reply(f"150 {transfer.opening}")
-            address, self.active_address = self.active_address, None
-            self._connect(address)
-        else:
-            self._transfer_ended(Ending.NOT_CONNECTED)
-
-    def data_connected(self, sock: "socket.socket") -> None:
-        """The data connection stands."""
-        self._dtp_acceptor = self._dtp_connector = None
-        if self._closed:
-            sock.close()
-            return
-        connection = self.dtp_handler(sock, self)
-        if not connection.connected:
-            self.data_not_connected()
-            return
-        self.data_channel = connection
-        if self.transfer is not None:
-            self.transfer.start(connection)
-
-    def data_not_connected(self) -> None:
-        """No data connection came about."""
-        self._dtp_acceptor = self._dtp_connector = None
-        self._transfer_ended(Ending.NOT_CONNECTED)
-
-    def data_ended(self, connection: DataConnection, ending: Ending) -> None:
-        """A data connection was closed."""
-        if self._closed or self.data_channel is connection:
-            self.data_channel = None
-            self._transfer_ended(ending)
-
-    def data_cut(self, ending: Ending) -> None:
-        """End the transfer that is under way, and whatever could become its data connection."""
-        self.drop_data()
-        if self.data_channel is not None:
-            self.data_channel.cut(ending)
-        else:
-            self._transfer_ended(ending)
-
-    def listen_for_data(self) -> DataAddress:
-        """Open a passive port; NoPortFreeError when the range is exhausted."""
-        self._dtp_acceptor = PassivePort(self, self.service.limits.passive_accept_s)
-        return DataAddress(self._dtp_acceptor.host, self._dtp_acceptor.port)
-
-    def _connect(self, address: DataAddress) -> None:
-        connector = ActivePort(self, address, self.service.limits.passive_accept_s)
-        if self.transfer is not None and self.data_channel is None:  # neither failed nor succeeded at once
-            self._dtp_connector = connector
-
-    def drop_data(self) -> None:
-        """Close what waits for a data connection, and a connection that no transfer uses."""
-        self.active_address = None
-        self._shutdown_connecting_dtp()
-        if self.transfer is None and self.data_channel is not None:
-            self.data_channel.cut(Ending.ABORTED)
-
-    def _transfer_ended(self, ending: Ending) -> None:
-        transfer, self.transfer = self.transfer, None
-        if transfer is None:
-            return
-        self.service.sessions.transfers -= 1
-        transfer.ended(ending)
+    def transfer_over(self) -> None:
+        """A transfer has ended: the next command may run."""
         self._stay_awake()
         self._work_off()
+
+    def data_ended(self, connection: PlainDataConnection, ending: Ending) -> None:
+        """A data connection was closed."""
+        self.data.ended(connection, ending)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a passive port waits for a data connection."""
+        return self._dtp_acceptor is not None
+
+    def set_port(self, port: PassivePort | ActivePort | None) -> None:
+        """Keep what brings the next data connection about, so that it ends with the session."""
+        self._dtp_acceptor = port if isinstance(port, PassivePort) else None
+        self._dtp_connector = port if isinstance(port, ActivePort) else None
+
+    def close_port(self) -> None:
+        """Wait for no data connection."""
+        self._shutdown_connecting_dtp()
 
     # --- TLS
 
@@ -418,7 +361,7 @@ class Session(TLS_FTPHandler):
 
     def log_out(self) -> None:
         """Forget the login and all that came with it; the connection stays."""
-        self.drop_data()
+        self.data.drop()
         self.user, self.login = "", None
         self.cwd, self.restart_at, self.rename_from = "/", 0, None
         self.only_epsv = False
@@ -443,7 +386,7 @@ class Session(TLS_FTPHandler):
     @override
     def handle_close(self) -> None:
         """The client has closed. Simple ones send `user…quit` and close at once: what is waiting is still done."""
-        if self.transfer is None and (self._job or self._waiting) and not self._half_closed:
+        if self.data.transfer is None and (self._job or self._waiting) and not self._half_closed:
             self._half_closed = True
             self.ioloop.modify(self._fileno, 0)
         else:
@@ -452,15 +395,15 @@ class Session(TLS_FTPHandler):
     @override
     def handle_error(self) -> None:
         """As FTPHandler's, with our log."""
-        log.error("a session failed", exc_info=True, **self.who)
+        log.error("a session failed", exc_info=sys.exception(), **self.who)
         self._error = True
         self.close()
 
     @override
     def on_disconnect(self) -> None:
-        """Runs once after the connection has ended, however that came about (`close` itself is called in several ways)."""
+        """Runs once after the connection has ended, however that came about (`close` is called in several ways)."""
         self._waiting.clear()
-        self._transfer_ended(Ending.CONTROL_GONE)
+        self.data.transfer_ended(Ending.CONTROL_GONE)
         if self._admitted:
             self._admitted = False
             self.service.sessions.closed(self.remote_ip)

@@ -1,7 +1,7 @@
 """The TLS settings of the sessions: TLS 1.2 and newer, the node's own certificate.
 
-One context serves the whole process. It is made once because loading a key costs more than a small upload; the price is that
-a data connection may resume the TLS session of another control connection, which is not required or relied on here.
+One context serves the whole process: loading a key for every session costs as much as a small upload. The price is
+that a data connection may resume the TLS session of another control connection; nothing relies on resumption.
 """
 
 from pathlib import Path

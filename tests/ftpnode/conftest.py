@@ -1,0 +1,39 @@
+"""The servers that the tests of ftpnode share."""
+
+import pytest
+
+from tests.ftpnode.fake_replicator import FakeReplicator
+from tests.ftpnode.running import running
+from tests.kit.cluster_folder import write_cluster
+
+LIMITS = {
+    "transfer_stall_s": 1.0,
+    "login_timeout_s": 20.0,
+    "publish_timeout_s": 1.5,
+    "sessions_per_address": 30,
+}
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory):
+    """A node without a replicator."""
+    cluster = write_cluster(tmp_path_factory.mktemp("alone"), nodes=1, replication="none", limits=LIMITS)
+    with running(cluster) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def _pair(tmp_path_factory):
+    cluster = write_cluster(tmp_path_factory.mktemp("pair"), nodes=2, limits=LIMITS)
+    node = cluster.settings.nodes["node1"]
+    with FakeReplicator(node) as replicator, running(cluster) as node:
+        yield node, replicator
+
+
+@pytest.fixture
+def pair(_pair):
+    """A node with a fake replicator that does what the test says."""
+    node, replicator = _pair
+    replicator.behave()
+    yield node, replicator
+    replicator.behave()

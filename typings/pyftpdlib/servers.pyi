@@ -1,0 +1,10 @@
+from typing import Any
+
+from pyftpdlib.ioloop import Acceptor, IOLoop
+
+class FTPServer(Acceptor):
+    max_cons: int
+    handler: Any
+    def __init__(
+        self, address_or_socket: tuple[str, int], handler: type, ioloop: IOLoop | None = None, backlog: int = 100
+    ) -> None: ...
