@@ -5,6 +5,7 @@ import signal
 import ssl
 from datetime import UTC
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import click
@@ -80,6 +81,8 @@ def run(**options: Any) -> None:
     settings = _settings(options)
     context = _context(options["ca"], settings)
     corpus = Corpus(options["corpus"])
+    # The default would end this process alone and leave the ones that make files waiting for it.
+    signal.signal(signal.SIGTERM, _end_now)
     prepare(settings, corpus)
     with Journal(options["journal"], now_s) as journal:
         scene = Scene(settings, journal, corpus, monotonic_s())
@@ -88,6 +91,10 @@ def run(**options: Any) -> None:
         log.info("started", stations=settings.stations, seconds=settings.seconds)
         simulate(scene, gnss_files(options["real_files"]), context)
     log.info("ended", **msgspec.to_builtins(counts(read_journal(options["journal"]))))
+
+
+def _end_now(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def _settings(options: dict[str, Any]) -> Settings:

@@ -4,6 +4,7 @@ What a recording is called and contains follows from the seed alone, so a cache 
 """
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import datetime, timedelta
@@ -76,12 +77,20 @@ class Corpus:
         missing = [each for each in dict.fromkeys(recordings) if not self._path(each).exists()]
         if not missing:
             return
-        # Spawned, not forked: the caller may have threads.
-        with ProcessPoolExecutor(_PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
+        # Spawned, not forked: the caller may have threads. Ctrl-C reaches all processes; this one decides.
+        with ProcessPoolExecutor(
+            _PROCESSES,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=signal.signal,
+            initargs=(signal.SIGINT, signal.SIG_IGN),
+        ) as pool:
             made = [pool.submit(_make, each, self._path(each)) for each in missing]
-            for done, future in enumerate(as_completed(made), start=1):
-                future.result()
-                progress(done, len(missing))
+            try:
+                for done, future in enumerate(as_completed(made), start=1):
+                    future.result()
+                    progress(done, len(missing))
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def content(self, recording: Recording) -> bytes:
         """The bytes of `recording`, generated now if nobody did before."""

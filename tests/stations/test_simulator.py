@@ -130,6 +130,19 @@ def test_told_to_end_it_ends_well(ftp_server, tmp_path):
     assert json.loads(log.splitlines()[-1])["event"] == "ended"
 
 
+@pytest.mark.slow
+def test_told_to_end_while_it_makes_files_it_ends_at_once(ftp_server, tmp_path):
+    process = subprocess.Popen(
+        command_line(ftp_server, tmp_path, "--stations", "40", "--servicedesk", "0"), stderr=subprocess.PIPE
+    )
+    assert b"generating files" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert b"Traceback" not in log
+    assert not ftp_server.clients
+
+
 def test_an_account_without_a_password_is_named(ftp_server, tmp_path):
     arguments = command_line(ftp_server, tmp_path, "--servicedesk", "0")
     (tmp_path / "passwords.json").write_text('{"station": "pegel-17"}')
