@@ -56,6 +56,8 @@ class DataLeg:
         self._tls: TlsPump | None = None
         self._unsent = b""
         sock.settimeout(0.0)
+        # close_notify must not wait for the acknowledgement of the record before it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         keep_alive(sock)
 
     @property

@@ -83,7 +83,7 @@ class PassivePorts:
 
     def lend(self, client: str, lifetime_s: float) -> LentPort | None:
         """A port for the session of `client`, or None when there is none."""
-        lease = self._leases.grant(client, monotonic_s(), lifetime_s, self._chance)
+        lease = self._leases.grant(client, monotonic_s(), lifetime_s, self._chance.randrange)
         if lease is None:
             return None
         lent = self._lent[lease] = LentPort(self, lease)

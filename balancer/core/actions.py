@@ -109,7 +109,7 @@ class FinishFrontData(msgspec.Struct, frozen=True):
 
 
 class DropData(msgspec.Struct, frozen=True):
-    """Forget the transfer: reset the node's data connection, close the client's, free the spool; no event of them comes."""
+    """Reset the node's data connection, close the client's, free the spool; no event of them comes any more."""
 
 
 class NoteLogin(msgspec.Struct, frozen=True):

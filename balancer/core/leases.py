@@ -1,7 +1,6 @@
 """Which passive port is lent to whom. A port may be lent to several addresses at once, never twice to the same."""
 
-import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -27,9 +26,9 @@ class Leases:
         """How many more leases any address may have at once, at the worst."""
         return max(0, len(self._ports) - self._count)
 
-    def grant(self, client: str, now_s: float, lifetime_s: float, chance: random.Random) -> Lease | None:
-        """Lend a port that a stranger cannot foresee; None when all are lent to this address."""
-        start = chance.randrange(len(self._ports))
+    def grant(self, client: str, now_s: float, lifetime_s: float, chance: Callable[[int], int]) -> Lease | None:
+        """Lend a port, the first free one from where `chance` (a number below its argument) says; None when there is none."""
+        start = chance(len(self._ports))
         for port in (*self._ports[start:], *self._ports[:start]):
             held = self._by_port[port].get(client)
             if held is None or held.expires_s <= now_s:

@@ -180,7 +180,7 @@ async def test_the_client_keeps_its_session_when_no_node_remains(tmp_path):
 
         def get(ftp):
             with pytest.raises(ftplib.error_temp, match="426"):
-                ftp.retrbinary("RETR down.bin", lambda data: None)
+                ftp.retrbinary("RETR down.bin", lambda _data: None)
             with pytest.raises(ftplib.error_temp, match="451"):
                 ftp.pwd()
             return ftp.sendcmd("NOOP")

@@ -1,0 +1,266 @@
+"""Conversations with the session's state machine: the hard rows of FTP through a balancer."""
+
+import msgspec
+import pytest
+
+from balancer.core import actions as a
+from balancer.core import events as e
+from tests.kit.transcript import RULES, Transcript
+
+
+def test_the_balancer_greets_and_answers_before_any_node() -> None:
+    talk = Transcript()
+    talk.client("syst").client_gets("215 UNIX Type: L8")
+    talk.client("NOOP").client_gets("200")
+    talk.client("LIST").client_gets("530")
+    talk.client("XYZZY").client_gets("502")
+    talk.client("").client_gets("500")
+    talk.client("QUIT").client_gets("221").does(a.EndSession("quit"))
+
+
+def test_features_are_a_list_in_one_reply() -> None:
+    talk = Transcript()
+    talk.client("FEAT")
+    action = talk._next()
+    assert isinstance(action, a.SendFront)
+    assert action.reply.lines[0] == "211-Features:"
+    assert " AUTH TLS" in action.reply.lines
+    assert action.reply.lines[-1] == "211 End."
+
+
+def test_a_login_tries_the_next_node_and_the_password_is_forgotten() -> None:
+    talk = Transcript()
+    talk.client("USER station").client_gets("331").client("PASS secret").node_opens("node1")
+    talk.node_gets("USER station").node("331 go on").node_gets("PASS secret").node_dies()
+    talk.node_opens("node2", avoiding=("node1",)).node_gets("USER station").node("331 go on")
+    talk.node_gets("PASS secret").node("230-Welcome", "230 in").client_gets("230-Welcome", "230 in")
+    talk.node_dies()
+    talk.client("PWD").replays("node1").node_gets("PWD").node('257 "/"').client_gets('257 "/"')
+
+
+def test_no_password_stays_in_memory_after_the_login() -> None:
+    talk = Transcript().logs_in()
+    assert "secret" not in repr(vars(talk.session)) + repr(vars(talk.session._talk))
+
+
+def test_a_refused_login_is_final() -> None:
+    talk = Transcript(msgspec.structs.replace(RULES, login_attempts=2))
+    for _ in range(2):
+        talk.client("USER station").client_gets("331").client("PASS wrong").node_opens("node1")
+        talk.node_gets("USER station").node("331 go on").node_gets("PASS wrong").node("530 no")
+        talk.node_is_left(politely=True).client_gets("530 no")
+    talk.does(a.EndSession("login-refused"))
+
+
+def test_a_login_without_any_node_ends_the_session() -> None:
+    talk = Transcript(msgspec.structs.replace(RULES, rounds=1))
+    talk.client("USER station").client_gets("331").client("PASS secret").does(a.OpenBack(frozenset(), tls=False))
+    talk.happens(e.BackFailed("node1", "refused")).does(a.OpenBack(frozenset({"node1"}), tls=False))
+    talk.happens(e.BackFailed(None, "none")).does(a.Pause(1.0))
+    talk.happens(e.PauseOver()).does(a.OpenBack(frozenset(), tls=False))
+    talk.happens(e.BackFailed(None, "none")).client_gets("421").does(a.EndSession("no-node"))
+
+
+def test_auth_resets_the_login_and_tells_the_node_of_tls() -> None:
+    talk = Transcript()
+    talk.client("USER station").client_gets("331")
+    talk.client("AUTH TLS").client_gets("234").does(a.StartFrontTls())
+    talk.client("PASS secret").client_gets("503")
+    talk.client("PROT P").client_gets("503").client("PBSZ 0").client_gets("200").client("PROT P").client_gets("200")
+    talk.client("USER station").client_gets("331").client("PASS secret").does(a.OpenBack(frozenset(), tls=True))
+
+
+@pytest.mark.parametrize(("lines", "partial"), [(("AUTH TLS", "USER x"), False), (("AUTH TLS",), True)])
+def test_bytes_behind_auth_end_the_session(lines: tuple[str, ...], partial: bool) -> None:
+    Transcript().client(*lines, partial=partial).client_gets("421").does(a.EndSession("injection"))
+
+
+@pytest.mark.parametrize("line", ["CCC", "PBSZ 0", "PROT P", "AUTH KERBEROS", "HOST other.example"])
+def test_what_does_not_fit_is_refused_before_the_login(line: str) -> None:
+    talk = Transcript().client(line)
+    action = talk._next()
+    assert isinstance(action, a.SendFront)
+    assert action.reply.code >= 500
+
+
+def test_passive_replies_name_the_vip_and_a_leased_port() -> None:
+    talk = Transcript().logs_in()
+    talk.client("PASV").does(a.LeasePort()).happens(e.PortLeased(40000))
+    talk.client_gets("227 Entering Passive Mode (192,0,2,10,156,64).")
+    talk.client("EPSV 1").does(a.LeasePort()).happens(e.PortLeased(40001))
+    talk.client_gets("229 Entering Extended Passive Mode (|||40001|).")
+    talk.client("EPSV 2").client_gets("522 Network protocol not supported, use (1)")
+    talk.client("EPSV").does(a.LeasePort()).happens(e.NoPortFree()).client_gets("425")
+
+
+def test_after_epsv_all_only_epsv_is_allowed() -> None:
+    talk = Transcript().logs_in()
+    talk.client("EPSV ALL").client_gets("200")
+    for line in ("PASV", "PORT 192,0,2,7,100,1", "EPRT |1|192.0.2.7|25601|"):
+        talk.client(line).client_gets("501")
+
+
+def test_pasv_is_not_for_ipv6() -> None:
+    rules = msgspec.structs.replace(
+        RULES, client=("2001:db8::7", 5000), local=("2001:db8::10", 21), pasv_address="2001:db8::10"
+    )
+    talk = Transcript(rules).logs_in()
+    talk.client("PASV").client_gets("501")
+    talk.client("EPSV 1").client_gets("522 Network protocol not supported, use (2)")
+    talk.client("EPSV 2").does(a.LeasePort())
+
+
+def passive(talk: Transcript) -> None:
+    talk.client("TYPE I").client_gets("200").client("EPSV").does(a.LeasePort())
+    talk.happens(e.PortLeased(40000)).client_gets("229 Entering Extended Passive Mode (|||40000|).")
+
+
+def offered(talk: Transcript, line: str, *, typed: bool = True) -> None:
+    if typed:
+        talk.node_gets("TYPE I").node("200 ok")
+    talk.node_gets("EPSV").node("229 ok (|||5001|)").does(a.ConnectBackData(5001)).happens(e.BackDataOpened())
+    talk.node_gets(line)
+
+
+def test_an_upload_is_fed_from_the_spool_and_226_is_the_nodes() -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("STOR a")
+    offered(talk, "STOR a")
+    talk.node("150 go").client_gets("150 go").does(a.OpenFrontData(None, protected=False), a.FeedNode())
+    talk.happens(e.FrontDataOpened()).does(a.ReceiveUpload())
+    talk.happens(e.UploadEnded(e.Ending.FINISHED, 10))
+    talk.node("226 Stored twice.").does(a.DropData(), a.ReleasePort()).client_gets("226 Stored twice.")
+
+
+def test_an_upload_is_repeated_elsewhere_and_the_client_hears_of_one() -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("STOR a")
+    offered(talk, "STOR a")
+    talk.node("150 go").client_gets("150 go").does(a.OpenFrontData(None, protected=False), a.FeedNode())
+    talk.happens(e.FrontDataOpened()).does(a.ReceiveUpload())
+    talk.node_dies().replays("node2", avoiding=("node1",))
+    offered(talk, "STOR a")
+    talk.happens(e.UploadEnded(e.Ending.FINISHED, 10))
+    talk.node("150 go").does(a.FeedNode()).node("226 ok")
+    talk.does(a.DropData(), a.ReleasePort()).client_gets("226 ok")
+
+
+def test_a_cut_upload_is_never_repeated() -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("STOR a")
+    offered(talk, "STOR a")
+    talk.node("150 go").client_gets("150 go").does(a.OpenFrontData(None, protected=False), a.FeedNode())
+    talk.happens(e.FrontDataOpened()).does(a.ReceiveUpload())
+    talk.happens(e.UploadEnded(e.Ending.CUT, 10)).node_dies()
+    talk.does(a.DropData(), a.ReleasePort()).client_gets("426")
+
+
+def test_a_node_that_refuses_for_good_is_believed() -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("STOR a")
+    offered(talk, "STOR a")
+    talk.node("550 no right").does(a.DropBackData(), a.DropData(), a.ReleasePort()).client_gets("550 no right")
+
+
+def test_a_transient_refusal_is_asked_of_every_node_and_the_last_word_counts() -> None:
+    talk = Transcript(msgspec.structs.replace(RULES, rounds=0)).logs_in()
+    passive(talk)
+    talk.client("STOR a")
+    offered(talk, "STOR a")
+    talk.node("452 disk full").does(a.DropBackData()).node_is_left().replays("node2", avoiding=("node1",))
+    offered(talk, "STOR a")
+    talk.node("452 full too").does(a.DropBackData()).node_is_left().does(
+        a.OpenBack(frozenset({"node1", "node2"}), tls=False)
+    )
+    talk.happens(e.BackFailed(None, "none")).does(a.DropData(), a.ReleasePort()).client_gets("452 full too")
+
+
+def test_226_of_a_download_waits_for_the_last_byte() -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("RETR a").node_gets("MLST a").node("250-x", " type=file;size=9;modify=1; a", "250 End")
+    offered(talk, "RETR a")
+    talk.node("150 here").client_gets("150 here").does(a.OpenFrontData(None, protected=False))
+    talk.node("226 sent").is_all()
+    talk.happens(e.FrontDataOpened()).does(a.RelayDownload())
+    talk.happens(e.DownloadEnded(e.Ending.FINISHED, 9)).does(a.FinishFrontData())
+    talk.happens(e.FrontDataClosed()).does(a.DropData(), a.ReleasePort()).client_gets("226 sent")
+
+
+def test_a_download_goes_on_at_the_byte_reached() -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("REST 100").client_gets("350")
+    talk.client("RETR a").node_gets("MLST a").node("250-x", " type=file;size=9999;modify=1; a", "250 End")
+    talk.node_gets("TYPE I").node("200 ok").node_gets("EPSV").node("500 what")
+    talk.node_gets("PASV").node("227 ok (10,0,0,1,19,137)").does(a.ConnectBackData(5001)).happens(e.BackDataOpened())
+    talk.node_gets("REST 100").node("350 ok").node_gets("RETR a")
+    talk.node("150 here").client_gets("150 here").does(a.OpenFrontData(None, protected=False))
+    talk.happens(e.FrontDataOpened()).does(a.RelayDownload())
+    talk.node_dies().does(a.StopDownload()).happens(e.DownloadEnded(e.Ending.CUT, 50))
+    talk.replays("node2", avoiding=("node1",))
+    talk.node_gets("MLST a").node("250-x", " type=file;size=9999;modify=1; a", "250 End")
+    talk.node_gets("TYPE I").node("200 ok").node_gets("EPSV").node("229 ok (|||5002|)")
+    talk.does(a.ConnectBackData(5002)).happens(e.BackDataOpened())
+    talk.node_gets("REST 150").node("350 ok").node_gets("RETR a").node("150 here").does(a.RelayDownload())
+
+
+def test_abort_leaves_the_node_and_answers_twice() -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("STOR a")
+    offered(talk, "STOR a")
+    talk.node("150 go").client_gets("150 go").does(a.OpenFrontData(None, protected=False), a.FeedNode())
+    talk.client("ABOR").does(a.DropData(), a.ReleasePort()).node_is_left().client_gets("426").client_gets("226")
+    talk.client("ABOR").does(a.ReleasePort()).client_gets("226")
+
+
+def test_commands_during_a_transfer_wait_for_its_end() -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("STOR a")
+    offered(talk, "STOR a")
+    talk.node("150 go").client_gets("150 go").does(a.OpenFrontData(None, protected=False), a.FeedNode())
+    talk.client("NOOP", "STAT", "QUIT").client_gets("213")
+    talk.happens(e.FrontDataOpened()).does(a.ReceiveUpload())
+    talk.happens(e.UploadEnded(e.Ending.FINISHED, 1)).node("226 ok").does(a.DropData(), a.ReleasePort())
+    talk.client_gets("226 ok").client_gets("200").client_gets("221").node_is_left(politely=True)
+    talk.does(a.EndSession("quit"))
+
+
+def test_a_draining_node_is_left_after_the_command_in_progress() -> None:
+    talk = Transcript().logs_in()
+    talk.client("SIZE a").node_gets("TYPE A").happens(e.BackDraining()).is_all()
+    talk.node("200 ok").node_gets("SIZE a").node("213 9").client_gets("213 9").node_is_left(politely=True)
+    talk.client("PWD").replays("node2").node_gets("PWD")
+
+
+def test_a_session_is_set_up_again_where_it_was() -> None:
+    talk = Transcript().logs_in()
+    talk.client("CWD deep").node_gets("CWD deep").node("250 ok").node_gets("PWD").node('257 "/a ""b"" c" it is')
+    talk.client_gets("250 ok")
+    talk.client("RNFR x").node_gets("RNFR x").node("350 to").client_gets("350 to")
+    talk.node_dies()
+    talk.client("RNTO y").replays("node2").node_gets('CWD /a "b" c').node("250 ok")
+    talk.node_gets("RNFR x").node("350 to").node_gets("RNTO y").node("250 done").client_gets("250 done")
+
+
+def test_a_protected_account_gets_no_data_in_clear() -> None:
+    talk = Transcript(msgspec.structs.replace(RULES, protected_accounts=frozenset({"station"}))).logs_in()
+    passive(talk)
+    talk.client("LIST").client_gets("521")
+
+
+def test_an_answer_nobody_asked_for_costs_the_node_its_leg() -> None:
+    talk = Transcript().logs_in()
+    talk.node("421 idle").node_is_left()
+    talk.client("PWD").replays("node2").node_gets("PWD")
+
+
+def test_too_many_pipelined_commands_end_the_session() -> None:
+    talk = Transcript().client(*["NOOP"] * 101)
+    talk.client_gets("421").does(a.EndSession("too-many-commands"))
