@@ -46,6 +46,11 @@ class Tree:
         finally:
             os.close(folder)
 
+    def check_parent(self, path: str) -> None:
+        """Raise the OSError that stands in the way of an entry at `path`: its folder is missing, or behind a link."""
+        with self._folder_of(path):
+            pass
+
     def open_file(self, path: str) -> BinaryIO:
         """The regular file at a tree path, open for reading; IsADirectoryError for a directory."""
         with self._folder_of(path) as (folder, name):

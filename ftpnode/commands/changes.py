@@ -93,6 +93,8 @@ def _change(session: "Session", request: Request, reply: str) -> None:
     signed = msgspec.structs.replace(request, account=login.name, policy=login.account.publish_policy())
 
     def ask() -> Done:
+        if isinstance(signed, MakeDirectory | Rename):
+            service.tree.check_parent(signed.target if isinstance(signed, Rename) else signed.path)
         return change(service.publisher, signed, service.limits.publish_timeout_s)
 
     session.off_loop(service.workers.publishes, ask, lambda _: session.reply(reply))

@@ -386,7 +386,8 @@ class Session(TLS_FTPHandler):
     @override
     def handle_close(self) -> None:
         """The client has closed. Simple ones send `user…quit` and close at once: what is waiting is still done."""
-        if self.data.transfer is None and (self._job or self._waiting) and not self._half_closed:
+        has_work = self.data.transfer is None and (self._job or self._waiting)
+        if has_work and not (self._deaf or self._half_closed):
             self._half_closed = True
             self.ioloop.modify(self._fileno, 0)
         else:

@@ -30,7 +30,10 @@ class RawClient:
         self.socket.sendall(data)
 
     def line(self):
-        return self._file.readline().decode()
+        try:
+            return self._file.readline().decode()
+        except ConnectionResetError:  # closed by the server while more of ours was on the way
+            return ""
 
     def reply(self):
         """One whole reply; the empty string when the server has closed."""
@@ -53,6 +56,7 @@ class RawClient:
 
     def start_tls(self, context):
         assert self.ask("AUTH TLS").startswith("234")
+        self.context = context
         self._file.close()
         self.socket = context.wrap_socket(self.socket, server_hostname=self.host)
         self._file = self.socket.makefile("rb")

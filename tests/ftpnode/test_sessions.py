@@ -1,0 +1,353 @@
+"""Logins, limits, pipelining, TLS, PROXY headers and drain, seen from the wire."""
+
+import socket
+import ssl
+import time
+
+import pytest
+
+from cluster.proxy_header import ProxyHeader, encode
+from cluster.session_token import make_token
+from tests.ftpnode.running import running
+from tests.kit.cluster_folder import write_cluster
+from tests.kit.wait import until
+
+
+def header(address="198.51.100.7", *, tls=False, session="abc123"):
+    return encode(ProxyHeader(source=(address, 5000), destination=("198.51.100.1", 21), tls=tls, session=session))
+
+
+def balanced(node, site="ingest", *, before=None, **more):
+    vip = node.cluster.settings.balancer.source_addresses[0]
+    return node.connect(site, source=vip, before=header() if before is None else before, **more)
+
+
+# --- logins
+
+
+def test_a_wrong_password_and_an_unknown_account_read_the_same(alone):
+    with alone.connect() as client:
+        client.ask("USER station")
+        wrong = client.ask("PASS wrong")
+        assert client.ask("USER nobody").startswith("331")
+        unknown = client.ask("PASS wrong")
+    assert wrong == unknown == "530 Login incorrect."
+
+
+def test_an_account_of_another_site_is_unknown(alone):
+    with alone.connect("public") as client:
+        client.ask("USER station")
+        assert client.ask(f"PASS {alone.cluster.passwords['station']}").startswith("530")
+
+
+def test_after_three_wrong_passwords_the_session_ends(alone):
+    with alone.connect() as client:
+        for _ in range(3):
+            client.ask("USER station")
+            assert client.ask("PASS wrong").startswith("530")
+        assert client.reply() == ""
+
+
+def test_pipelined_guesses_are_evaluated_three_times_at_most(alone):
+    before = len(alone.events("login refused"))
+    with alone.connect() as client:
+        guesses = b"USER station\r\nPASS wrong\r\n" * 10
+        right = f"USER station\r\nPASS {alone.cluster.passwords['station']}\r\n".encode()
+        client.send(guesses + right)
+        replies = []
+        while reply := client.reply():
+            replies.append(reply[:3])
+    assert replies == ["331", "530"] * 3
+    assert len(alone.events("login refused")) == before + 3
+
+
+def test_passwords_that_are_not_utf_8_or_odd_are_only_wrong(alone):
+    with alone.connect() as client:
+        for password in (b"\xff\xfe", b"\x00"):
+            client.send(b"USER station\r\nPASS " + password + b"\r\n")
+            assert [client.reply()[:3], client.reply()[:3]] == ["331", "530"]
+
+
+def test_pass_before_user_and_commands_before_the_login_are_refused(alone):
+    with alone.connect() as client:
+        assert client.ask("PASS x").startswith("503")
+        for command in ("STOR x", "LIST", "CWD /", "PASV", "REST 0", "MKD x", "RETR x", "PORT 127,0,0,1,20,20"):
+            assert client.ask(command).startswith("530"), command
+        assert client.ask("OPTS UTF8 ON").startswith("200")
+        assert client.ask("FEAT").startswith("211")
+
+
+def test_no_login_within_the_deadline_ends_the_session_despite_noops(tmp_path):
+    cluster = write_cluster(tmp_path, nodes=1, replication="none", limits={"login_timeout_s": 0.5})
+    with running(cluster) as node, node.connect() as client:
+        while reply := client.ask("NOOP"):
+            if reply.startswith("421"):
+                break
+        assert reply.startswith("421")
+        assert client.reply() == ""
+
+
+def test_a_failed_login_is_answered_late(tmp_path):
+    cluster = write_cluster(tmp_path, nodes=1, replication="none", limits={"login_delay_s": 0.5})
+    with running(cluster) as node, node.connect() as client, node.connect() as other:
+        client.ask("USER nobody")
+        started = time.monotonic()
+        client.send(b"PASS x\r\n")
+        assert other.ask("NOOP").startswith("200")
+        assert client.reply().startswith("530")
+        assert time.monotonic() - started >= 0.5
+
+
+def test_user_again_ends_the_login(alone):
+    with alone.client() as client:
+        assert client.ask("USER station").startswith("331")
+        assert client.ask("PWD").startswith("530")
+
+
+# --- TLS
+
+
+def test_an_account_that_needs_tls_is_refused_in_clear_whatever_its_password(alone):
+    with alone.connect() as client:
+        client.ask("USER servicedesk")
+        right = client.ask(f"PASS {alone.cluster.passwords['servicedesk']}")
+        client.ask("USER servicedesk")
+        wrong = client.ask("PASS wrong")
+    assert right == wrong
+    assert right.startswith("530")
+
+
+def test_an_account_that_needs_tls_needs_it_for_data_too(alone):
+    with alone.connect() as client:
+        client.start_tls(alone.tls_context()).login("servicedesk", alone.cluster.passwords["servicedesk"])
+        for command in ("LIST", "STOR x", "RETR x", "MLSD", "NLST", "APPE x", "STOU"):
+            assert client.ask(command).startswith("521"), command
+        assert [client.ask("PBSZ 0")[:3], client.ask("PROT P")[:3]] == ["200", "200"]
+        assert client.ask("PASV").startswith("227")
+
+
+def test_what_follows_auth_in_clear_is_never_executed(alone):
+    for tail in (b"USER station\r\n", b"USER stat", b"\r\n", b"NOOP\n"):
+        with alone.connect() as client:
+            client.send(b"AUTH TLS\r\n" + tail)
+            assert client.reply().startswith("421"), tail
+            assert client.reply() == ""
+
+
+def test_a_name_given_in_clear_does_not_count_under_tls(alone):
+    with alone.connect() as client:
+        client.ask("USER station")
+        client.start_tls(alone.tls_context())
+        assert client.ask(f"PASS {alone.cluster.passwords['station']}").startswith("503")
+
+
+def test_tls_below_1_2_is_refused(alone):
+    context = alone.tls_context()
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    client = alone.connect()
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        client.start_tls(context)
+    client.close()
+
+
+def test_prot_needs_tls_and_pbsz(alone):
+    with alone.client() as client:
+        assert client.ask("PBSZ 0").startswith("503")
+        assert client.ask("PROT P").startswith("503")
+
+
+# --- lines
+
+
+def test_an_overlong_line_is_one_500_and_the_end(alone):
+    with alone.client() as client:
+        client.send(b"MKD " + b"x" * 5000 + b"\r\nMKD tail\r\n")
+        assert client.reply().startswith("500")
+        assert client.reply() == ""
+    assert not (alone.root / "Station/tail").exists()
+
+
+def test_commands_in_one_segment_before_the_greeting_in_lower_case_are_answered_in_order(alone):
+    password = alone.cluster.passwords["station"]
+    with socket.create_connection((alone.host, alone.port())) as raw, raw.makefile("rb") as file:
+        raw.sendall(f"user station\r\npass {password}\r\nmkd camera\r\nquit\r\n".encode())
+        raw.shutdown(socket.SHUT_WR)
+        codes = [line[:3] for line in file.read().splitlines()]
+    assert codes == [b"220", b"331", b"230", b"257", b"221"]
+    assert (alone.root / "Station/camera").is_dir()
+
+
+def test_a_line_may_end_in_a_bare_lf(alone):
+    with alone.connect() as client:
+        client.send(b"NOOP\n")
+        assert client.reply().startswith("200")
+
+
+def test_too_many_waiting_commands_end_the_session(alone):
+    with alone.connect() as client:
+        client.send(b"USER nobody\r\nPASS x\r\n" + b"NOOP\r\n" * 500)
+        replies = []
+        while reply := client.reply():
+            replies.append(reply[:3])
+    assert replies == ["331", "421"]
+
+
+def test_replies_cannot_be_forged_by_what_the_client_writes(alone):
+    with alone.connect() as client:
+        client.send(b"x\x1b[2J\x00\ry\xff z\r\n")
+        assert client.reply() == '500 Command "X?[2J??Y?" not understood.'
+
+
+# --- limits
+
+
+def test_sessions_per_address_are_bounded_and_released(alone):
+    most = alone.cluster.settings.limits.sessions_per_address
+    until(lambda: alone.health()["sessions"] == 0, "no sessions")
+    clients = [alone.connect(source="127.0.0.77") for _ in range(most)]
+    with alone.connect(source="127.0.0.77") as one_more:
+        assert one_more.greeting.startswith("421")
+    with alone.connect(source="127.0.0.78") as stranger:
+        assert stranger.greeting.startswith("220")
+    for client in clients:
+        client.close()
+    until(lambda: alone.health()["sessions"] == 0, "sessions are released")
+    with alone.connect(source="127.0.0.77") as again:
+        assert again.greeting.startswith("220")
+
+
+def test_behind_the_balancer_the_limit_counts_the_real_clients(alone):
+    most = alone.cluster.settings.limits.sessions_per_address
+    until(lambda: alone.health()["sessions"] == 0, "no sessions")
+    clients = [balanced(alone) for _ in range(most)]
+    with balanced(alone) as one_more:
+        assert one_more.greeting.startswith("421")
+    with balanced(alone, before=header("198.51.100.8")) as other:
+        assert other.greeting.startswith("220")
+    for client in clients:
+        client.close()
+    until(lambda: alone.health()["sessions"] == 0, "sessions are released")
+
+
+# --- PROXY headers and session tokens
+
+
+def test_a_balancer_is_greeted_after_its_header_however_it_is_cut(alone):
+    with balanced(alone, before=b"", greeting=False) as client:
+        for byte in header():
+            client.send(bytes([byte]))
+        assert client.reply().startswith("220")
+        client.login("station", alone.cluster.passwords["station"])
+    login = alone.events("login")[-1]
+    assert (login["client"], login["session"]) == ("198.51.100.7", "abc123")
+
+
+def test_a_balancer_without_a_header_is_not_served(alone):
+    with balanced(alone, before=b"USER station\r\nPASS x\r\n", greeting=False) as client:
+        assert client.reply() == ""
+
+
+def test_a_header_from_elsewhere_is_a_bad_command(alone):
+    with alone.connect() as client:
+        client.send(header() + b"\r\n")
+        assert client.reply().startswith("500")
+    with alone.client() as client:
+        assert client.ask("NOOP").startswith("200")
+    assert alone.events("login")[-1]["client"] == "127.0.0.1"
+
+
+def test_a_local_header_is_the_balancer_itself(alone):
+    with balanced(alone, before=encode(ProxyHeader(source=None, destination=None))) as client:
+        assert client.greeting.startswith("220")
+
+
+def token_for(node, account, site="ingest", *, key=None, at_s=None):
+    key = node.cluster.settings.cluster.token_key.read_bytes() if key is None else key
+    return make_token(key, site, account, time.time() if at_s is None else at_s, "00ff")
+
+
+def test_a_balancer_logs_in_by_a_token_and_nobody_else_does(alone):
+    token = token_for(alone, "station")
+    with balanced(alone) as client:
+        client.login("station", token)
+    with alone.connect() as client:
+        client.ask("USER station")
+        assert client.ask(f"PASS {token}").startswith("530")
+
+
+@pytest.mark.parametrize("wrong", ["account", "site", "key", "age"])
+def test_a_token_for_something_else_is_refused(alone, wrong):
+    token = {
+        "account": token_for(alone, "lansurvey"),
+        "site": token_for(alone, "station", "public"),
+        "key": token_for(alone, "station", key=b"x" * 32),
+        "age": token_for(alone, "station", at_s=time.time() - 1000),
+    }[wrong]
+    with balanced(alone) as client:
+        client.ask("USER station")
+        assert client.ask(f"PASS {token}").startswith("530")
+
+
+def test_anonymous_may_be_replayed_by_a_token_too(alone):
+    with balanced(alone, "public") as client:
+        client.login("anonymous", token_for(alone, "anonymous", "public"))
+    with balanced(alone, "public") as client:
+        client.login("ftp", token_for(alone, "ftp", "public"))
+
+
+def test_tls_at_the_balancer_counts_for_an_account_that_needs_it_and_the_back_leg_is_clear(alone):
+    with balanced(alone, before=header(tls=True)) as client:
+        client.login("servicedesk", alone.cluster.passwords["servicedesk"])
+        client.socket.settimeout(5)
+        port = client.passive_port()
+        vip = alone.cluster.settings.balancer.source_addresses[0]
+        with socket.create_connection((alone.host, port), source_address=(vip, 0)) as data:
+            assert client.ask("NLST").startswith("125")
+            assert b"Station" in data.makefile("rb").read()
+        assert client.reply().startswith("226")
+    with balanced(alone, before=header(tls=False)) as client:
+        client.ask("USER servicedesk")
+        assert client.ask(f"PASS {alone.cluster.passwords['servicedesk']}").startswith("530")
+
+
+# --- drain
+
+
+def test_a_drained_node_lets_nobody_in_finishes_what_runs_and_stays_drained_over_a_restart(tmp_path):
+    cluster = write_cluster(tmp_path, nodes=1, replication="none")
+    with running(cluster) as node:
+        with node.client() as client, client.data() as data:
+            assert client.ask("STOR running.rnx").startswith("125")
+            data.sendall(b"first half,")
+            assert node.act("drain") == 200
+            assert node.health()["state"] == "draining"
+            with node.connect() as late:
+                assert late.greeting.startswith("421")
+            data.sendall(b"second half")
+            data.close()
+            assert client.reply().startswith("226")
+            assert client.store("another.rnx", b"x").startswith("226")
+        node.stop()
+        node.start()
+        assert until(node.health, "health")["state"] in {"draining", "failed"}
+        with node.connect() as late:
+            assert late.greeting.startswith("421")
+        assert node.act("enable") == 200
+        until(lambda: node.health()["state"] == "ready", "ready")
+        with node.client() as client:
+            assert client.ask("NOOP").startswith("200")
+
+
+def test_an_action_needs_the_clusters_token(alone):
+    assert alone.act("drain", token="guess") == 403
+    assert alone.health()["state"] == "ready"
+
+
+def test_an_idle_session_is_told_so(tmp_path):
+    cluster = write_cluster(tmp_path, nodes=1, replication="none", limits={"idle_timeout_s": 0.5})
+    with running(cluster) as node, node.client() as client:
+        assert client.reply().startswith("421")
+        assert client.reply() == ""
