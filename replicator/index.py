@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from cluster.tree_path import parent
-from replicator.core.head import winner
+from replicator.core.head import Kind, winner
 from replicator.core.hybrid_clock import Clock
 from replicator.core.place import Input, Place, Rest, plan, step
 from replicator.index_writer import IndexWriter, Statement, open_database
@@ -22,6 +22,8 @@ _PUT_FACT: Final = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
 _PUT_PEER: Final = "INSERT OR REPLACE INTO peers VALUES (?, ?)"
 _PUT_INTENT: Final = "INSERT OR REPLACE INTO intents VALUES (?, ?)"
 _DROP_INTENT: Final = "DELETE FROM intents WHERE number = ?"
+_DROP_PLACE: Final = "DELETE FROM places WHERE path = ?"
+_DROP_CONFLICT: Final = "DELETE FROM conflicts WHERE path = ? AND content_id = ?"
 _PUT_CONFLICT: Final = "INSERT OR REPLACE INTO conflicts VALUES (?, ?, ?)"
 
 _NEW_PLACE: Final = Place()
@@ -94,6 +96,7 @@ class Index:
         rows = database.execute("SELECT conflict FROM conflicts")
         decoded = [msgspec.msgpack.decode(blob, type=Conflict) for (blob,) in rows]
         self.conflicts = {(conflict.path, conflict.content_id): conflict for conflict in decoded}
+        self.live_files = sum(_is_live_file(place) for place in self.places.values())
         self._numbers = max(self.intents, default=0)
         self._log = sorted((place.announced, path) for path, place in self.places.items())
         self.children: dict[str, set[str]] = {}
@@ -144,6 +147,7 @@ class Index:
         if place != before:
             self._unlink(path, before)
             self.places[path] = place
+            self.live_files += _is_live_file(place) - _is_live_file(before)
             self._link(path, place)
             self._write(_PUT_PLACE, (path, msgspec.msgpack.encode(place)))
             if place.announced != before.announced:
@@ -159,7 +163,7 @@ class Index:
             sequence, path = self._log[position]
             if sequence > self.durable_sequence or len(found) >= limit:
                 break
-            if self.places[path].announced == sequence:
+            if self.place(path).announced == sequence:
                 found.append((sequence, path))
         return found
 
@@ -194,6 +198,29 @@ class Index:
             self.conflicts[key] = conflict
             self._write(_PUT_CONFLICT, (*key, msgspec.msgpack.encode(conflict)))
 
+    def drop_conflict(self, conflict: Conflict) -> None:
+        """List it no more."""
+        del self.conflicts[conflict.path, conflict.content_id]
+        self._write(_DROP_CONFLICT, (conflict.path, conflict.content_id))
+
+    def forget_tombstones(self, acked: int, before_ns: int, limit: int = 1000) -> int:
+        """Drop tombstones announced up to `acked` and stamped before `before_ns`, `limit` at most; how many.
+
+        The oldest come first in the log, so this looks at few.
+        """
+        dropped = 0
+        for sequence, path in self._log[: 10 * limit]:
+            place = self.places.get(path, _NEW_PLACE)
+            if sequence > acked or dropped >= limit:
+                break
+            old = all(not head.is_live and 0 < head.stamp_ns < before_ns for head in place.heads)
+            if place.announced == sequence and place.heads and old and place.row is None:
+                del self.places[path]
+                self.children[parent(path)].discard(path)
+                self._write(_DROP_PLACE, (path,))
+                dropped += 1
+        return dropped
+
     async def durable(self) -> None:
         """Wait until everything said so far is safe on the disk; sqlite3.Error when the disk refused."""
         await self._writer.durable()
@@ -218,7 +245,12 @@ class Index:
 
     def _compact(self) -> None:
         if len(self._log) > 2 * len(self.places) + 1000:
-            self._log = [entry for entry in self._log if self.places[entry[1]].announced == entry[0]]
+            self._log = [entry for entry in self._log if self.place(entry[1]).announced == entry[0]]
+
+
+def _is_live_file(place: Place) -> bool:
+    shown = winner(place.heads)
+    return shown is not None and shown.kind is Kind.FILE
 
 
 def _read(facts: dict[str, bytes], key: str, kind: type[_Value]) -> _Value | None:

@@ -49,12 +49,16 @@ _Item = Statement | _Flush | None
 
 
 class IndexWriter:
-    """The only writer of an index. Its first error is final: memory and disk no longer agree, and all waiters hear."""
+    """The only writer of an index.
+
+    What could not be committed (a full disk) is kept and tried again with the next; who waits meanwhile hears why.
+    """
 
     def __init__(self, database: sqlite3.Connection, sequence: int) -> None:
         self.durable_sequence = sequence
         self._database = database
         self._error: sqlite3.Error | None = None
+        self._unwritten: list[Statement] = []
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="index-writer")
@@ -82,10 +86,11 @@ class IndexWriter:
             batch = self._gather()
             going = batch[-1] is not None
             statements = [item for item in batch if isinstance(item, Statement)]
-            if statements and self._error is None:
-                self._commit(statements)
+            self._unwritten += statements
+            sequence = self._unwritten[-1].sequence if self._unwritten else None
+            if self._unwritten:
+                self._commit()
             waiting = [item.done for item in batch if isinstance(item, _Flush)]
-            sequence = statements[-1].sequence if statements and self._error is None else None
             if going:
                 self._loop.call_soon_threadsafe(self._committed, sequence, waiting, self._error)
 
@@ -95,19 +100,24 @@ class IndexWriter:
             batch.append(self._items.get())
         return batch
 
-    def _commit(self, statements: list[Statement]) -> None:
+    def _commit(self) -> None:
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            for statement in statements:
+            for statement in self._unwritten:
                 self._database.execute(statement.sql, statement.values)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             self._error = error
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+        else:
+            self._error = None
+            self._unwritten.clear()
 
     def _committed(
         self, sequence: int | None, waiting: list["asyncio.Future[None]"], error: sqlite3.Error | None
     ) -> None:
-        if sequence is not None:
+        if sequence is not None and error is None:
             self.durable_sequence = sequence
         for done in waiting:
             if done.done():

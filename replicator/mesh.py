@@ -1,6 +1,7 @@
 """All peers together: who is in sync, copies from enough of them, content from any of them."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -17,6 +18,9 @@ from replicator.staging import Held, Staging
 from replicator.wire import Entry
 
 _MIN_COMMIT_S: Final = 0.5
+_going_on: Final[set[asyncio.Task[bool]]] = (
+    set()
+)  # the loop holds tasks weakly; those that nobody waits for need a hold
 
 log = logger(__name__)
 
@@ -62,6 +66,9 @@ class Mesh:
 
     async def fetch(self, content_id: str, size_bytes: int) -> Held:
         """Content from any connected peer that has it; NotYetError when none gives it now."""
+        space = os.statvfs(self._staging.folder)
+        if space.f_bavail * space.f_frsize < size_bytes + self._replication.disk_reserve_bytes:
+            raise NotYetError("the disk of this node is full")
         staged = self._staging.new_file(content_id)
         reasons = []
         for link in sorted(self.links, key=lambda link: not link.connected):
@@ -82,7 +89,10 @@ async def _first_of(
     links: Sequence[PeerLink], ask: Callable[[PeerLink], Awaitable[None]], enough: int, path: str
 ) -> tuple[PeerLink, ...]:
     """Ask all, and return those that did it as soon as they are enough; the others go on by themselves."""
-    asking = {asyncio.ensure_future(_succeeds(link, ask, path)): link for link in links}
+    asking = {asyncio.create_task(_succeeds(link, ask, path)): link for link in links}
+    _going_on.update(asking)
+    for task in asking:
+        task.add_done_callback(_going_on.discard)
     pending = set(asking)
     done: list[PeerLink] = []
     while pending and len(done) < enough:

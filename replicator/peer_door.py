@@ -68,6 +68,7 @@ class PeerDoor:
         self.on_complete: Callable[[], None] = lambda: None
         self._progress: dict[str, PeerProgress] = {}
         self._answerers: set[Answerer] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self, address: str, port: int, tls: ssl.SSLContext) -> None:
@@ -80,8 +81,8 @@ class PeerDoor:
             self._server.close()
         for answerer in list(self._answerers):
             answerer.connection.close()
-        while self._answerers:
-            await asyncio.sleep(0.01)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def progressed(self) -> None:
         """Something was settled: there may be more to acknowledge."""
@@ -102,6 +103,10 @@ class PeerDoor:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answerer = Answerer(self, Connection(reader, writer))
         self._answerers.add(answerer)
+        task = asyncio.current_task()
+        assert task is not None, "asyncio runs every connection in a task"
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             await answerer.run()
         except LOST as error:
@@ -251,11 +256,12 @@ class Answerer:
             else:
                 await self.connection.send(Begin(number=message.number, offset=0))
                 found = await self._receive(message, staged)
-            if found != content_id:
-                raise PeerError("the content is not what its id says")
         except BaseException:
             staged.unlink(missing_ok=True)
             raise
+        if found != content_id:
+            staged.unlink()
+            raise PeerError("the content is not what its id says")
         replica.staging.add(Held(content_id, staged))
 
     async def _receive(self, message: Prepare, staged: Path) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -26,6 +26,7 @@ class PublishSocket:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self, state: Path) -> None:
@@ -41,13 +42,17 @@ class PublishSocket:
             self._server.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5.0)
-        for writer in list(self._writers):
+        for writer in self._writers:
             writer.transport.abort()
-        while self._writers:
-            await asyncio.sleep(0.01)
+        if self._connections:
+            await asyncio.wait(self._connections)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        connection = asyncio.current_task()
+        assert connection is not None, "asyncio runs every connection in a task"
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
         try:
             while True:
                 header = await reader.readexactly(HEADER_BYTES)
@@ -57,7 +62,7 @@ class PublishSocket:
                 self._tasks.add(task)
                 task.add_done_callback(self._finished)
         except (msgspec.MsgspecError, FrameTooLongError) as error:
-            log.error("a request cannot be understood; the connection is closed", why=str(error))
+            log.warning("a request cannot be understood; the connection is closed", why=str(error))
         except (EOFError, OSError):
             pass  # the ftpnode hung up; what it asked for is still carried out
         finally:

@@ -31,7 +31,8 @@ from cluster.publish import (
     SetMtime,
     State,
 )
-from cluster.tree_path import complaint, is_below, parent
+from cluster.settings import Settings
+from cluster.tree_path import complaint, is_below, parent, parents
 from replicator.core.copies import copies_wanted
 from replicator.core.head import Head, Kind, winner
 from replicator.core.place import Row, Written
@@ -61,11 +62,17 @@ class Publishing:
     """Carries out the requests of the publish protocol. Used by the control thread alone."""
 
     def __init__(
-        self, replica: Replica, mesh: Mesh, nodes: int, health: Callable[[], ReplicatorHealth], measures: Measures
+        self,
+        replica: Replica,
+        mesh: Mesh,
+        settings: Settings,
+        health: Callable[[], ReplicatorHealth],
+        measures: Measures,
     ) -> None:
+        self._disk_reserve_bytes = settings.replication.disk_reserve_bytes
         self._replica = replica
         self._mesh = mesh
-        self._nodes = nodes
+        self._nodes = len(settings.nodes)
         self._health = health
         self._measures = measures
 
@@ -127,11 +134,16 @@ class Publishing:
 
     async def _publish_file(self, request: Publish, mine: Path) -> Done:
         replica, path = self._replica, request.path
-        if mine.stat().st_size != request.size_bytes:
+        size_bytes, free_bytes = await replica.blocking(replica.tree.measure, mine)
+        if size_bytes != request.size_bytes:
             raise RefusedError(Reason.CHANGED, "the staged file has another size than was said")
+        if free_bytes < self._disk_reserve_bytes:
+            raise RefusedError(Reason.DISK_FULL, "the disk of this node is full")
+        self._refuse_file_above(path)
         place = replica.index.place(path)
         offer = Offer(request.content_id, request.size_bytes, mine)
         known = len(place.heads) == 1 and place.row is not None and place.row.content_id == request.content_id
+        known = known and await replica.is_as_recorded(path)
         if known and place.heads[0].content_id == request.content_id:
             return await self._repeat(request, offer, place.heads[0])
         wanted = Row(kind=Kind.FILE, content_id=request.content_id, size_bytes=request.size_bytes,
@@ -173,8 +185,7 @@ class Publishing:
         _check_path(path)
         if replica.index.is_live(path):
             raise RefusedError(Reason.EXISTS, f"{path} exists")
-        if not replica.index.is_live(parent(path)):
-            raise RefusedError(Reason.NOT_FOUND, f"{parent(path)} does not exist")
+        self._require_folder(parent(path))
 
         async def local_change() -> list[str]:
             made = await replica.ensure_folders(path)
@@ -317,6 +328,16 @@ class Publishing:
             raise RefusedError(Reason.NOT_FOUND, f"there is no {kind.value} {path}")
         return shown
 
+    def _require_folder(self, path: str) -> None:
+        if path:
+            self._require(path, Kind.DIRECTORY)
+
+    def _refuse_file_above(self, path: str) -> None:
+        for folder in parents(path):
+            shown = winner(self._replica.index.place(folder).heads)
+            if shown is not None and shown.kind is Kind.FILE:
+                raise RefusedError(Reason.BAD_PATH, f"{folder} is a file, not a directory")
+
     def _refuse_folder(self, path: str) -> None:
         shown = winner(self._replica.index.place(path).heads)
         if shown is not None and shown.kind is Kind.DIRECTORY:
@@ -333,8 +354,7 @@ class Publishing:
             raise RefusedError(Reason.NOT_FOUND, f"{source} does not exist")
         if target == source or is_below(target, source):
             raise RefusedError(Reason.BAD_PATH, f"{target} lies in {source}")
-        if not index.is_live(parent(target)):
-            raise RefusedError(Reason.NOT_FOUND, f"{parent(target)} does not exist")
+        self._require_folder(parent(target))
         there = winner(index.place(target).heads)
         if there is not None and there.is_live:
             replaceable = request.replace and there.kind is Kind.FILE and shown.kind is Kind.FILE

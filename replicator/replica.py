@@ -142,6 +142,13 @@ class Replica:
             staged.unlink()
         return await self.fetch(head.content_id, head.size_bytes)
 
+    async def limit_conflicts(self, limit_bytes: int) -> None:
+        """Keep the conflict store within its quota: the oldest content goes first, and the log says so."""
+        for conflict in over_quota(tuple(self.index.conflicts.values()), limit_bytes):
+            log.warning("conflict store full: content dropped", path=conflict.path, content_id=conflict.content_id)
+            (self.tree.conflicts / conflict.kept).unlink(missing_ok=True)
+            self.index.drop_conflict(conflict)
+
     def _local_sources(self, content_id: str) -> list[Path]:
         kept = [conflict.kept for conflict in self.index.conflicts.values() if conflict.content_id == content_id]
         named = [on_disk(self.tree.root, path) for path in self.index.by_content.get(content_id, ())]
@@ -151,7 +158,7 @@ class Replica:
         """Do it, if the disk still is as the row says, and else look again; whether the staged file was used."""
         self.marker.check()
         place = self.index.place(path)
-        if not await self._is_as_recorded(path, place):
+        if not await self.is_as_recorded(path):
             await self._rescan_locked(path, deleted=False)
             return False
         was_folder = place.row is not None and place.row.kind is Kind.DIRECTORY
@@ -201,8 +208,9 @@ class Replica:
         else:
             self.index.feed(folder, Written(row=row, now_ns=now_ns()))
 
-    async def _is_as_recorded(self, path: str, place: Place) -> bool:
-        return is_as_recorded(await self._look(path), place.row)
+    async def is_as_recorded(self, path: str) -> bool:
+        """Whether the disk still is as the row of the path says."""
+        return is_as_recorded(await self._look(path), self.index.place(path).row)
 
     async def _look(self, path: str) -> Sighting | None:
         try:
@@ -252,8 +260,29 @@ class Replica:
                 await self.blocking(sync_folder, self.tree.conflicts)
             if known is None:
                 log.warning("conflict", path=path, content_id=head.content_id, node=head.dot.node)
-            self.index.note_conflict(Conflict(path=path, content_id=head.content_id, node=head.dot.node,
-                                              stamp_ns=head.stamp_ns, size_bytes=head.size_bytes, kept=name))  # fmt: skip
+            self.index.note_conflict(
+                Conflict(
+                    path=path,
+                    content_id=head.content_id,
+                    node=head.dot.node,
+                    stamp_ns=head.stamp_ns,
+                    size_bytes=head.size_bytes,
+                    kept=name,
+                )
+            )
+
+
+def over_quota(conflicts: tuple[Conflict, ...], limit_bytes: int) -> tuple[Conflict, ...]:
+    """The kept contents that must go, oldest first, for the rest to fit into `limit_bytes`."""
+    kept = sorted((conflict for conflict in conflicts if conflict.kept), key=lambda conflict: conflict.stamp_ns)
+    excess_bytes = sum(conflict.size_bytes for conflict in kept) - limit_bytes
+    gone = []
+    for conflict in kept:
+        if excess_bytes <= 0:
+            break
+        gone.append(conflict)
+        excess_bytes -= conflict.size_bytes
+    return tuple(gone)
 
 
 def is_as_recorded(seen: Sighting | None, row: Row | None) -> bool:

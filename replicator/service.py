@@ -1,6 +1,7 @@
 """One replicator: puts its parts together, runs them, and stops them in order."""
 
 import asyncio
+import contextlib
 import random
 import secrets
 import sqlite3
@@ -9,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from cluster.clock import monotonic_s, now_s
+from cluster.clock import monotonic_s, now_ns, now_s
 from cluster.durable_file import make_folders_durably
 from cluster.health import NodeState, PeerHealth, ReplicatorHealth
 from cluster.log import logger
@@ -41,6 +42,8 @@ _TICK_S: Final = 1.0
 _DIRTY_S: Final = 0.1
 _QUIET_S: Final = 0.5
 _JOIN_ALONE_S: Final = 5.0
+_JOIN_S: Final = 120.0
+_DAY_NS: Final = 86_400 * 10**9
 _MAX_BACKLOG: Final = 1_000_000
 
 log = logger(__name__)
@@ -53,6 +56,7 @@ class Service:
         """OSError or sqlite3.Error when the root or the state folder cannot be used."""
         mine = settings.nodes[node]
         replication = settings.replication
+        client, self._server_tls = client_tls(settings.cluster, mine), server_tls(settings.cluster, mine)
         make_folders_durably(mine.root)
         make_folders_durably(mine.state, mode=0o700)
         self._settings, self._node, self._mine, self._replication = settings, node, mine, replication
@@ -66,15 +70,14 @@ class Service:
         self._replica = Replica(self._index, self._tree, self._marker, self._staging)
         peers = frozenset(settings.nodes) - {node}
         self._door = PeerDoor(settings.cluster.name, node, peers, self._replica, replication)
-        tls = client_tls(settings.cluster, mine)
-        links = [PeerLink(self._site(peer), self._index, tls, replication) for peer in sorted(peers)]
+        links = [PeerLink(self._site(peer), self._index, client, replication) for peer in sorted(peers)]
         self._mesh = Mesh(links, self._staging, replication)
         self._replica.fetch = self._mesh.fetch
         self._worker = Worker(self._replica, self._progressed)
         self._replica.wake = self._worker.wake
         self._watch = Watch(mine.root)
         self._scan = Scan(self._replica, self._watch, missing_is_deleted=replication.missing_at_scan == "delete")
-        self._publishing = Publishing(self._replica, self._mesh, len(settings.nodes), self.health, self.measures)
+        self._publishing = Publishing(self._replica, self._mesh, settings, self.health, self.measures)
         self._socket = PublishSocket(self._publishing.answer)
         self._management = Management(
             health=self.health, registry=self.measures.registry, token=token, documents={"conflicts": self.conflicts}
@@ -83,6 +86,7 @@ class Service:
         self._door.on_complete = self._complete.set
         self._wrong_root = ""
         self._broken = ""
+        self._started = False
         self._watching = False
         self._odd = 0
         self._backlog: dict[str, tuple[int, int]] = {}
@@ -92,7 +96,6 @@ class Service:
         mine = self._mine
         try:
             await self._management.start(mine.address, mine.replicator_management_port)
-            await self._door.start(mine.address, mine.peer_port, server_tls(self._settings.cluster, mine))
             await self._socket.start(mine.state)
             log.info("started", node=self._node, incarnation=self._index.incarnation, paths=len(self._index.places))
             async with asyncio.TaskGroup() as tasks:
@@ -111,6 +114,8 @@ class Service:
             log.warning("the last run was cut off; its intents are replayed", intents=intents)
         await self._replica.blocking(self._staging.start)
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))
+        await self._door.start(self._mine.address, self._mine.peer_port, self._server_tls)
+        self._started = True
         self._worker.retry()
         async with asyncio.TaskGroup() as tasks:
             for link in self._mesh.links:
@@ -145,16 +150,22 @@ class Service:
             await self._start_watch()
             await self._guarded(self._scan_all)
             return
-        waited_until_s = monotonic_s() + (_JOIN_ALONE_S if self._mesh.links else 0)
-        while monotonic_s() < waited_until_s and not self._complete.is_set():
-            await asyncio.sleep(0.05)
-            if any(link.connected for link in self._mesh.links):
-                waited_until_s = max(waited_until_s, monotonic_s() + _JOIN_ALONE_S)
+        await self._hear_a_peer()
         await self._start_watch()
         await self._guarded(self._scan_all)
         self._index.note(msgspec.structs.replace(self._index.facts, joined=True, imported=True))
         await self._index.durable()
         log.info("joined", heard=self._complete.is_set(), paths=len(self._index.places))
+
+    async def _hear_a_peer(self) -> None:
+        """Wait for a whole index, while there is a peer that can be expected to send one."""
+        started_s = monotonic_s()
+        while self._mesh.links and not self._complete.is_set():
+            connected = any(link.connected for link in self._mesh.links)
+            if monotonic_s() - started_s > (_JOIN_S if connected else _JOIN_ALONE_S):
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._complete.wait(), 0.1)
 
     async def _every(self, interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -172,7 +183,7 @@ class Service:
         except sqlite3.Error as error:
             if not self._broken:
                 log.warning("the index cannot be written", why=str(error))
-            self._broken = f"the index cannot be written: {error}; free space, then restart the replicator"
+            self._broken = f"the index cannot be written: {error}; is the disk full? It is tried again"
         except OSError as error:
             log.warning("housekeeping failed", why=str(error))
 
@@ -184,16 +195,25 @@ class Service:
             self._watch.mark_everything()
         self._worker.retry()
         self._staging.expire(now_s(), self._replication.staged_expiry_s)
+        self._forget_tombstones()
+        await self._replica.limit_conflicts(self._replication.conflict_store_bytes)
         for link in self._mesh.links:
             self._backlog[link.name] = self._backlog_of(link)
             self.measures.backlog.labels(peer=link.name).set(self._backlog[link.name][0])
             in_sync = is_in_sync(link.view(monotonic_s()), self._replication.lease_s)
             self.measures.in_sync.labels(peer=link.name).set(in_sync)
-        self.measures.heads.set(len(self._index.places))
+        self.measures.heads.set(sum(len(place.heads) for place in self._index.places.values()))
         self.measures.wanted.set(len(self._index.pending))
         self.measures.conflicts.set(len(self._index.conflicts))
         self._progressed()
         await self._index.durable()
+        self._broken = ""
+
+    def _forget_tombstones(self) -> None:
+        """Drop the tombstones that every node has and that are old: a peer that comes back later joins as new."""
+        acked = [link.facts.acked for link in self._mesh.links]
+        before_ns = now_ns() - self._replication.tombstone_days * _DAY_NS
+        self._index.forget_tombstones(min(acked, default=self._index.durable_sequence), before_ns)
 
     def _backlog_of(self, link: PeerLink) -> tuple[int, int]:
         lacking = self._index.announcements(link.facts.acked, _MAX_BACKLOG)
@@ -232,6 +252,7 @@ class Service:
             log.warning("cannot be replicated", path=path, why=str(error))
 
     async def _check_watch(self) -> None:
+        self._marker.check()
         await self._replica.blocking(self._watch.touch_canary)
         patience_s = 2 * self._replication.canary_interval_s + 1.0
         if self._watching and not self._watch.is_blind(monotonic_s(), patience_s):
@@ -280,7 +301,7 @@ class Service:
             incarnation=index.incarnation,
             state=self._state(),
             sequence=index.clock.sequence,
-            files=len(index.places),
+            files=index.live_files,
             conflicts=len(index.conflicts),
             wanted_files=len(index.pending),
             watching=self._watching,
@@ -309,7 +330,7 @@ class Service:
     def _state(self) -> NodeState:
         if self._wrong_root or self._broken or any(link.rolled_back for link in self._mesh.links):
             return NodeState.FAILED
-        return NodeState.READY if self._index.facts.joined else NodeState.JOINING
+        return NodeState.READY if self._started and self._index.facts.joined else NodeState.JOINING
 
     def _notices(self) -> tuple[str, ...]:
         notices = [text for text in (self._wrong_root, self._broken) if text]

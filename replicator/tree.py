@@ -27,8 +27,11 @@ class UnstableError(Exception):
     """The file changed while it was read; look again later."""
 
 
-class OddEntryError(Exception):
+class OddEntryError(OSError):
     """Neither a file nor a directory (a symbolic link, a device): it is not replicated."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EINVAL, "neither a file nor a directory stands there on this node's disk")
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -50,6 +53,11 @@ class Tree:
         """Make the reserved folders."""
         for folder in (self.staging, self.conflicts):
             make_folders_durably(folder)
+
+    def measure(self, file: Path) -> tuple[int, int]:
+        """The size of a staged file, and the free bytes of its disk."""
+        space = os.statvfs(self.staging)
+        return file.stat().st_size, space.f_bavail * space.f_frsize
 
     def look(self, path: str) -> Sighting | None:
         """What stands there, unread; None when nothing does. OddEntryError for what is not replicated."""

@@ -120,7 +120,7 @@ class Commit(_Message, frozen=True, kw_only=True):
     """These heads are published: show them."""
 
     number: _Count
-    entries: _Entries
+    entries: Annotated[tuple[Entry, ...], Meta(min_length=1, max_length=MAX_INDEX_ENTRIES)]
 
 
 class Committed(_Message, frozen=True, kw_only=True):

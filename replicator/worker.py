@@ -32,6 +32,7 @@ class Worker:
 
     def retry(self) -> None:
         """Try everything again that is pending."""
+        self.trouble = {path: why for path, why in self.trouble.items() if path in self._replica.index.pending}
         for path in self._replica.index.pending:
             self.wake(path)
 

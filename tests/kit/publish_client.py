@@ -4,6 +4,7 @@ import itertools
 import os
 import socket
 from pathlib import Path
+from typing import Self
 
 from cluster.clock import now_ns
 from cluster.content_id import content_id_of
@@ -30,7 +31,7 @@ class PublishClient:
         self._reader = FrameReader()
         self._numbers = itertools.count(1)
 
-    def __enter__(self) -> "PublishClient":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

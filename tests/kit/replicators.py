@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Self
 
 from tests.kit.cluster_folder import LabCluster
 from tests.kit.publish_client import PublishClient, tree
@@ -20,7 +21,7 @@ class Replicators:
         self.cluster = cluster
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def __enter__(self) -> "Replicators":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,7 +39,8 @@ class Replicators:
         for name in names or self.names:
             with (self.cluster.folder / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
-                    [sys.executable, "-m", "replicator", "run", "--config", self.cluster.file, "--node", name], stderr=log
+                    [sys.executable, "-m", "replicator", "run", "--config", self.cluster.file, "--node", name],
+                    stderr=log,
                 )
         return self
 

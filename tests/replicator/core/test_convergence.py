@@ -18,7 +18,7 @@ PATHS = ("a", "b")
 
 
 def pairwise_by_mtime(one, other):
-    """The planted bug: what many synchronisers do. One version is kept; the newer mtime wins when none saw the other."""
+    """The planted bug: one version is kept, and the newer mtime wins where none saw the other."""
 
     def better(mine, theirs):
         if mine.vector.get(theirs.dot.replica, 0) >= theirs.dot.sequence:

@@ -1,0 +1,99 @@
+"""A replica on a temporary disk, without peers; and peers that do as the test says."""
+
+import asyncio
+from pathlib import Path
+
+from cluster.content_id import content_id_of
+from replicator.core.copies import PeerView
+from replicator.core.head import Dot, Head, Kind
+from replicator.index import Index, PeerFacts
+from replicator.marker import Mark, Marker
+from replicator.replica import Replica
+from replicator.staging import Held, Staging
+from replicator.tree import Tree
+
+REMOTE = "there:1"
+
+
+class OpenReplica:
+    """Use as an async context manager: a started replica over `folder`, as its last run left it."""
+
+    def __init__(self, folder: Path, tree: type[Tree] = Tree, imported: bool = True) -> None:
+        self.folder = folder
+        self.root = folder / "root"
+        self._tree = tree
+        self._imported = imported
+
+    async def __aenter__(self) -> Replica:
+        self.root.mkdir(exist_ok=True)
+        index = Index(self.folder / "index.sqlite3", "here", "1")
+        if index.is_new and self._imported:
+            index.note(type(index.facts)(incarnation="1", marked=True, imported=True, joined=True))
+        marker = Marker(self.root, Mark(cluster="test", node="here", incarnation="1"))
+        marker.claim(known=not index.is_new)
+        tree = self._tree(self.root)
+        tree.prepare()
+        self.replica = Replica(index, tree, marker, Staging(tree.staging))
+        self.replica.staging.start()
+        return self.replica
+
+    async def __aexit__(self, *_: object) -> None:
+        self.replica.close()
+        self.replica.index.close()
+
+
+def remote_head(content: bytes | None, sequence: int = 1, stamp_ns: int = 10**18, saw=None, kind=None, mtime_ns=10**15):
+    """A head made on another node: a file with this content, or a tombstone."""
+    dot = Dot(REMOTE, sequence)
+    kind = kind or (Kind.TOMBSTONE if content is None else Kind.FILE)
+    is_file = kind is Kind.FILE
+    return Head(
+        dot=dot,
+        vector=dict(saw or {}) | {REMOTE: sequence},
+        stamp_ns=stamp_ns,
+        kind=kind,
+        content_id=content_id_of(content) if is_file else "",
+        size_bytes=len(content) if is_file else 0,
+        mtime_ns=mtime_ns if is_file else 0,
+    )
+
+
+def hold(replica: Replica, content: bytes) -> None:
+    """Put content into staging, as a peer's prepare does."""
+    content_id = content_id_of(content)
+    file = replica.staging.new_file(content_id)
+    file.write_bytes(content)
+    replica.staging.add(Held(content_id, file))
+
+
+class FakeLink:
+    """A peer that prepares and commits, fails, or never answers, as told."""
+
+    def __init__(self, name: str, prepare: Exception | str = "ok", commit: Exception | str = "ok", leased=True) -> None:
+        self.name = name
+        self.facts = PeerFacts()
+        self.leased = leased
+        self.prepared = []
+        self.committed = []
+        self._prepare, self._commit = prepare, commit
+
+    def view(self, _now_s: float) -> PeerView:
+        return PeerView(name=self.name, connected=self.leased, heard_ago_s=0.0, suspect=False)
+
+    def announce(self) -> None:
+        pass
+
+    async def prepare(self, path, offer, timeout_s):
+        await _behave(self._prepare, timeout_s)
+        self.prepared.append((path, offer.file.read_bytes() if offer else None))
+
+    async def commit(self, entries, timeout_s):
+        await _behave(self._commit, timeout_s)
+        self.committed += [entry.path for entry in entries]
+
+
+async def _behave(how: Exception | str, timeout_s: float) -> None:
+    if isinstance(how, Exception):
+        raise how
+    if how == "silent":
+        await asyncio.wait_for(asyncio.Event().wait(), timeout_s)
