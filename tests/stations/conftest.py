@@ -24,13 +24,17 @@ class BackslashFS(AbstractedFS):
 
 @dataclass
 class FtpServer:
-    """A running server; `commands` are those it received, `die()` ends it as a killed process would."""
+    """A running server; `die()` ends it as a killed process would.
+
+    `commands` are those it received; `refuse` says what it answers to a verb instead of obeying.
+    """
 
     root: Path
     certificate: Path | None = None
     host: str = "127.0.0.1"
     port: int = 0
     die_after_bytes: int | None = None
+    refuse: dict[str, str] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     clients: set[str] = field(default_factory=set)
 
@@ -86,7 +90,10 @@ class FtpServer:
             def pre_process_command(self, line, cmd, arg):
                 server.commands.append(line)
                 server.clients.add(self.remote_ip)
-                super().pre_process_command(line, cmd, arg)
+                if cmd in server.refuse:
+                    self.respond(server.refuse[cmd])
+                else:
+                    super().pre_process_command(line, cmd, arg)
 
         Handler.authorizer = authorizer
         Handler.abstracted_fs = BackslashFS

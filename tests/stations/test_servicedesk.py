@@ -82,6 +82,24 @@ def test_the_desk_notices_a_file_that_was_acknowledged_and_is_gone(tls_server, t
     assert failure.error.startswith("error_perm: 550")
 
 
+def test_a_note_that_was_acknowledged_and_cannot_be_deleted_stays_expected(tls_server, tmp_path):
+    tls_server.refuse["DELE"] = "550 No."
+    events = worked(tls_server, tmp_path, desk_context(tmp_path / "ca.pem"), has(What.DELETE_FAILED))
+    failure = next(event for event in events if event.event is What.DELETE_FAILED)
+    assert not failure.outcome_unknown
+    assert what_must_stand(events)[failure.path].acknowledged
+    assert not [event for event in events if event.event is What.DELETED]
+
+
+def test_a_deletion_whose_answer_was_lost_is_tried_again(tls_server, tmp_path):
+    tls_server.refuse["DELE"] = "421 Going down."
+    events = worked(tls_server, tmp_path, desk_context(tmp_path / "ca.pem"), has(What.DELETE_FAILED))
+    failure = next(event for event in events if event.event is What.DELETE_FAILED)
+    assert failure.outcome_unknown
+    assert sum(event.event is What.DELETE_STARTED and event.path == failure.path for event in events) > 1
+    assert what_must_stand(events)[failure.path].absent_allowed
+
+
 def test_a_server_that_another_authority_vouches_for_is_not_trusted(tls_server, tmp_path):
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))

@@ -95,3 +95,31 @@ def test_a_folder_that_cannot_be_made_is_refused_with_a_known_outcome(ftp_server
     assert not caught.value.outcome_unknown
     assert caught.value.connection_usable
     assert read_journal(tmp_path / "journal")[-1].error.startswith("error_perm: 550")
+
+
+@pytest.mark.parametrize(
+    ("persona", "verb", "answer", "unknown", "usable"),
+    [
+        ("direct", "CWD", "550 No.", False, True),
+        ("direct", "TYPE", "504 No.", False, True),
+        ("direct", "STOR", "550 No.", False, True),
+        ("direct", "STOR", "451 The answer of the node was lost.", True, True),
+        ("direct", "STOR", "421 Going down.", True, False),
+        ("append", "STOR", "550 No.", False, True),
+        ("append", "APPE", "550 No.", True, True),  # the first piece stands
+        ("append", "APPE", "451 Lost.", True, True),
+        ("temporary-name", "STOR", "451 Lost.", False, True),  # only the temporary name is in doubt
+        ("temporary-name", "RNFR", "550 No.", False, True),
+        ("temporary-name", "RNTO", "550 No.", False, True),
+        ("temporary-name", "RNTO", "451 Lost.", True, True),
+    ],
+)
+def test_a_refusal_says_whether_the_file_may_stand_all_the_same(
+    persona, verb, answer, unknown, usable, ftp_server, tmp_path
+):
+    ftp_server.refuse[verb] = answer
+    with pytest.raises(UploadFailed, match=answer[:3]) as caught:
+        push(ftp_server, PERSONAS[persona], tmp_path / "journal")
+    assert (caught.value.outcome_unknown, caught.value.connection_usable) == (unknown, usable)
+    end = read_journal(tmp_path / "journal")[-1]
+    assert (end.event, end.outcome_unknown) == (What.UPLOAD_FAILED, unknown)
