@@ -28,6 +28,10 @@ class SinkLostError(Exception):
     """What should have taken data takes no more."""
 
 
+class SpoolFullError(Exception):
+    """The spool's disk takes no more."""
+
+
 class Pipe:
     """A pipe for splicing; empty between two uses."""
 
@@ -54,7 +58,7 @@ class DataLeg:
         self.sock = sock
         self._patience_s = patience_s
         self._tls: TlsPump | None = None
-        self._unsent = b""
+        self._unsent = memoryview(b"")
         sock.settimeout(0.0)
         # close_notify must not wait for the acknowledgement of the record before it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -89,7 +93,7 @@ class DataLeg:
         try:
             await self._flush()
             if self._tls is None:
-                self._unsent = data
+                self._unsent = memoryview(data)
             else:
                 self._tls.write(data)
             await self._flush()
@@ -97,21 +101,27 @@ class DataLeg:
             raise SinkLostError(str(error) or "takes nothing for too long") from error
 
     async def receive_into(self, file: int, offset_bytes: int, room_bytes: int, pipe: Pipe) -> int:
-        """Put what comes into an open file; the count, 0 at the good end; SourceCutError.
+        """Put what comes into an open file; the count, 0 at the good end; SourceCutError, SpoolFullError.
 
         At most `room_bytes` for a plain leg; under TLS what one read has decrypted.
         """
         if self._tls is not None:
             data = await self.receive()
-            _write_all(file, data, offset_bytes)
+            try:
+                _write_all(file, data, offset_bytes)
+            except OSError as error:
+                raise SpoolFullError(str(error)) from error
             return len(data)
         try:
             count = await self.fill(pipe, room_bytes)
         except OSError as error:
             raise SourceCutError(str(error) or "nothing came for too long") from error
         moved = 0
-        while moved < count:
-            moved += os.splice(pipe.read_end, file, count - moved, offset_dst=offset_bytes + moved)
+        try:
+            while moved < count:
+                moved += os.splice(pipe.read_end, file, count - moved, offset_dst=offset_bytes + moved)
+        except OSError as error:
+            raise SpoolFullError(str(error)) from error
         return count
 
     async def send_file(self, file: int, offset_bytes: int, count_bytes: int) -> int:
@@ -193,7 +203,7 @@ class DataLeg:
     async def _flush(self) -> None:
         while True:
             if not self._unsent and self._tls is not None:
-                self._unsent = self._tls.take()
+                self._unsent = memoryview(self._tls.take())
             if not self._unsent:
                 return
             try:

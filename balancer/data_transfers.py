@@ -16,6 +16,8 @@ from cluster.log import logger
 
 log = logger(__name__)
 
+Spawn = Callable[[set["asyncio.Task[None]"], Coroutine[object, object, None]], None]
+
 DataAction = (
     a.LeasePort
     | a.ReleasePort
@@ -32,13 +34,16 @@ DataAction = (
 
 
 class DataTransfers:
-    """The data connections of one session; `report` takes their events."""
+    """The data connections of one session; `report` takes their events, `spawn` starts a task and puts it in a set."""
 
-    def __init__(self, around: Surroundings, client: str, local: str, report: Callable[[e.Event], None]) -> None:
+    def __init__(
+        self, around: Surroundings, client: str, local: str, report: Callable[[e.Event], None], spawn: Spawn
+    ) -> None:
         self._around = around
         self._client = client
         self._local = local
         self._report = report
+        self._spawn = spawn
         self._lent: LentPort | None = None
         self._front: DataLeg | None = None
         self._back: DataLeg | None = None
@@ -182,11 +187,6 @@ class DataTransfers:
         if self._upload is not None:
             self._upload.drop()
             self._upload = None
-
-    def _spawn(self, tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
 
 
 def _cancel(tasks: set[asyncio.Task[None]]) -> None:

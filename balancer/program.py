@@ -14,7 +14,7 @@ from balancer.metrics import Metrics
 from balancer.nodes import Nodes
 from balancer.passive_ports import PassivePorts
 from balancer.prober import Prober
-from balancer.spool import SpoolBudget
+from balancer.spool import SpoolBudget, new_file
 from balancer.surroundings import Surroundings
 from balancer.tls_pump import server_context
 from cluster.health import BalancerHealth, NodeState
@@ -35,11 +35,20 @@ def make_surroundings(settings: Settings) -> Surroundings:
     balancer = settings.balancer
     try:
         tls = server_context(balancer.certificate, balancer.key)
+    except ssl.SSLError as error:
+        what = f"does not go with {balancer.certificate}: {error.reason or error}"
+        raise ConfigError((Problem(str(balancer.key), what, "`tripod init` writes a pair"),)) from error
+    except OSError as error:
+        raise _unreadable(balancer.key, error) from error
+    try:
         token_key = settings.cluster.token_key.read_bytes()
-    except (ssl.SSLError, OSError) as error:
-        where = "balancer.key" if isinstance(error, ssl.SSLError) else str(error.filename or balancer.key)
-        why = f"cannot be used: {error.reason if isinstance(error, ssl.SSLError) else error.strerror}"
-        raise ConfigError((Problem(where, why, "`tripod init` writes keys and certificates"),)) from error
+    except OSError as error:
+        raise _unreadable(settings.cluster.token_key, error) from error
+    try:
+        new_file(balancer.spool.folder).close()
+    except OSError as error:
+        what = f"no file can be made in {balancer.spool.folder}: {error.strerror}"
+        raise ConfigError((Problem("balancer.spool.folder", what, "name a folder it may write to"),)) from error
     return Surroundings(
         settings=settings,
         token_key=token_key,
@@ -126,11 +135,15 @@ class Program:
 def read_token(file: Path) -> str:
     """The management token; ConfigError when the file cannot be read."""
     try:
-        return file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((Problem(str(file), f"cannot be read: {error}", "`tripod init` writes one"),)) from error
+        return file.read_text(encoding="latin-1").strip()
+    except OSError as error:
+        raise _unreadable(file, error) from error
 
 
 def document_of(data: bytes) -> BalancerHealth:
     """A health document from its JSON; msgspec.DecodeError."""
     return msgspec.json.decode(data, type=BalancerHealth)
+
+
+def _unreadable(file: Path, error: OSError) -> ConfigError:
+    return ConfigError((Problem(str(file), f"cannot be read: {error.strerror}", "check its permissions"),))

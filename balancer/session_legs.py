@@ -48,7 +48,7 @@ class SessionLegs:
         self._on_end = on_end
         self._local = local
         self._session = Session(_rules(around.settings, service, client, local))
-        self._data = DataTransfers(around, client[0], local[0], self._take)
+        self._data = DataTransfers(around, client[0], local[0], self._take, self._spawn)
         self._reader = CommandLineReader()
         self._events: deque[e.Event] = deque()
         self._working = False
@@ -119,7 +119,7 @@ class SessionLegs:
             case a.EndSession(outcome):
                 self._end(outcome)
             case a.OpenBack(avoid, tls):
-                self._spawn(self._open_back(avoid, tls=tls))
+                self._spawn(self._tasks, self._open_back(avoid, tls=tls))
             case a.SendBack(line, patience_s):
                 self._send_back(line, patience_s)
             case a.SendToken(account, patience_s):
@@ -228,10 +228,17 @@ class SessionLegs:
         else:
             self._timer = asyncio.get_running_loop().call_later(min(left_s, limit_s) + 0.01, self._watch_idleness)
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def _spawn(self, tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(self._judge_task)
+
+    def _judge_task(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Our bug; this one session ends, the others go on.
+            log.error("internal error", session=self.id, exc_info=error)
+            self._end("internal-error")
 
     def _end(self, outcome: str) -> None:
         if self._ended:

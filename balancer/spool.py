@@ -2,8 +2,12 @@
 
 import tempfile
 from pathlib import Path
+from typing import IO
 
+from cluster.log import logger
 from cluster.settings import Spool as SpoolSettings
+
+log = logger(__name__)
 
 
 class SpoolBudget:
@@ -25,22 +29,27 @@ class SpoolBudget:
 
 
 class Spool:
-    """One upload's bytes; OSError when the folder gives no file."""
+    """One upload's bytes; a folder that gives no file leaves no room, so the upload goes through unspooled."""
 
     def __init__(self, budget: SpoolBudget) -> None:
         self._budget = budget
-        self._file = tempfile.TemporaryFile(dir=budget.folder, buffering=0)  # noqa: SIM115 - lives as long as the upload
         self.size_bytes = 0
+        self._file: IO[bytes] | None = None
+        try:
+            self._file = new_file(budget.folder)
+        except OSError as error:
+            log.warning("no spool", folder=str(budget.folder), why=error.strerror)
 
     @property
     def descriptor(self) -> int:
-        """The open file."""
+        """The open file; ask only where there is room."""
+        assert self._file is not None, "a spool without a file has no room"
         return self._file.fileno()
 
     @property
     def room_bytes(self) -> int:
         """How much more it may take in."""
-        return self._budget.room_bytes(self.size_bytes)
+        return self._budget.room_bytes(self.size_bytes) if self._file is not None else 0
 
     def grew(self, count_bytes: int) -> None:
         """Note bytes that were put at its end."""
@@ -51,4 +60,10 @@ class Spool:
         """Give everything back."""
         self._budget.used_bytes -= self.size_bytes
         self.size_bytes = 0
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+
+def new_file(folder: Path) -> IO[bytes]:
+    """An empty file without a name; OSError."""
+    return tempfile.TemporaryFile(dir=folder, buffering=0)

@@ -8,8 +8,11 @@ import contextlib
 from collections.abc import Callable
 
 from balancer.core.events import BackDataLost, Ending, Event, SpoolExceeded, UploadEnded
-from balancer.data_leg import DataLeg, Pipe, SinkLostError, SourceCutError, relay
+from balancer.data_leg import DataLeg, Pipe, SinkLostError, SourceCutError, SpoolFullError, relay
 from balancer.spool import Spool, SpoolBudget
+from cluster.log import logger
+
+log = logger(__name__)
 
 
 class UploadFlow:
@@ -44,6 +47,9 @@ class UploadFlow:
                 back = await self._taken_over
                 await relay(front, back, self._count)
         except SourceCutError:
+            ending = Ending.CUT
+        except SpoolFullError as error:
+            log.warning("the spool cannot be written", why=str(error))
             ending = Ending.CUT
         except SinkLostError as error:
             self._report(BackDataLost(str(error)))

@@ -22,7 +22,7 @@ FEATURES: Final = (
     "EPSV",
     "MDTM",
     "MFMT",
-    "MLST type*;perm*;size*;modify*;",
+    "MLST type*;size*;modify*;perm*;",
     "PBSZ",
     "PROT",
     "REST STREAM",

@@ -27,7 +27,7 @@ class Leases:
         return max(0, len(self._ports) - self._count)
 
     def grant(self, client: str, now_s: float, lifetime_s: float, chance: Callable[[int], int]) -> Lease | None:
-        """Lend a port, the first free one from where `chance` (a number below its argument) says; None when there is none."""
+        """Lend the first free port from where `chance` (a number below its argument) says; None when there is none."""
         start = chance(len(self._ports))
         for port in (*self._ports[start:], *self._ports[:start]):
             held = self._by_port[port].get(client)

@@ -163,8 +163,8 @@ class Session:
             self._end("injection", 421, "Nothing may follow AUTH before its answer.")
         elif verb in BEFORE_LOGIN:
             BEFORE_LOGIN[verb](talk, argument)
-        elif verb == "OPTS" and argument.upper().startswith("UTF8"):
-            opts_utf8(talk, argument[4:])
+        elif verb == "OPTS" and argument.upper().startswith(("UTF8", "UTF-8")):
+            opts_utf8(talk, argument.partition(" ")[2])
         elif verb == "PASS":
             self._start(log_in_client(talk, command))
         elif verb not in AFTER_LOGIN and verb not in PROCEDURES:

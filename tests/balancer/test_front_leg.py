@@ -9,8 +9,10 @@ import struct
 
 import pytest
 
+from cluster.health import NodeState
 from cluster.settings import Spool
 from tests.balancer.running_balancer import bench
+from tests.kit.wait import until
 
 CONTENT = bytes(range(256)) * 8000
 
@@ -253,15 +255,11 @@ async def test_quit_in_a_transfer_comes_after_it(tmp_path):
 
 @pytest.mark.asyncio
 async def test_a_draining_node_is_left_by_idle_sessions_at_once(tmp_path):
-    from cluster.health import NodeState
-
     async with bench(tmp_path) as b:
         client = await asyncio.to_thread(b.client)
         busy = next(node for node in b.nodes if node.logins)
         busy.state = NodeState.DRAINING
-        async with asyncio.timeout(5):
-            while "QUIT" not in busy.commands:
-                await asyncio.sleep(0.02)
+        await asyncio.to_thread(until, lambda: "QUIT" in busy.commands, "the node is left", 5)
         assert await asyncio.to_thread(client.pwd) == "/"
         assert busy.commands[-1] == "QUIT"
         client.close()

@@ -1,5 +1,6 @@
 """A node dies at every moment there is, and the client sees nothing, or 426 with its session kept."""
 
+import asyncio
 import ftplib
 import io
 
@@ -33,7 +34,7 @@ async def test_a_wrong_password_is_final(tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_a_wait_without_a_node_ends_with_421(tmp_path):
+async def test_a_login_without_any_node_ends_with_421(tmp_path):
     async with bench(tmp_path) as b:
         for node in b.nodes:
             node.die()
@@ -47,21 +48,14 @@ async def test_a_wait_without_a_node_ends_with_421(tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_an_idle_session_stays_where_it_was(tmp_path):
+async def test_an_idle_session_survives_its_node(tmp_path):
     async with bench(tmp_path) as b:
         b.tree.folders |= {"/deep", "/deep/er"}
 
-        def first(ftp):
-            ftp.cwd("deep")
-            ftp.cwd("er")
-            return ftp
-
-        ftp = b.client
-        import asyncio
-
         def session():
-            client = ftp()
-            first(client)
+            client = b.client()
+            client.cwd("deep")
+            client.cwd("er")
             return client
 
         client = await asyncio.to_thread(session)

@@ -71,9 +71,11 @@ class FakeNode:
         if self._management is not None:
             await self._management.stop()
             self._management = None
+        await _loop_goes_round()  # a connection just accepted gets its task
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _loop_goes_round()  # the transports close
 
     def die(self) -> None:
         """As SIGKILL: nobody listens any more, everything that is open is reset."""
@@ -96,6 +98,11 @@ class FakeNode:
             self.sessions.discard(session)
             self._tasks.discard(task)
             session.close()
+
+
+async def _loop_goes_round() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 class FakeSession:

@@ -1,0 +1,89 @@
+"""The command `balancer` as a process: it starts, says how it is, stops; each mistake is one clear line."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kit.cluster_folder import write_cluster
+from tests.kit.wait import until
+
+COMMAND = Path(sys.executable).with_name("balancer")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    return write_cluster(tmp_path_factory.mktemp("command") / "c", nodes=1, replication="none")
+
+
+def balancer(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=30, check=False)
+
+
+def is_one_line(done, *words: str) -> None:
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.slow
+def test_it_runs_and_stops_at_a_signal(cluster) -> None:
+    with subprocess.Popen([COMMAND, "run", "--config", cluster.file], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: balancer("status", "--config", cluster.file).returncode == 0, "the balancer answers")
+            document = json.loads(balancer("status", "--config", cluster.file, "--json").stdout)
+            assert [node["node"] for node in document["nodes"]] == ["node1"]
+            assert "node1: " in balancer("status", "--config", cluster.file).stdout
+            taken = balancer("run", "--config", cluster.file)
+            is_one_line(taken, "port 8021", "in use")
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.slow
+def test_a_busy_port_is_said_in_one_line(cluster) -> None:
+    with socket.create_server((cluster.settings.balancer.vip, 2121)):
+        is_one_line(balancer("run", "--config", cluster.file), "service ingest, port 2121", "in use")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["key", "certificate"])
+def test_a_missing_key_is_said_in_one_line(cluster, name) -> None:
+    file = getattr(cluster.settings.balancer, name)
+    content = file.read_bytes()
+    file.unlink()
+    try:
+        is_one_line(balancer("run", "--config", cluster.file), f"balancer.{name}", "is not there")
+    finally:
+        file.write_bytes(content)
+
+
+@pytest.mark.slow
+def test_a_key_of_another_certificate_is_said_in_one_line(cluster) -> None:
+    key = cluster.settings.balancer.key
+    content = key.read_bytes()
+    key.write_bytes(cluster.settings.nodes["node1"].key.read_bytes())
+    try:
+        is_one_line(balancer("run", "--config", cluster.file), "does not go with")
+    finally:
+        key.write_bytes(content)
+
+
+@pytest.mark.slow
+def test_a_bad_config_is_said_in_one_line(tmp_path) -> None:
+    is_one_line(balancer("run", "--config", tmp_path / "none.yaml"), "none.yaml", "cannot be read")
+
+
+@pytest.mark.slow
+def test_no_balancer_is_said_in_one_line(cluster) -> None:
+    is_one_line(balancer("status", "--config", cluster.file), "does not answer")
