@@ -1,5 +1,6 @@
 """The `tripod` command: look after a cluster's file, its nodes, and the lab."""
 
+import os
 import signal
 import sys
 import tempfile
@@ -172,9 +173,9 @@ def status(file: Path, *, as_json: bool) -> None:
 @click.option("--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep all files in this (new) folder.")
 @click.option("--real-files", type=click.Path(path_type=Path, file_okay=False), help="Send these station files too.")
-def lab(report_file: Path | None, keep: Path | None, **given: object) -> None:
+def lab(report_file: Path | None, keep: Path | None, **given: Any) -> None:
     """Run a whole cluster and its clients on loopback addresses, and judge what was promised and what was kept."""
-    options = msgspec.convert(given, LabOptions)
+    options = LabOptions(**given, corpus=_cache_folder() / "corpus")
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -197,6 +198,10 @@ def lab(report_file: Path | None, keep: Path | None, **given: object) -> None:
             write_durably(report_file, msgspec.json.format(msgspec.json.encode(report)))
     show_report(console, report)
     sys.exit(0 if report.good else 1)
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tripod"
 
 
 def _settings(file: Path) -> Settings:

@@ -70,10 +70,12 @@ def show_report(console: Console, report: Report) -> None:
     table.add_row("on every node after", _seconds(report.replication_seconds.p50, report.replication_seconds.p99))
     identical = report.nodes_identical and report.settled
     table.add_row("nodes identical", Text("yes" if identical else "NO", style="green" if identical else "bold red"))
+    if report.unexpected:
+        table.add_row("unexpected", Text(str(len(report.unexpected)), style="bold red"))
     if report.violations:
         table.add_row("violations", Text(str(report.violations), style="bold red"))
     console.print(table)
-    for line in (*report.missing, *report.different):
+    for line in (*report.missing, *report.different, *report.unexpected):
         console.print(Text(f"  {line}", style="red"), soft_wrap=True)
 
 

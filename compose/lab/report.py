@@ -1,12 +1,15 @@
 """Judges a lab run: what the clients were promised against what stands on every disk. Pure: values in, a report out."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from compose.lab.tree import Tree, differences
 from stations.journal import Event
 from stations.ledger import Downloads, Expectation, Percentiles, counts, what_must_stand
+
+_LISTED: Final = 50
 
 
 class Uploads(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +29,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON that `tripod lab --report FILE` writes."""
+    """The JSON that `tripod lab --report FILE` writes.
+
+    `missing` names what was lost, `different` the paths that nodes do not agree on, `unexpected` the paths that hold
+    something no client can account for: half a file, or a deleted one that came back. Fifty of each at most.
+    """
 
     uploads: Uploads
     downloads: Downloads
@@ -38,11 +45,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...]
     missing: tuple[str, ...] = ()
     different: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, corrupt, different, or seen by who must not see it."""
-        broken = self.uploads.lost or self.downloads.corrupt or self.violations
+        """Whether nothing was lost, corrupt, half, different, or seen by who must not see it."""
+        broken = self.uploads.lost or self.downloads.corrupt or self.violations or self.unexpected
         return self.nodes_identical and self.settled and not broken
 
 
@@ -56,7 +64,9 @@ def judge(
 ) -> Report:
     """The report on a run, from the clients' journal and the disks after settling."""
     found = counts(events)
-    missing = tuple(_missing(what_must_stand(events).values(), trees))
+    expectations = what_must_stand(events).values()
+    missing = tuple(_missing(expectations, trees))
+    unexpected = tuple(_unexpected(expectations, trees))
     different = tuple(f"{path}: {held}" for path, held in differences(dict(trees)).items())
     return Report(
         uploads=Uploads(
@@ -72,8 +82,9 @@ def judge(
         ack_seconds=found.ack_seconds,
         replication_seconds=replication_seconds,
         faults=tuple(faults),
-        missing=missing[:50],
-        different=different[:50],
+        missing=missing[:_LISTED],
+        different=different[:_LISTED],
+        unexpected=unexpected[:_LISTED],
     )
 
 
@@ -83,6 +94,15 @@ def _missing(expectations: Iterable[Expectation], trees: Mapping[str, Tree]) -> 
         without = [node for node, tree in trees.items() if not _held(expected, tree)]
         if without:
             yield f"{expected.path} on {', '.join(without)}"
+
+
+def _unexpected(expectations: Iterable[Expectation], trees: Mapping[str, Tree]) -> Iterable[str]:
+    """One line for each content under a path that no attempt of any client can explain."""
+    for expected in expectations:
+        found = {node: tree.entries.get(expected.path) for node, tree in trees.items()}
+        strange = [node for node, content_id in found.items() if content_id and not expected.holds(content_id)]
+        if strange:
+            yield f"{expected.path} on {', '.join(strange)}"
 
 
 def _held(expected: Expectation, tree: Tree) -> bool:

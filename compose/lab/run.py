@@ -40,6 +40,7 @@ class LabOptions(msgspec.Struct, frozen=True, kw_only=True):
     chaos: bool = False
     seed: int = 1
     network: str = "127.0.0"
+    corpus: Path = Path("corpus")
     real_files: Path | None = None
 
 
@@ -186,5 +187,5 @@ class Lab:
         arguments += ["--passwords", str(self._folder / "passwords.json"), "--ca", str(self._settings.cluster.ca)]
         arguments += ["--stations", str(options.stations), "--seconds", "0", "--seed", str(options.seed)]
         arguments += ["--hour-seconds", str(options.hour_seconds), "--journal", str(self._journal)]
-        arguments += ["--corpus", str(self._folder / "corpus"), "--source-network", "127.0.1.0/24"]
+        arguments += ["--corpus", str(options.corpus), "--source-network", "127.0.1.0/24"]
         return arguments + (["--real-files", str(options.real_files)] if options.real_files else [])

@@ -51,7 +51,25 @@ KEPT_A = Tree({PATH: B}, frozenset({A}))
 def test_what_was_acknowledged_must_be_on_every_disk(events, one: Tree, two: Tree, lost: int, identical: bool) -> None:
     report = judge(events, {"node1": one, "node2": two}, faults=[], replication_seconds=percentiles([]), settled=True)
     assert (report.uploads.lost, report.nodes_identical) == (lost, identical)
-    assert report.good is (lost == 0 and identical)
+    assert report.good is (lost == 0 and identical and not report.unexpected)
+
+
+@pytest.mark.parametrize(
+    ("events", "tree", "strange"),
+    [
+        (SAFE, HAS_A, False),
+        (SAFE, HAS_B, True),
+        ([event(What.UPLOAD_STARTED)], HAS_A, False),
+        ([event(What.UPLOAD_STARTED)], HAS_B, True),
+        ([event(What.UPLOAD_STARTED), event(What.UPLOAD_FAILED)], HAS_A, True),
+        ([*SAFE, event(What.DELETE_STARTED), event(What.DELETED)], HAS_A, True),
+        ([*SAFE, event(What.DELETE_STARTED), event(What.DELETED)], HAS_NONE, False),
+    ],
+    ids=["as promised", "another content", "end unknown", "half a file", "refused but there", "back", "gone"],
+)
+def test_what_no_client_can_account_for_is_not_good(events, tree: Tree, strange: bool) -> None:
+    report = judge(events, {"node1": tree}, faults=[], replication_seconds=percentiles([]), settled=True)
+    assert bool(report.unexpected) is strange
 
 
 def test_a_run_that_did_not_settle_is_not_good() -> None:
