@@ -70,7 +70,11 @@ class PublishSocket:
             writer.transport.abort()
 
     async def _reply(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        answer = await self._answer(request)
+        try:
+            answer = await self._answer(request)
+        except BaseException:
+            writer.transport.abort()  # better than silence: the ftpnode must not wait for an answer that never comes
+            raise
         with contextlib.suppress(OSError):
             if not writer.is_closing():
                 writer.write(frame(encode(answer)))

@@ -33,6 +33,7 @@ from cluster.publish import (
 )
 from cluster.settings import Settings
 from cluster.tree_path import complaint, is_below, parent, parents
+from replicator.core.belief import MAX_MTIME_NS
 from replicator.core.copies import copies_wanted
 from replicator.core.head import Head, Kind, winner
 from replicator.core.place import Row, Written
@@ -128,6 +129,7 @@ class Publishing:
             raise RefusedError(Reason.BAD_PATH, str(error)) from error
         try:
             _check_path(request.path)
+            _check_mtime(request.mtime_ns)
             return await self._publish_file(request, mine)
         finally:
             mine.unlink(missing_ok=True)
@@ -272,6 +274,7 @@ class Publishing:
 
     async def _set_mtime(self, request: SetMtime) -> Done:
         replica, path = self._replica, request.path
+        _check_mtime(request.mtime_ns)
         self._require(path, Kind.FILE)
         await replica.settle(path)
 
@@ -383,6 +386,11 @@ def _check_path(path: str) -> None:
     wrong = complaint(path)
     if wrong:
         raise RefusedError(Reason.BAD_PATH, f"{path}: {wrong}")
+
+
+def _check_mtime(mtime_ns: int) -> None:
+    if abs(mtime_ns) >= MAX_MTIME_NS:
+        raise RefusedError(Reason.CHANGED, "no file system knows such a time")
 
 
 def _content(replica: Replica, path: str) -> str:

@@ -63,6 +63,7 @@ class Replica:
         self.marker = marker
         self.staging = staging
         self.locks = PathLocks()
+        self._settlers = PathLocks()
         self.fetch: Fetch = _no_peer
         self.wake: Callable[[str], None] = lambda _path: None
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
@@ -86,6 +87,10 @@ class Replica:
 
         NotYetError, OSError, UnstableError or WrongRootError when it cannot be done now.
         """
+        async with self._settlers.of(path):  # or two would fetch the same content
+            await self._settle(path)
+
+    async def _settle(self, path: str) -> None:
         for _ in range(_TRIES):
             await self._keep_losers(path)
             action = plan(self.index.place(path))

@@ -75,6 +75,8 @@ class Service:
         self._replica.fetch = self._mesh.fetch
         self._worker = Worker(self._replica, self._progressed)
         self._replica.wake = self._worker.wake
+        for link in links:
+            link.on_change = self._worker.retry
         self._watch = Watch(mine.root)
         self._scan = Scan(self._replica, self._watch, missing_is_deleted=replication.missing_at_scan == "delete")
         self._publishing = Publishing(self._replica, self._mesh, settings, self.health, self.measures)
@@ -101,6 +103,7 @@ class Service:
             async with asyncio.TaskGroup() as tasks:
                 work = tasks.create_task(self._work())
                 await stop.wait()
+                await self._socket.stop()
                 work.cancel()
         finally:
             await self._close()

@@ -1,16 +1,18 @@
 """Decides whether what a peer announces may be believed: names, sizes, shapes, and clocks."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from cluster.content_id import is_content_id
 from cluster.tree_path import complaint
 from replicator.core.head import Head, Kind
 from replicator.core.hybrid_clock import drift_ns
 
-_MAX_HEADS = 64
-_MAX_REPLICAS = 256
-_MAX_SEQUENCE = 1 << 62
-_MAX_BYTES = 1 << 50
+_MAX_HEADS: Final = 64
+_MAX_REPLICAS: Final = 256
+_MAX_SEQUENCE: Final = 1 << 62
+_MAX_BYTES: Final = 1 << 50
+MAX_MTIME_NS: Final = 1 << 62
 
 
 def disbelief(path: str, heads: Iterable[Head], now_ns: int) -> str | None:
@@ -35,6 +37,8 @@ def _wrong_head(head: Head, now_ns: int) -> str | None:
         return "a version that does not know itself"
     if (head.kind is Kind.FILE) != is_content_id(head.content_id) or not 0 <= head.size_bytes < _MAX_BYTES:
         return "a file without a content id, or a size that cannot be"
+    if abs(head.mtime_ns) >= MAX_MTIME_NS:
+        return "a time that cannot be"
     ahead_ns = drift_ns(head.stamp_ns, now_ns)
     if ahead_ns or head.stamp_ns < 0:
         return (

@@ -45,6 +45,7 @@ def test_a_path_that_a_peer_must_not_name_is_refused(path):
         {"content_id": ""},
         {"kind": Kind.DIRECTORY},
         {"size_bytes": -1},
+        {"mtime_ns": 1 << 62},
         {"vector": {}},
         {"vector": {"n:1": 2}},
         {"vector": {"n:1": 1 << 63}},
