@@ -16,7 +16,7 @@ from cluster.settings import Settings
 from ftpnode.pyftpdlib_door.listener import Listener
 from ftpnode.pyftpdlib_door.off_loop import OffLoop
 from ftpnode.pyftpdlib_door.session import Session
-from ftpnode.pyftpdlib_door.tls import server_context
+from ftpnode.pyftpdlib_door.tls import TlsIdentity
 from ftpnode.service import Service
 from ftpnode.vital_signs import INTERVAL_S
 
@@ -32,17 +32,17 @@ class Server:
         try:
             self.service = Service(settings, name)
             left = self.service.staging.prepare()
+            identity = TlsIdentity(self.service.node.certificate, self.service.node.key)
         except OSError as error:
             where, fix = str(error.filename or name), "check the path and its permissions"
             raise ConfigError((Problem(where, f"cannot be used: {error.strerror}", fix),)) from error
-        context = server_context(self.service.node.certificate, self.service.node.key)
         self._ioloop = IOLoop()
         self._threads = OffLoop(self._ioloop)
         self._stopping = False
         self._looking = False
         self._management: ManagementThread | None = None
         try:
-            self._listeners = [self._listen(site, context) for site in settings.sites]
+            self._listeners = [self._listen(site, identity) for site in settings.sites]
             self._management = self._manage()
         except ConfigError:
             self.close()
@@ -79,14 +79,14 @@ class Server:
     def _stop(self) -> None:
         self._stopping = True
 
-    def _listen(self, site: str, context: object) -> Listener:
+    def _listen(self, site: str, identity: TlsIdentity) -> Listener:
         service = self.service
         fields = {
             "service": service,
             "threads": self._threads,
             "site_name": site,
             "site": service.settings.sites[site],
-            "ssl_context": context,
+            "identity": identity,
             "timeout": service.limits.idle_timeout_s,
         }
         address = (service.node.address, service.settings.sites[site].port)

@@ -66,11 +66,12 @@ class StagedFile:
     def copy_from(self, source: BinaryIO, size_bytes: int) -> None:
         """Append the first bytes of `source`, for APPE and REST; EOFError when it has fewer."""
         source.seek(0)
-        while self.content.size_bytes < size_bytes:
-            chunk = source.read(min(_COPY_BYTES, size_bytes - self.content.size_bytes))
+        while size_bytes:
+            chunk = source.read(min(_COPY_BYTES, size_bytes))
             if not chunk:
-                raise EOFError(f"the file ends before byte {size_bytes}")
+                raise EOFError(f"the file ends {size_bytes} bytes early")
             self.write(chunk)
+            size_bytes -= len(chunk)
 
     def seal(self) -> None:
         """Make the bytes durable and write no more; blocks on the disk."""

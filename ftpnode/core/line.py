@@ -9,6 +9,9 @@ LINE_LIMIT_BYTES: Final = 4096
 
 _TELNET: Final = bytes([0xFF, 0xF4, 0xF2])  # IAC, IP, DM: what RFC 959 clients send before ABOR
 
+WEB_COMMANDS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "CONNECT", "OPTIONS"})
+"""A browser that was sent here to smuggle FTP commands in a web request speaks one of these first (ALPACA)."""
+
 
 class Line(msgspec.Struct, frozen=True):
     """A command in capitals and its argument, as the client wrote it; bytes that are not UTF-8 are lone surrogates."""

@@ -1,20 +1,17 @@
-"""One control connection: lines in, one command at a time, replies out.
+"""One client's session: the greeting, then one command at a time, until either side closes.
 
-What pyftpdlib's FTPHandler does with a line is replaced as a whole. It runs pipelined commands while a login or a
-transfer is under way, runs what was sent in clear behind AUTH, and goes on in the middle of an overlong line. Here a
-line waits its turn.
+What pyftpdlib's FTPHandler does with a line is replaced as a whole: it runs pipelined commands while a login or a
+transfer is under way. Here a line waits its turn.
 """
 
 import secrets
-import sys
+import socket
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
-from OpenSSL import SSL
-from pyftpdlib.handlers import TLS_FTPHandler
-from pyftpdlib.ioloop import AsyncChat, IOLoop, _CallLater
+from pyftpdlib.ioloop import IOLoop, _CallLater
 from typing_extensions import override
 
 from cluster.log import logger
@@ -23,20 +20,16 @@ from cluster.settings import Site
 from ftpnode.commands.table import COMMANDS, Command
 from ftpnode.core.admission import refusal
 from ftpnode.core.client_path import PathRefusedError, tree_path, view_path
-from ftpnode.core.line import LINE_LIMIT_BYTES, Line, read_line
+from ftpnode.core.line import WEB_COMMANDS, Line, read_line
 from ftpnode.core.login import Candidate
 from ftpnode.core.rights import may_do
 from ftpnode.core.verdict import Ending
-from ftpnode.pyftpdlib_door.data_connection import DataConnection, PlainDataConnection
-from ftpnode.pyftpdlib_door.data_port import ActivePort, PassivePort
+from ftpnode.pyftpdlib_door.control_wire import ControlWire
+from ftpnode.pyftpdlib_door.data_connection import PlainDataConnection
 from ftpnode.pyftpdlib_door.data_side import DataSide
 from ftpnode.pyftpdlib_door.off_loop import OffLoop
 from ftpnode.service import Service
 from ftpnode.trouble import reply_to
-
-if TYPE_CHECKING:
-    import socket
-
 
 log = logger(__name__)
 T = TypeVar("T")
@@ -44,17 +37,15 @@ T = TypeVar("T")
 MAX_WAITING_LINES: Final = 128
 
 
-class Session(TLS_FTPHandler):
+class Session(ControlWire):
     """One client's session. Each site has a subclass of its own, because pyftpdlib keeps settings in the class."""
 
     service: ClassVar[Service]
     threads: ClassVar[OffLoop]
     site_name: ClassVar[str]
     site: ClassVar[Site]
-    dtp_handler = DataConnection
-    data_channel: DataConnection | None
 
-    def __init__(self, conn: "socket.socket", server: object, ioloop: IOLoop | None = None) -> None:
+    def __init__(self, conn: socket.socket, server: object, ioloop: IOLoop | None = None) -> None:
         self.id = secrets.token_hex(4)
         self.peer = ""
         self.user = ""
@@ -66,20 +57,16 @@ class Session(TLS_FTPHandler):
         self.facts: frozenset[str] = frozenset({"type", "size", "modify", "perm"})
         self.only_epsv = False
         self.type_name = "I"
-        self.buffer_agreed = False
         self.data = DataSide(self)
         self.from_balancer = False
         self.client_has_tls = False
         self._admitted = False
-        self._greeted = False
-        self._deaf = False
         self._half_closed = False
         self._login_timer: _CallLater | None = None
         self._job = False
         self._working = False
         self._waiting: deque[Line] = deque()
         super().__init__(conn, server, ioloop)
-        self._current_type = "i"  # binary always: ASCII conversion corrupts the files of clients that forget TYPE I
 
     # --- from the connection to the greeting
 
@@ -122,7 +109,7 @@ class Session(TLS_FTPHandler):
         self._greet()
 
     def _greet(self) -> None:
-        self._greeted = True
+        self.bounds_lines = True
         self.set_terminator(b"\n")  # a bare LF ends a line too; a CR before it is dropped
         sessions = self.service.sessions
         turned_away = refusal(
@@ -143,23 +130,13 @@ class Session(TLS_FTPHandler):
     # --- lines in
 
     @override
-    def collect_incoming_data(self, data: bytes) -> None:
-        """As FTPHandler's, but an overlong line ends the session; pyftpdlib would run its tail as a command."""
-        if self._deaf:
-            return
-        self._in_buffer.append(data)
-        self._in_buffer_len += len(data)
-        if self._greeted and self._in_buffer_len > LINE_LIMIT_BYTES:
-            self.hang_up("500 Line too long.")
-
-    @override
     def found_terminator(self) -> None:
         data = b"".join(self._in_buffer)
         self._in_buffer = []
         self._in_buffer_len = 0
-        if self._deaf or self._closed:
+        if self.is_deaf or self._closed:
             return
-        if not self._greeted:
+        if not self.bounds_lines:
             self._read_proxy_header(data)
             return
         self._stay_awake()
@@ -185,7 +162,7 @@ class Session(TLS_FTPHandler):
             return
         self._working = True
         try:
-            while self._waiting and not (self.is_busy or self._deaf or self._closed):
+            while self._waiting and not (self.is_busy or self.is_deaf or self._closed):
                 self._execute(self._waiting.popleft())
         finally:
             self._working = False
@@ -194,7 +171,9 @@ class Session(TLS_FTPHandler):
 
     def _execute(self, line: Line) -> None:
         command = COMMANDS.get(line.command)
-        if command is None:
+        if line.command in WEB_COMMANDS:
+            self.hang_up("421 This is no web server.")
+        elif command is None:
             self.reply(f'500 Command "{line.command}" not understood.')
         elif command.argument == "required" and not line.argument:
             self.reply(f"501 {line.command} needs an argument.")
@@ -220,35 +199,6 @@ class Session(TLS_FTPHandler):
     def nothing_is_behind(self) -> bool:
         """Whether the client has sent nothing behind the command that runs now."""
         return not (self._waiting or self._in_buffer or self.ac_in_buffer)
-
-    # --- replies out
-
-    def reply(self, text: str) -> None:
-        """Send one line; control characters, which would forge another reply, become question marks."""
-        self.push(
-            "".join("?" if ord(character) < 0x20 or character == "\x7f" else character for character in text) + "\r\n"
-        )
-
-    def reply_lines(self, code: int, first: str, lines: list[str], last: str) -> None:
-        """Send a reply of several lines (RFC 959 section 4.2); lines in the middle begin with a space."""
-        self.reply(f"{code}-{first}")
-        for line in lines:
-            self.reply(f" {line}")
-        self.reply(f"{code} {last}")
-
-    @override
-    def push(self, data: str) -> None:
-        """As FTPHandler.push, but a name that is not UTF-8 is shown with question marks instead of failing."""
-        if self._closed:
-            return
-        AsyncChat.push(self, data.encode("utf-8", "replace"))
-
-    def hang_up(self, text: str) -> None:
-        """Send a last reply, hear nothing more, and close."""
-        self._deaf = True
-        self._waiting.clear()
-        self.reply(text)
-        self.close_when_done()
 
     # --- work off the loop
 
@@ -302,41 +252,7 @@ class Session(TLS_FTPHandler):
         """A data connection was closed."""
         self.data.ended(connection, ending)
 
-    @property
-    def is_listening(self) -> bool:
-        """Whether a passive port waits for a data connection."""
-        return self._dtp_acceptor is not None
-
-    def set_port(self, port: PassivePort | ActivePort | None) -> None:
-        """Keep what brings the next data connection about, so that it ends with the session."""
-        self._dtp_acceptor = port if isinstance(port, PassivePort) else None
-        self._dtp_connector = port if isinstance(port, ActivePort) else None
-
-    def close_port(self) -> None:
-        """Wait for no data connection."""
-        self._shutdown_connecting_dtp()
-
-    # --- TLS
-
-    def start_tls(self) -> None:
-        """Hand the control connection to TLS; the next bytes are its handshake."""
-        self.secure_connection(self.ssl_context)
-
-    def protect_data(self, *, on: bool) -> None:
-        """Use TLS on the data connections from now on, or not."""
-        self._prot = on
-
     # --- what commands ask about the session
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the control connection has ended."""
-        return bool(self._closed)
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether this control connection itself speaks TLS."""
-        return isinstance(self.socket, SSL.Connection)
 
     @property
     def who(self) -> dict[str, Any]:
@@ -386,19 +302,14 @@ class Session(TLS_FTPHandler):
     @override
     def handle_close(self) -> None:
         """The client has closed. Simple ones send `user…quit` and close at once: what is waiting is still done."""
+        if self.lingers():
+            return
         has_work = self.data.transfer is None and (self._job or self._waiting)
-        if has_work and not (self._deaf or self._half_closed):
+        if has_work and not (self.is_deaf or self._half_closed):
             self._half_closed = True
             self.ioloop.modify(self._fileno, 0)
         else:
             self.close()
-
-    @override
-    def handle_error(self) -> None:
-        """As FTPHandler's, with our log."""
-        log.error("a session failed", exc_info=sys.exception(), **self.who)
-        self._error = True
-        self.close()
 
     @override
     def on_disconnect(self) -> None:
@@ -408,7 +319,3 @@ class Session(TLS_FTPHandler):
         if self._admitted:
             self._admitted = False
             self.service.sessions.closed(self.remote_ip)
-
-    @override
-    def log(self, msg: str, logfun: object = None) -> None:
-        """Our own logs say what matters, as fields."""

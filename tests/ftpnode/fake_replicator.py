@@ -1,4 +1,4 @@
-"""A replicator for tests: speaks cluster.publish on the socket, publishes into the root, and misbehaves when told to."""
+"""A replicator for tests: speaks cluster.publish on the socket, publishes into the root, misbehaves when told to."""
 
 import contextlib
 import socket

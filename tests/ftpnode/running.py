@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import ssl
@@ -19,22 +18,30 @@ from tests.kit.wait import until
 class RunningNode:
     """One ftpnode process; `client` logs in as an account."""
 
-    def __init__(self, cluster, name="node1", preexec_fn=None):
+    def __init__(self, cluster, name="node1"):
         self.cluster = cluster
         self.name = name
         self.node = cluster.settings.nodes[name]
         self.host = self.node.address
         self.root = self.node.root
         self.log_file = Path(cluster.folder) / f"{name}.log"
-        self._preexec_fn = preexec_fn
         self.start()
 
     def start(self):
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ftpnode", "--config", self.cluster.file, "--node", self.name, "--log-format", "json"],
+                [
+                    sys.executable,
+                    "-m",
+                    "ftpnode",
+                    "--config",
+                    self.cluster.file,
+                    "--node",
+                    self.name,
+                    "--log-format",
+                    "json",
+                ],
                 stderr=log,
-                preexec_fn=self._preexec_fn,
             )
         until(self._answers, "ftpnode answers", 15)
 
@@ -94,7 +101,7 @@ class RunningNode:
         return [line for line in lines if line["event"] == event]
 
     def staged(self):
-        return os.listdir(self.root / ".tripod" / "staging")
+        return [path.name for path in (self.root / ".tripod" / "staging").iterdir()]
 
     def tracebacks(self):
         return [line for line in self.log_file.read_text().splitlines() if "Traceback" in line]

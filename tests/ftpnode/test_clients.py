@@ -19,7 +19,7 @@ def test_backslashes_separate_directories(alone, station):
     assert (alone.root / "Station/Trimble/a.T02").read_bytes() == b"12"
 
 
-def test_an_existing_directory_is_a_550_and_nothing_else(alone, station):
+def test_an_existing_directory_is_a_550_and_nothing_else(station):
     station.ask("MKD twice")
     station.store("twice/in.rnx", b"1")
     assert station.ask("MKD twice").startswith("550")
@@ -147,9 +147,8 @@ def test_a_download_that_is_aborted_is_no_226_and_no_whole_file(alone, station):
         assert data.recv(10)
         assert station.ask("ABOR").startswith("426")
         assert station.reply().startswith("226")
-        with pytest.raises(ConnectionResetError):
-            while data.recv(1 << 20):
-                pass
+        with pytest.raises(ConnectionResetError), data.makefile("rb") as file:
+            file.read()
     assert station.fetch("big.rnx")[0] == b"x" * 30_000_000
 
 
@@ -166,5 +165,7 @@ def test_the_standard_library_talks_to_us_plain_and_under_tls(alone):
         assert ftp.retrbinary("RETR lib.bin", back.write).startswith("226")
         assert back.getvalue() == content
         assert "lib.bin" in ftp.nlst()
-        assert ("lib.bin", "1280000") in [(name, facts["size"]) for name, facts in ftp.mlsd() if facts["type"] == "file"]
+        assert ("lib.bin", "1280000") in [
+            (name, facts["size"]) for name, facts in ftp.mlsd() if facts["type"] == "file"
+        ]
         ftp.quit()

@@ -13,7 +13,9 @@ from tests.kit.cluster_folder import write_cluster
 
 
 def start(*arguments):
-    return subprocess.run([sys.executable, "-m", "ftpnode", *arguments], capture_output=True, text=True, timeout=20)
+    return subprocess.run(
+        [sys.executable, "-m", "ftpnode", *arguments], capture_output=True, text=True, timeout=20, check=False
+    )
 
 
 def only_line(result):
@@ -66,7 +68,7 @@ def test_an_unknown_node_and_a_missing_file_are_one_clear_line_each(cluster, tmp
     assert "cannot be read" in only_line(start("--config", str(tmp_path / "none.yaml"), "--node", "node1"))
 
 
-def test_a_typo_in_the_settings_is_one_clear_line(cluster, tmp_path):
+def test_a_typo_in_the_settings_is_one_clear_line(cluster):
     typo = cluster.folder / "typo.yaml"
     typo.write_text(cluster.file.read_text().replace("limits:", "limitz:"))
     line = only_line(start("--config", str(typo), "--node", "node1"))

@@ -122,9 +122,7 @@ def test_over_tls_only_close_notify_is_an_end(alone, account):
         data.sendall(b"half")
         with socket.socket(fileno=data.detach()) as plain:
             plain.shutdown(socket.SHUT_WR)
-            assert client.reply() == (
-                "426 Data connection ended without a TLS close_notify; nothing was stored."
-            )
+            assert client.reply() == ("426 Data connection ended without a TLS close_notify; nothing was stored.")
 
         data = client.data(context)
         assert client.ask(f"STOR {path}").startswith("125")
@@ -177,7 +175,7 @@ def test_stou_tells_the_name_under_which_it_stores(alone, station):
     assert (alone.root / "Station" / opened.partition("FILE: ")[2]).read_bytes() == b"unique"
 
 
-def test_quit_during_an_upload_is_answered_after_its_226(station, alone):
+def test_quit_during_an_upload_is_answered_after_its_226(station):
     with station.data() as data:
         assert station.ask("STOR quit.rnx").startswith("125")
         station.send(b"QUIT\r\n")
@@ -217,11 +215,9 @@ def test_an_upload_into_a_missing_directory_or_over_one_is_a_550(station):
 
 
 def test_a_disk_that_refuses_bytes_is_a_552_and_the_session_goes_on(tmp_path):
-    def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
     cluster = write_cluster(tmp_path, nodes=1, replication="none")
-    with running(cluster, preexec_fn=small_files) as node, node.client() as client:
+    with running(cluster) as node, node.client() as client:
+        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
         with client.data() as data:
             assert client.ask("STOR large.rnx").startswith("125")
             data.sendall(b"x" * 100_001)

@@ -41,8 +41,10 @@ class FTPHandler(AsyncChat):
     def _shutdown_connecting_dtp(self) -> None: ...
 
 class TLS_FTPHandler(FTPHandler):
-    ssl_context: SSL.Context
+    ssl_context: SSL.Context | None
     _error: bool
     _prot: bool
     _ssl_accepting: bool
+    @classmethod
+    def get_ssl_context(cls) -> SSL.Context | None: ...
     def secure_connection(self, ssl_context: SSL.Context) -> None: ...

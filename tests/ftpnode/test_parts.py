@@ -1,0 +1,130 @@
+"""The parts beside the core, each alone: the tree, staging, the local publisher, the client of the replicator."""
+
+import pytest
+
+from cluster.content_id import content_id_of
+from cluster.publish import Ask, Done, Fetch, MakeDirectory, Publish, Reason, Refused, Remove, Rename, SetMtime
+from ftpnode.drain import Drain
+from ftpnode.local_publisher import LocalPublisher
+from ftpnode.ports import PublisherUnreachableError
+from ftpnode.replicator_client import ReplicatorClient
+from ftpnode.sessions import Sessions
+from ftpnode.staging import Staging
+from ftpnode.tree import Tree
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "root"
+    (root / "Station").mkdir(parents=True)
+    (root / "Station/a.rnx").write_bytes(b"12")
+    Staging(root).prepare()
+    return root
+
+
+def staged(root, content):
+    file = Staging(root).create()
+    file.write(content)
+    file.seal()
+    return file.name
+
+
+def publish(root, path, content):
+    request = Publish(id=1, path=path, staged=staged(root, content), content_id=content_id_of(content),
+                      size_bytes=len(content), mtime_ns=5_000_000_000)  # fmt: skip
+    return LocalPublisher(root).ask(request, 1.0)
+
+
+def ask(root, request):
+    answer = LocalPublisher(root).ask(request, 1.0)
+    return answer.reason if isinstance(answer, Refused) else type(answer)
+
+
+def test_a_publish_replaces_makes_parents_and_sets_the_time(root):
+    assert publish(root, "Station/a.rnx", b"new") == Done(id=1, copies=1, wanted=1)
+    assert publish(root, "Home/deep/b.rnx", b"b") == Done(id=1, copies=1, wanted=1)
+    assert (root / "Station/a.rnx").read_bytes() == b"new"
+    assert (root / "Home/deep/b.rnx").stat().st_mtime == 5
+    assert not list((root / ".tripod/staging").iterdir())
+
+
+def test_a_publish_over_a_directory_is_refused(root):
+    answer = publish(root, "Station", b"new")
+    assert isinstance(answer, Refused)
+    assert answer.reason is Reason.EXISTS
+
+
+def test_changes_without_a_replicator(root):
+    (root / "link").symlink_to("Station")
+    assert ask(root, MakeDirectory(id=1, path="Station/d")) is Done
+    assert ask(root, MakeDirectory(id=1, path="Station/d")) is Reason.EXISTS
+    assert ask(root, MakeDirectory(id=1, path="no/d")) is Reason.NOT_FOUND
+    assert ask(root, Rename(id=1, source="Station/a.rnx", target="Station/d")) is Reason.EXISTS
+    assert ask(root, Rename(id=1, source="Station/d", target="Station/a.rnx")) is Reason.EXISTS
+    assert ask(root, Rename(id=1, source="Station/a.rnx", target="Station/d/b.rnx")) is Done
+    assert ask(root, Rename(id=1, source="Station/a.rnx", target="x")) is Reason.NOT_FOUND
+    assert ask(root, Remove(id=1, path="Station/d", kind="directory")) is Reason.NOT_EMPTY
+    assert ask(root, Remove(id=1, path="Station/d", kind="file")) is Reason.NOT_FOUND
+    assert ask(root, Remove(id=1, path="Station/d/b.rnx", kind="directory")) is Reason.NOT_FOUND
+    assert ask(root, SetMtime(id=1, path="Station/d/b.rnx", mtime_ns=7_000_000_000)) is Done
+    assert (root / "Station/d/b.rnx").stat().st_mtime == 7
+    assert ask(root, Remove(id=1, path="Station/d/b.rnx", kind="file")) is Done
+    assert ask(root, Remove(id=1, path="Station/d", kind="directory")) is Done
+    assert ask(root, Fetch(id=1, path="Station/d")) is Reason.NOT_FOUND
+    with pytest.raises(PublisherUnreachableError):
+        ask(root, Ask(id=1))
+
+
+def test_a_rename_may_be_told_not_to_replace(root):
+    (root / "Station/b.rnx").write_bytes(b"b")
+    request = Rename(id=1, source="Station/a.rnx", target="Station/b.rnx", replace=False)
+    assert ask(root, request) is Reason.EXISTS
+
+
+def test_a_staged_file_hashes_what_it_holds(root):
+    file = Staging(root).create()
+    file.write(b"1")
+    with (root / "Station/a.rnx").open("rb") as source:
+        file.copy_from(source, 2)
+    assert file.content.content_id() == content_id_of(b"112")
+    with (root / "Station/a.rnx").open("rb") as source, pytest.raises(EOFError):
+        file.copy_from(source, 100)
+    file.discard()
+    file.discard()
+    assert not list((root / ".tripod/staging").iterdir())
+
+
+def test_a_file_swapped_for_a_link_is_not_followed(root, tmp_path):
+    (tmp_path / "outside").write_bytes(b"secret")
+    (root / "Station/b").symlink_to(tmp_path / "outside")
+    (root / "up").symlink_to("..")
+    tree = Tree(root)
+    for path in ("Station/b", "up/outside"):
+        with pytest.raises((FileNotFoundError, NotADirectoryError, OSError), match=r"symbolic|directory"):
+            tree.open_file(path)
+    with pytest.raises(IsADirectoryError):
+        tree.open_file("Station")
+    assert [entry.name for entry in tree.entries("Station")] == ["a.rnx"]
+    assert [entry.name for entry in tree.entries("")] == ["Station"]
+
+
+def test_the_drain_flag_outlives_the_process(tmp_path):
+    Drain(tmp_path / "state").drain()
+    assert Drain(tmp_path / "state").draining
+    Drain(tmp_path / "state").enable()
+    assert not Drain(tmp_path / "state").draining
+
+
+def test_sessions_are_counted_by_address_and_forgotten():
+    sessions = Sessions()
+    for address in ("a", "a", "b"):
+        sessions.opened(address)
+    sessions.closed("a")
+    assert (sessions.count, sessions.from_address("a"), sessions.from_address("b")) == (2, 1, 1)
+
+
+def test_without_a_socket_there_is_no_replicator(tmp_path):
+    client = ReplicatorClient(tmp_path / "publish.sock")
+    with pytest.raises(PublisherUnreachableError, match="no replicator"):
+        client.ask(Ask(id=0), 1.0)
+    client.close()
