@@ -170,6 +170,9 @@ def status(file: Path, *, as_json: bool) -> None:
 )
 @click.option("--chaos", is_flag=True, help="Kill (SIGKILL) and restart one part after another.")
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--network", default="127.0.0", show_default=True, help="The VIP will be .10 of it, the nodes .11 and up."
+)
 @click.option("--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep all files in this (new) folder.")
 @click.option("--real-files", type=click.Path(path_type=Path, file_okay=False), help="Send these station files too.")

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from cluster.ask import RefusedError, UnreachableError, get_document
-from cluster.health import BalancerHealth, FtpnodeHealth
+from cluster.health import BalancerHealth, FtpnodeHealth, NodeState
 from cluster.settings import Settings
 from compose.lab.process import Process
 
@@ -80,9 +80,13 @@ class Parts:
         return _health(node.management, FtpnodeHealth)
 
     def all_usable(self) -> bool:
-        """Whether the balancer is up and would send clients to every node."""
+        """Whether every node says that it is ready, and the balancer would send clients to each of them."""
+        for name in self._settings.nodes:
+            node = self.node_health(name)
+            if node is None or node.state is not NodeState.READY:
+                return False
         health = self.balancer_health()
-        return health is not None and all(node.usable for node in health.nodes) and bool(health.nodes)
+        return health is not None and all(node.usable for node in health.nodes)
 
     def nothing_owed(self) -> bool:
         """Whether every replicator knows every peer in sync and lacks nothing, and neither does a peer."""

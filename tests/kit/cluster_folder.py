@@ -54,10 +54,9 @@ def write_cluster(
     plan = msgspec.structs.replace(
         network_plan("test", nodes, network=free_network()),
         mode=replication,
-        spool=str(folder),
         replication=QUICK_REPLICATION | dict(replication_settings or {}),
         limits=QUICK_LIMITS | dict(limits or {}),
-        **plan_changes,
+        **({"spool": str(folder)} | plan_changes),
     )
     passwords = write_new_cluster(folder, plan, utc_now())
     file = folder / "cluster.yaml"

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import ssl
 import subprocess
 from collections.abc import Iterator
 from ftplib import FTP, FTP_TLS
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.kit.clients import plain_client, secure_client
 from tests.kit.wait import until
 
 COMPOSE_FOLDER = Path(__file__).parents[2] / "compose"
@@ -33,25 +33,14 @@ class ContainerLab(msgspec.Struct, frozen=True):
         return done.stdout
 
     def login(self, account: str) -> FTP:
-        client = FTP(timeout=60)
-        client.connect(VIP, self.ingest_port)
-        client.login(account, self.passwords[account])
-        return client
+        return plain_client(VIP, self.ingest_port, account, self.passwords[account])
 
     def secure_login(self, account: str) -> FTP_TLS:
-        context = ssl.create_default_context(cafile=str(self.ca))
-        context.check_hostname = False
-        client = FTP_TLS(timeout=60, context=context)
-        client.connect(VIP, self.ingest_port)
-        client.login(account, self.passwords[account])
-        client.prot_p()
-        return client
+        password = self.passwords[account]
+        return secure_client(VIP, self.ingest_port, account, password, self.ca, check_name=False)
 
     def anonymous(self) -> FTP:
-        client = FTP(timeout=60)
-        client.connect(VIP, self.public_port)
-        client.login()
-        return client
+        return plain_client(VIP, self.public_port)
 
     def content_on(self, node: str, path: str) -> bytes | None:
         """What one node holds under a tree path, read on its own disk, None when there is nothing."""

@@ -1,0 +1,5 @@
+"""`python -m compose` is `tripod`."""
+
+from compose.command import main
+
+main()
