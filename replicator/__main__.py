@@ -118,7 +118,7 @@ def _settings(config: Path, node: str) -> Settings:
 
 def _ask(settings: Settings, node: str, name: str, kind: type[_Document]) -> tuple[str, _Document]:
     mine = settings.nodes[node]
-    url = f"http://{mine.address}:{mine.replicator_management_port}/{name}"
+    url = f"http://{mine.replicator_host}:{mine.replicator_management_port}/{name}"
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
             raw = answer.read()

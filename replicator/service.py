@@ -97,7 +97,7 @@ class Service:
         """Serve until `stop` is set. OSError when an address cannot be bound."""
         mine = self._mine
         try:
-            await self._management.start(mine.address, mine.replicator_management_port)
+            await self._management.start(mine.replicator_host, mine.replicator_management_port)
             await self._socket.start(mine.state)
             log.info("started", node=self._node, incarnation=self._index.incarnation, paths=len(self._index.places))
             async with asyncio.TaskGroup() as tasks:
@@ -117,7 +117,7 @@ class Service:
             log.warning("the last run was cut off; its intents are replayed", intents=intents)
         await self._replica.blocking(self._staging.start)
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))
-        await self._door.start(self._mine.address, self._mine.peer_port, self._server_tls)
+        await self._door.start(self._mine.replicator_host, self._mine.peer_port, self._server_tls)
         self._started = True
         self._worker.retry()
         async with asyncio.TaskGroup() as tasks:
@@ -370,8 +370,8 @@ class Service:
         return PeerSite(
             cluster=self._settings.cluster.name,
             node=self._node,
-            address=self._mine.address,
+            address=self._mine.replicator_host,
             peer=peer,
-            peer_address=theirs.address,
+            peer_address=theirs.replicator_host,
             peer_port=theirs.peer_port,
         )
