@@ -45,6 +45,7 @@ from replicator.peer_link import Offer, PeerLink
 from replicator.replica import NotYetError, Replica, UnstableError
 from replicator.wire import Entry
 
+_ALARM_S: Final = 60.0
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _LocalChange = Callable[[], Awaitable[list[str]]]
 
@@ -76,6 +77,11 @@ class Publishing:
         self._nodes = len(settings.nodes)
         self._health = health
         self._measures = measures
+        self._degraded_s = -_ALARM_S
+
+    def is_degraded(self, now_s: float) -> bool:
+        """Whether a change has lately been answered with fewer copies than its policy asks for."""
+        return now_s - self._degraded_s < _ALARM_S
 
     async def answer(self, request: Request) -> Answer:
         """Carry out one request."""
@@ -370,6 +376,7 @@ class Publishing:
         outcome = answer.reason.value if isinstance(answer, Refused) else "done"
         if isinstance(answer, Done) and answer.degraded:
             outcome = "degraded"
+            self._degraded_s = monotonic_s()
             log.warning("fewer copies than asked for", request=kind, copies=answer.copies, wanted=answer.wanted)
         elif isinstance(answer, Refused):
             log.warning("refused", request=kind, reason=answer.reason.value, text=answer.text)

@@ -1,6 +1,7 @@
 """Walks the whole root and has the index follow what it finds; what is missing is healed, not deleted (a setting)."""
 
 import os
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ from cluster.clock import now_ns
 from cluster.log import logger
 from cluster.tree_path import complaint, on_disk
 from replicator.core.head import Kind
+from replicator.core.place import Row
 from replicator.replica import Replica, is_as_recorded
 from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, sighting
 from replicator.watch import Watch
@@ -44,6 +46,18 @@ def list_folder(tree: Tree, folder: str) -> Listing:
     except (FileNotFoundError, NotADirectoryError):
         return Listing({}, 0)
     return Listing(seen, odd)
+
+
+def differing(tree: Tree, rows: Mapping[str, Row | None]) -> frozenset[str]:
+    """The paths where the disk is not as the row says; most marks are echoes of our own changes. Blocks."""
+    return frozenset(path for path, row in rows.items() if _differs(tree, path, row))
+
+
+def _differs(tree: Tree, path: str, row: Row | None) -> bool:
+    try:
+        return not is_as_recorded(tree.look(path), row)
+    except OSError:
+        return True
 
 
 class Scan:

@@ -31,7 +31,7 @@ from replicator.publishing import Publishing
 from replicator.replica import NotYetError, Replica, UnstableError
 from replicator.report import ConflictList, ListedConflict
 from replicator.restart import replay_intents
-from replicator.scan import Scan
+from replicator.scan import Scan, differing
 from replicator.staging import Staging
 from replicator.tree import Tree
 from replicator.watch import Watch
@@ -90,6 +90,7 @@ class Service:
         self._broken = ""
         self._started = False
         self._watching = False
+        self._unwatchable = ""
         self._odd = 0
         self._backlog: dict[str, tuple[int, int]] = {}
 
@@ -234,9 +235,12 @@ class Service:
             return
         for folder in dirty.folders:
             await self._scan.run(folder)
-        for path, mark in dirty.paths.items():
-            await self._follow(path, deleted=mark.deleted)
-        if dirty.paths or dirty.folders:
+        rows = {path: self._index.place(path).row for path in dirty.paths}
+        changed = await self._replica.blocking(differing, self._tree, rows) if rows else frozenset()
+        for path in dirty.paths:
+            if path in changed:
+                await self._follow(path, deleted=dirty.paths[path].deleted)
+        if changed or dirty.folders:
             self._progressed()
 
     async def _follow(self, path: str, *, deleted: bool) -> None:
@@ -258,22 +262,26 @@ class Service:
         self._marker.check()
         await self._replica.blocking(self._watch.touch_canary)
         patience_s = 2 * self._replication.canary_interval_s + 1.0
-        if self._watching and not self._watch.is_blind(monotonic_s(), patience_s):
-            return
-        log.warning("the watcher is blind; it is built anew")
+        if self._watching:
+            if not self._watch.is_blind(monotonic_s(), patience_s):
+                return
+            log.warning("the watcher is blind; it is built anew")
         self._watching = False
         self.measures.watch_rebuilds.inc()
         await self._replica.blocking(self._watch.stop)
         await self._start_watch()
-        self._watch.mark_everything()
+        if self._watching:
+            self._watch.mark_everything()
 
     async def _start_watch(self) -> None:
         try:
             await self._replica.blocking(self._watch.start)
         except OSError as error:
-            log.warning("the root cannot be watched; only scans find changes", why=str(error))
+            if not self._unwatchable:
+                log.warning("the root cannot be watched; only scans find changes", why=str(error))
+            self._unwatchable = str(error)
             return
-        self._watching = True
+        self._watching, self._unwatchable = True, ""
 
     async def _scan_for_ever(self) -> None:
         chance = random.Random(self._index.incarnation)
@@ -344,8 +352,12 @@ class Service:
         ]
         notices += [f"{link.name} is not connected: {link.trouble}" for link in self._mesh.links if not link.connected]
         notices += self._door.trouble.values()
-        if not self._watching:
-            notices.append("the watcher does not run; only scans find changes made past the cluster")
+        if self._unwatchable:
+            notices.append(
+                f"the root cannot be watched ({self._unwatchable}); only scans find changes past the cluster"
+            )
+        if self._publishing.is_degraded(monotonic_s()):
+            notices.append("in the last minute changes were answered with fewer copies than their policy asks for")
         if self._odd:
             notices.append(f"{self._odd} entries in the root are not replicated (links, devices, unusable names)")
         if self._worker.trouble:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from urllib.request import urlopen
 
 import pytest
 
@@ -99,6 +100,7 @@ def test_a_dead_peer_degrades_or_refuses_by_policy_and_costs_no_deadline(tmp_pat
         assert isinstance(refused, Refused)
         assert refused.reason is Reason.TOO_FEW_COPIES
         assert not (replicators.root("node1") / "refused").exists()
+        assert any("fewer copies" in notice for notice in replicators.health("node1")["notices"])
         replicators.start("node2").ready()
         assert replicators.alike("the degraded upload arrives") == {"degraded": b"1"}
 
@@ -274,6 +276,9 @@ def test_status_is_a_table_or_the_document_itself(tmp_path):
         assert shown.returncode == 0
         assert "node1: ready" in shown.stdout
         assert json.loads(command(replicators, "status", "node1", "--json").stdout)["node"] == "node1"
+        node = replicators.cluster.settings.nodes["node1"]
+        with urlopen(f"http://{node.address}:{node.replicator_management_port}/metrics", timeout=5) as answer:
+            assert b'tripod_replicator_peer_in_sync{peer="node2"} 1.0' in answer.read()
         replicators.kill("node2")
         gone = command(replicators, "status", "node2")
         assert gone.returncode == 1

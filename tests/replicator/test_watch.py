@@ -6,7 +6,7 @@ import pytest
 
 from cluster.clock import monotonic_s
 from replicator.core.head import Kind, winner
-from replicator.scan import Scan, list_folder
+from replicator.scan import Scan, differing, list_folder
 from replicator.watch import Watch
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head
@@ -109,6 +109,19 @@ async def test_what_a_scan_misses_is_deleted_only_where_the_settings_say_so(tmp_
         (here.tree.root / "known").unlink()
         await Scan(here, Watch(here.tree.root), missing_is_deleted=missing_is_deleted).run()
         assert winner(here.index.place("known").heads).kind is kind
+
+
+@pytest.mark.asyncio
+async def test_an_echo_of_our_own_change_differs_in_nothing(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        hold(here, b"known")
+        here.hear("known", (remote_head(b"known"),))
+        await here.settle("known")
+        rows = {path: here.index.place(path).row for path in ("known", "never")}
+        assert differing(here.tree, rows) == set()
+        (here.tree.root / "known").write_bytes(b"other")
+        (here.tree.root / "never").symlink_to("known")
+        assert differing(here.tree, rows) == {"known", "never"}
 
 
 @pytest.mark.asyncio
