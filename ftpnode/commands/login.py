@@ -82,7 +82,8 @@ def _welcome(session: "Session", found: Candidate) -> None:
     session.login = found
     session.failed_logins = 0
     session.service.metrics.logins.labels(account=found.name, result="welcome").inc()
-    log.info("login", user=session.user, tls=session.is_tls or session.client_has_tls, **session.who)
+    tell = log.debug if session.is_probe else log.info  # the balancer's health probes log in every second
+    tell("login", user=session.user, tls=session.is_tls or session.client_has_tls, **session.who)
     if session.home in session.service.homes_seen:
         session.reply("230 Logged in.")
         return

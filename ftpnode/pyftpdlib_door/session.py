@@ -60,6 +60,7 @@ class Session(ControlWire):
         self.data = DataSide(self)
         self.from_balancer = False
         self.client_has_tls = False
+        self.is_probe = False
         self._admitted = False
         self._half_closed = False
         self._login_timer: _CallLater | None = None
@@ -104,6 +105,7 @@ class Session(ControlWire):
         self.from_balancer = True
         self.client_has_tls = header.tls
         self.id = header.session or self.id
+        self.is_probe = header.source is None
         if header.source is not None:
             self.remote_ip, self.remote_port = header.source
         self._greet()

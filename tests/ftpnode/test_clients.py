@@ -6,10 +6,17 @@ import io
 import pytest
 
 
-@pytest.fixture
-def station(alone):
+@pytest.fixture(scope="module")
+def _station(alone):
     with alone.client() as client:
         yield client
+
+
+@pytest.fixture
+def station(_station):
+    """A session that starts in its home; one login serves all tests, because a login is slow on purpose."""
+    assert _station.ask("CWD /").startswith("250")
+    return _station
 
 
 def test_backslashes_separate_directories(alone, station):

@@ -10,6 +10,7 @@ import pytest
 from cluster.content_id import content_id_of
 from tests.ftpnode.running import RunningNode, running
 from tests.kit.cluster_folder import write_cluster
+from tests.kit.wait import until
 
 
 def start(*arguments):
@@ -76,6 +77,18 @@ def test_a_typo_in_the_settings_is_one_clear_line(cluster):
     assert "limits" in line
 
 
+@pytest.mark.slow
+def test_a_root_that_cannot_be_used_is_one_clear_line(cluster):
+    file = cluster.folder / "a-file"
+    file.write_bytes(b"")
+    wrong = cluster.folder / "wrong-root.yaml"
+    text = cluster.file.read_text()
+    root = str(cluster.settings.nodes["node1"].root.relative_to(cluster.folder))
+    assert f"root: {root}" in text
+    wrong.write_text(text.replace(f"root: {root}", "root: a-file/root"))
+    assert "cannot be used" in only_line(start("--config", str(wrong), "--node", "node1"))
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_cleanly_with_sessions_open(cluster, how):
     with running(cluster) as node, node.client() as client, client.data() as data:
@@ -102,7 +115,11 @@ def test_it_serves_its_health_and_its_metrics(alone):
 def test_the_log_tells_who_uploaded_what(alone):
     with alone.client() as client:
         client.store("logged.rnx", b"12345")
-    event = next(event for event in alone.events("upload") if event["path"] == "Station/logged.rnx")
+
+    def logged():
+        return [event for event in alone.events("upload") if event["path"] == "Station/logged.rnx"]
+
+    (event,) = until(logged, "the log line")
     assert event["account"] == "station"
     assert event["client"] == "127.0.0.1"
     assert event["bytes"] == 5
@@ -117,6 +134,7 @@ def test_passwords_are_never_logged(alone):
     assert alone.cluster.passwords["station"] not in alone.log_file.read_text()
 
 
+@pytest.mark.slow
 def test_two_nodes_run_side_by_side(tmp_path):
     cluster = write_cluster(tmp_path, nodes=2, replication="none")
     with running(cluster) as one, running(cluster, name="node2") as two:

@@ -31,6 +31,7 @@ def test_a_stranger_on_the_passive_port_is_dropped_without_a_word(station):
     assert station.reply().startswith("226")
 
 
+@pytest.mark.slow
 def test_an_exhausted_range_is_a_425_and_no_port_outside_it(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none")
     text = cluster.file.read_text()
@@ -45,6 +46,7 @@ def test_an_exhausted_range_is_a_425_and_no_port_outside_it(tmp_path):
         assert three.ask("EPSV").startswith("229")
 
 
+@pytest.mark.slow
 def test_a_passive_port_that_nobody_uses_closes_without_a_word(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none", limits={"passive_accept_s": 0.3})
     with running(cluster) as node, node.client() as client:

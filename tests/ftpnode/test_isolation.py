@@ -32,10 +32,17 @@ def tree(alone):
     return alone
 
 
-@pytest.fixture
-def station(tree):
+@pytest.fixture(scope="module")
+def _station(tree):
     with tree.client() as client:
         yield client
+
+
+@pytest.fixture
+def station(_station):
+    """A session that starts in its home; one login serves all tests, because a login is slow on purpose."""
+    assert _station.ask("CWD /").startswith("250")
+    return _station
 
 
 @pytest.mark.parametrize("path", PATHS_OUT)

@@ -222,6 +222,7 @@ def test_an_answer_to_another_request_is_not_taken_for_ours(pair):
         assert client.store("confused.rnx", b"1").startswith("451")
 
 
+@pytest.mark.slow
 def test_without_any_replicator_nobody_is_promised_anything(tmp_path):
     cluster = write_cluster(tmp_path, nodes=2)
     with running(cluster) as node, node.client() as client:

@@ -1,5 +1,6 @@
 """Logins, limits, pipelining, TLS, PROXY headers and drain, seen from the wire."""
 
+import random
 import socket
 import ssl
 
@@ -8,6 +9,7 @@ import pytest
 from cluster.clock import monotonic_s, now_s
 from cluster.proxy_header import ProxyHeader, encode
 from cluster.session_token import make_token
+from tests.ftpnode.raw_client import reset
 from tests.ftpnode.running import running
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.wait import until
@@ -77,6 +79,7 @@ def test_pass_before_user_and_commands_before_the_login_are_refused(alone):
         assert client.ask("FEAT").startswith("211")
 
 
+@pytest.mark.slow
 def test_no_login_within_the_deadline_ends_the_session_despite_noops(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none", limits={"login_timeout_s": 0.5})
     with running(cluster) as node, node.connect() as client:
@@ -87,6 +90,7 @@ def test_no_login_within_the_deadline_ends_the_session_despite_noops(tmp_path):
         assert client.reply() == ""
 
 
+@pytest.mark.slow
 def test_a_failed_login_is_answered_late(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none", limits={"login_delay_s": 0.5})
     with running(cluster) as node, node.connect() as client, node.connect() as other:
@@ -217,6 +221,32 @@ def test_replies_cannot_be_forged_by_what_the_client_writes(alone):
         assert client.reply() == '500 Command "X?[2J??Y?" not understood.'
 
 
+NOISE = (
+    *(b"USER station", b"PASS x", b"AUTH TLS", b"PASV", b"EPSV", b"PORT 127,0,0,1,255,1", b"STOR x", b"ABOR"),
+    *(b"LIST", b"RETR x", b"QUIT", b"REIN", b"\xff\xf4\xf2", b"\0", b"\r", b"\n", b" ", b"\x16\x03\x01\x02\x00"),
+)
+
+
+@pytest.mark.slow
+def test_garbage_of_any_kind_harms_nobody(alone):
+    """Seeded noise before and after the login, ended by FIN or RST; `running` fails on any traceback in the log."""
+    chance = random.Random(5)
+    until(lambda: alone.health()["sessions"] == 0, "no sessions")
+    for number in range(30):
+        noise = b"".join(
+            chance.choice(NOISE) + chance.choice([b"\r\n", b"\n", b""]) for _ in range(chance.randrange(12))
+        )
+        client = alone.client() if number % 6 == 0 else alone.connect()
+        client.send(noise)
+        if chance.random() < 0.5:
+            reset(client.socket)
+        client.close()
+    until(lambda: alone.health()["sessions"] == 0, "every session has ended")
+    assert alone.health()["transfers"] == 0
+    with alone.client() as client:
+        assert client.store("after.rnx", b"1").startswith("226")
+
+
 # --- limits
 
 
@@ -332,6 +362,7 @@ def test_tls_at_the_balancer_counts_for_an_account_that_needs_it_and_the_back_le
 # --- drain
 
 
+@pytest.mark.slow
 def test_a_drained_node_lets_nobody_in_finishes_what_runs_and_stays_drained_over_a_restart(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none")
     with running(cluster) as node:
@@ -362,6 +393,7 @@ def test_an_action_needs_the_clusters_token(alone):
     assert alone.health()["state"] == "ready"
 
 
+@pytest.mark.slow
 def test_an_idle_session_is_told_so(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none", limits={"idle_timeout_s": 0.5})
     with running(cluster) as node, node.client() as client:

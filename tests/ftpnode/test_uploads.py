@@ -183,6 +183,14 @@ def test_quit_during_an_upload_is_answered_after_its_226(station):
     assert [station.reply()[:3], station.reply()[:3], station.reply()] == ["226", "221", ""]
 
 
+def test_stat_during_an_upload_is_answered_at_once(station):
+    with station.data() as data:
+        assert station.ask("STOR stat.rnx").startswith("125")
+        data.sendall(b"1234")
+        until(lambda: "4 bytes" in station.ask("STAT"), "STAT tells the bytes")
+    assert station.reply().startswith("226")
+
+
 def test_what_is_pipelined_behind_an_upload_waits_for_it(station):
     with station.data() as data:
         station.send(b"STOR piped.rnx\r\nSIZE piped.rnx\r\n")
@@ -214,6 +222,7 @@ def test_an_upload_into_a_missing_directory_or_over_one_is_a_550(station):
     assert station.ask("STOR /").startswith("550")
 
 
+@pytest.mark.slow
 def test_a_disk_that_refuses_bytes_is_a_552_and_the_session_goes_on(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none")
     with running(cluster) as node, node.client() as client:
@@ -227,6 +236,7 @@ def test_a_disk_that_refuses_bytes_is_a_552_and_the_session_goes_on(tmp_path):
         until(lambda: not node.staged(), "staging is empty")
 
 
+@pytest.mark.slow
 def test_a_disk_below_the_reserve_is_a_452_before_any_byte(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none", replication_settings={"disk_reserve_bytes": 1 << 60})
     with running(cluster) as node, node.client() as client:
@@ -235,6 +245,7 @@ def test_a_disk_below_the_reserve_is_a_452_before_any_byte(tmp_path):
         assert until(node.health, "health")["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_what_a_killed_node_left_in_staging_is_gone_after_its_start(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none")
     with running(cluster) as node:
