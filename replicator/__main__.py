@@ -21,6 +21,7 @@ from cluster.problem import ConfigError, Problem
 from cluster.read_settings import read_settings
 from cluster.settings import Settings
 from cluster.settings_rules import missing_files, node_files
+from replicator.connection import first_of
 from replicator.report import ConflictList
 from replicator.service import Service
 
@@ -50,13 +51,13 @@ def run(config: Path, node: str, log_format: LogFormat) -> None:
     if problems:
         _fail(*(str(problem) for problem in problems))
     start_logging(log_format, part="replicator")
+    trouble: BaseException | None = None
     try:
         asyncio.run(_serve(settings, node))
     except* (OSError, sqlite3.Error) as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        _fail(str(error))
+        trouble = first_of(group)
+    if trouble is not None:
+        _fail(str(trouble))
 
 
 @main.command()

@@ -85,3 +85,9 @@ def _common(context: ssl.SSLContext, node: Node) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(node.certificate, node.key)
     return context
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error in a group, however deep: which of several ended a connection first is what to tell."""
+    error = group.exceptions[0]
+    return first_of(error) if isinstance(error, BaseExceptionGroup) else error

@@ -18,7 +18,7 @@ from cluster.durable_file import sync_folder
 from cluster.log import logger
 from cluster.settings import Replication
 from cluster.tree_path import on_disk
-from replicator.connection import LOST, Connection, PeerError
+from replicator.connection import LOST, Connection, PeerError, first_of
 from replicator.core.belief import disbelief
 from replicator.core.head import Kind
 from replicator.index import PeerFacts
@@ -134,16 +134,16 @@ class Answerer:
     async def run(self) -> None:
         """Answer until the connection ends, with one of LOST."""
         await self._greet()
+        lost: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._acknowledge())
                 while True:
                     await self._handle(await self.connection.receive(), tasks.create_task)
         except* LOST as group:
-            error: BaseException = group
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            raise error from None
+            lost = first_of(group)  # raised in here, some releases of Python would wrap it in a group again
+        if lost is not None:
+            raise lost
 
     async def _greet(self) -> None:
         door = self._door

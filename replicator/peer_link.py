@@ -15,7 +15,7 @@ from cluster.clock import monotonic_s
 from cluster.content_id import ContentHash
 from cluster.log import logger
 from cluster.settings import Replication
-from replicator.connection import LOST, Connection, PeerError
+from replicator.connection import LOST, Connection, PeerError, first_of
 from replicator.core.copies import PeerView
 from replicator.index import Index, PeerFacts
 from replicator.wire import (
@@ -174,6 +174,7 @@ class PeerLink:
             _HANDSHAKE_S,
         )
         connection = Connection(reader, writer)
+        lost: BaseException | None = None
         try:
             welcome = await self._greet(connection)
             self._connection, self._suspect, self.trouble = connection, False, ""
@@ -184,13 +185,15 @@ class PeerLink:
                 tasks.create_task(self._stream(connection, welcome.seen))
                 tasks.create_task(self._ping(connection))
         except* LOST as group:
-            raise _first(group) from None
+            lost = first_of(group)  # raised in here, some releases of Python would wrap it in a group again
         finally:
             self._connection = None
             connection.close()
             for answers in self._answers.values():
                 answers.put_nowait(None)
             self.on_change()
+        if lost is not None:
+            raise lost
 
     async def _greet(self, connection: Connection) -> Welcome:
         index, site = self._index, self.site
@@ -303,8 +306,3 @@ def _take(data: bytes, fd: int, content: ContentHash, *, sync: bool) -> None:
 def _parts(entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, ...]]:
     for start in range(0, len(entries), MAX_INDEX_ENTRIES):
         yield entries[start : start + MAX_INDEX_ENTRIES]
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
