@@ -101,8 +101,8 @@ class FakeNode:
 
 
 async def _loop_goes_round() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0.001)
 
 
 class FakeSession:
