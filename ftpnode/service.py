@@ -13,6 +13,7 @@ from ftpnode.replicator_client import ReplicatorClient
 from ftpnode.sessions import Sessions
 from ftpnode.staging import Staging
 from ftpnode.tree import Tree
+from ftpnode.verified_passwords import VerifiedPasswords
 from ftpnode.vital_signs import VitalSigns
 
 _DISK_THREADS: Final = 4
@@ -66,6 +67,7 @@ class Service:
             drain=self.drain,
             sessions=self.sessions,
         )
+        self.verified_passwords = VerifiedPasswords()
         self.publishing = 0
         """How many publishes are under way, also those whose client has gone."""
         self.homes_seen: set[str] = set()

@@ -64,9 +64,14 @@ def _token_is_good(session: "Session", found: Candidate, token: str) -> bool:
 def _check(session: "Session", found: Candidate | None, text: str) -> None:
     hashed = found.account.password if found else None
     given = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    verified = session.service.verified_passwords
+    if found is not None and hashed is not None and verified.knows(hashed, given, clock.monotonic_s()):
+        _welcome(session, found)
+        return
 
     def examined(right: bool) -> None:  # noqa: FBT001 - the value of password_is_right
-        if found is not None and right:
+        if found is not None and hashed is not None and right:
+            verified.remember(hashed, given, clock.monotonic_s())
             _welcome(session, found)
         else:
             session.later(

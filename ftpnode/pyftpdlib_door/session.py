@@ -35,6 +35,7 @@ log = logger(__name__)
 T = TypeVar("T")
 
 MAX_WAITING_LINES: Final = 128
+_RECHECK_S: Final = 1.0
 
 
 class Session(ControlWire):
@@ -88,7 +89,9 @@ class Session(ControlWire):
         self._login_timer = self.call_later(self.service.limits.login_timeout_s, self._login_overdue)
 
     def _login_overdue(self) -> None:
-        if self.login is None:
+        if self.login is None and self._job:  # its password is being checked, or waits for that: our time, not its
+            self._login_timer = self.call_later(_RECHECK_S, self._login_overdue)
+        elif self.login is None:
             self.hang_up("421 Too long without a login.")
 
     def _read_proxy_header(self, data: bytes) -> None:

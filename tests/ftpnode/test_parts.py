@@ -11,6 +11,7 @@ from ftpnode.replicator_client import ReplicatorClient
 from ftpnode.sessions import Sessions
 from ftpnode.staging import Staging
 from ftpnode.tree import Tree
+from ftpnode.verified_passwords import LIFETIME_S, VerifiedPasswords
 
 
 @pytest.fixture
@@ -128,3 +129,14 @@ def test_without_a_socket_there_is_no_replicator(tmp_path):
     with pytest.raises(PublisherUnreachableError, match="no replicator"):
         client.ask(Ask(id=0), 1.0)
     client.close()
+
+
+def test_a_verified_password_is_known_for_a_while_and_for_its_own_hash_alone():
+    verified = VerifiedPasswords()
+    verified.remember("hash", "right", now_s=100.0)
+    assert verified.knows("hash", "right", 100.0)
+    assert verified.knows("hash", "right", 99.9 + LIFETIME_S)
+    assert not verified.knows("hash", "right", 100.0 + LIFETIME_S)
+    assert not verified.knows("hash", "wrong", 100.0)
+    assert not verified.knows("another hash", "right", 100.0)
+    assert not VerifiedPasswords().knows("hash", "right", 100.0)

@@ -1,0 +1,32 @@
+"""Remembers for a while which passwords were right, so that stations that log in again and again cost one argon2 each.
+
+Only right passwords are kept, as a keyed hash under a key of this process that is never stored: what is remembered is
+useless elsewhere, there is one entry an account at most, and a wrong password always takes the whole check. (IIS keeps
+verified credentials for 900 s too.)
+"""
+
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+LIFETIME_S: Final = 900.0
+
+
+class VerifiedPasswords:
+    """The passwords that were verified lately; moments are of a clock that never goes back."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._until_s: dict[bytes, float] = {}
+
+    def remember(self, hashed: str, password: str, now_s: float) -> None:
+        """`password` was found to fit `hashed`."""
+        self._until_s[self._digest(hashed, password)] = now_s + LIFETIME_S
+
+    def knows(self, hashed: str, password: str, now_s: float) -> bool:
+        """Whether `password` was found to fit `hashed` less than LIFETIME_S ago."""
+        return now_s < self._until_s.get(self._digest(hashed, password), now_s)
+
+    def _digest(self, hashed: str, password: str) -> bytes:
+        return hmac.new(self._key, f"{hashed}\0{password}".encode(), hashlib.sha256).digest()
