@@ -1,7 +1,7 @@
 """The nodes as this balancer knows them: their health, and the sessions on them."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from balancer.core.choose_node import NodeView, choose_node
 from balancer.core.node_health import NodeHealth, ProbeFailed, ProbePassed, after_failed_connection, after_probe
@@ -10,6 +10,10 @@ from cluster.log import logger
 from cluster.settings import Probe
 
 log = logger(__name__)
+
+
+_TO_LEAVE: Final = frozenset({NodeState.DRAINING, NodeState.FAILED})
+"""A node that says this of itself is left by its sessions; one that is joining again keeps them."""
 
 
 class Tenant(Protocol):
@@ -60,7 +64,7 @@ class Nodes:
         if not after.up:
             for tenant in tenants:
                 tenant.node_is_down(after.why)
-        elif after.state is NodeState.DRAINING and before.state is not NodeState.DRAINING:
+        elif after.state in _TO_LEAVE and before.state is not after.state:
             for tenant in tenants:
                 tenant.node_drains()
 

@@ -61,7 +61,8 @@ def open_back_leg(talk: Conversation) -> Steps[bool]:
                 talk.lost.add(node)
                 talk.lost_why = talk.lost_why or why
             case BackFailed():
-                if talk.rounds_left == 0:
+                # Where every node has answered, waiting changes nothing; one that was lost may come back.
+                if talk.rounds_left == 0 or (talk.refused and not talk.lost - talk.refused):
                     return False
                 talk.rounds_left -= 1
                 talk.lost.clear()

@@ -156,6 +156,12 @@ class Conversation:
             self.act(CloseBack(politely))
             self.back_is_lost(why)
 
+    def refuse_node(self, why: str) -> None:
+        """Leave a node that answered, and cannot do it: it is not asked again for this command."""
+        if self.node is not None:
+            self.refused.add(self.node)
+            self.leave_node(why)
+
     def take_rest(self) -> int:
         """The restart offset for this transfer; it holds for one."""
         offset, self.rest_bytes = self.rest_bytes, 0

@@ -59,14 +59,18 @@ def _refused(talk: Conversation, answer: Reply, node: str) -> None:
 
 
 def pass_on(talk: Conversation, command: Command) -> Steps[None]:
-    """Let a node answer."""
+    """Let a node answer; a change that one node cannot make now (4yz) is asked of the next."""
     answer: Reply | None = None
+    refusal = NO_NODE
     while answer is None and (yield from have_back_leg(talk)):
         yield from have_type(talk) if command.verb == "SIZE" else ()
         answer = yield from ask(talk, command.line, publishes=command.verb in _PUBLISHING)
+        if answer is not None and answer.is_transient and command.verb in _PUBLISHING:
+            refusal, answer = answer, None
+            talk.refuse_node(f"the node said {refusal.lines[-1]}")
         if answer is None and command.verb in CHANGES and (yield from have_back_leg(talk)):
             answer = yield from _look_first(talk, command)
-    answer = answer or NO_NODE
+    answer = answer or refusal
     yield from _remember(talk, command, answer)
     talk.tell(answer)
 

@@ -70,9 +70,10 @@ def open_front(talk: Conversation, transfer: Transfer, answer: Reply) -> None:
 
 def try_elsewhere(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Reply:
     """This node did not do it: leave it. What to tell the client should no other node remain."""
-    if answer is not None and talk.node is not None:
-        talk.refused.add(talk.node)
-    talk.leave_node("the node did not do it" if answer is None else f"the node said {answer.lines[-1]}")
+    if answer is None:
+        talk.leave_node("the node did not do it")
+    else:
+        talk.refuse_node(f"the node said {answer.lines[-1]}")
     transfer.why = talk.lost_why
     transfer.repeats += 1
     return answer or (CUT if transfer.began else NO_NODE)

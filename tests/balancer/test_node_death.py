@@ -148,11 +148,12 @@ async def test_a_listing_is_asked_again_while_nothing_went_out(tmp_path, moment,
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["die", "451 not now"])
 @pytest.mark.parametrize("moment", ["MKD", "MKD done", "DELE", "DELE done", "RNTO", "RNTO done"])
-async def test_a_change_in_flight_happens_exactly_once(tmp_path, moment):
+async def test_a_change_in_flight_happens_exactly_once(tmp_path, moment, kind):
     async with bench(tmp_path) as b:
         b.tree.files |= {"/gone": b"1", "/old": b"2"}
-        b.arm(moment)
+        b.arm(moment, kind)
 
         def change(ftp):
             return ftp.mkd("new"), ftp.delete("gone"), ftp.rename("old", "young")

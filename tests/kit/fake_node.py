@@ -232,14 +232,16 @@ class FakeSession:
             self.say("550 exists")
             return
         self.node.tree.folders.add(path)
-        await self.fails("MKD done")
+        if await self.fails("MKD done"):
+            return
         self.say(f'257 "{path}" made')
 
     async def do_dele(self, argument: str) -> None:
         if self.node.tree.files.pop(self.path(argument), None) is None:
             self.say("550 none")
             return
-        await self.fails("DELE done")
+        if await self.fails("DELE done"):
+            return
         self.say("250 deleted")
 
     async def do_rnfr(self, argument: str) -> None:
@@ -251,7 +253,8 @@ class FakeSession:
             self.say("503 RNFR first")
             return
         self.node.tree.files[self.path(argument)] = self.node.tree.files.pop(self.rename_from)
-        await self.fails("RNTO done")
+        if await self.fails("RNTO done"):
+            return
         self.say("250 renamed")
 
     async def do_epsv(self, _argument: str) -> None:

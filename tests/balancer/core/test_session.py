@@ -167,7 +167,7 @@ def test_a_node_that_refuses_for_good_is_believed() -> None:
 
 
 def test_a_transient_refusal_is_asked_of_every_node_and_the_last_word_counts() -> None:
-    talk = Transcript(msgspec.structs.replace(RULES, rounds=0)).logs_in()
+    talk = Transcript().logs_in()
     passive(talk)
     talk.client("STOR a")
     offered(talk, "STOR a")
@@ -177,6 +177,16 @@ def test_a_transient_refusal_is_asked_of_every_node_and_the_last_word_counts() -
         a.OpenBack(frozenset({"node1", "node2"}), tls=False)
     )
     talk.happens(e.BackFailed(None, "none")).does(a.DropData(), a.ReleasePort()).client_gets("452 full too")
+
+
+def test_a_change_that_one_node_cannot_make_is_looked_for_and_asked_of_the_next() -> None:
+    talk = Transcript().logs_in()
+    talk.client("MKD d").node_gets("MKD d").node("451 no replicator").node_is_left()
+    talk.replays("node2", avoiding=("node1",)).node_gets("MLST d").node("550 none")
+    talk.node_gets("MKD d").node("451 here neither").node_is_left()
+    talk.does(a.OpenBack(frozenset({"node1", "node2"}), tls=False)).happens(e.BackFailed(None, "none"))
+    talk.does(a.OpenBack(frozenset({"node1", "node2"}), tls=False)).happens(e.BackFailed(None, "none"))
+    talk.client_gets("451 here neither")
 
 
 def test_226_of_a_download_waits_for_the_last_byte() -> None:
