@@ -15,24 +15,28 @@ class PathLocks:
         self._idle.set()
 
     @contextlib.asynccontextmanager
-    async def of(self, path: str) -> AsyncIterator[None]:
-        """Work on one path."""
-        while path in self._busy or self._moving.locked():
-            if path in self._busy:
+    async def of(self, *paths: str) -> AsyncIterator[None]:
+        """Work on these paths; all are taken at once, so that nobody waits while holding one."""
+        while True:
+            taken = next((path for path in paths if path in self._busy), None)
+            if taken is not None:
                 waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._busy[path].append(waiting)
+                self._busy[taken].append(waiting)
                 await waiting
-            else:
+            elif self._moving.locked():
                 async with self._moving:
                     pass
-        self._busy[path] = []
+            else:
+                break
+        self._busy |= {path: [] for path in paths}
         self._idle.clear()
         try:
             yield
         finally:
-            for waiting in self._busy.pop(path):
-                if not waiting.done():
-                    waiting.set_result(None)
+            for path in set(paths):
+                for waiting in self._busy.pop(path):
+                    if not waiting.done():
+                        waiting.set_result(None)
             if not self._busy:
                 self._idle.set()
 

@@ -32,8 +32,7 @@ from cluster.publish import (
     State,
 )
 from cluster.settings import Settings
-from cluster.tree_path import complaint, is_below, parent, parents
-from replicator.core.belief import MAX_MTIME_NS
+from cluster.tree_path import complaint, parent
 from replicator.core.copies import copies_wanted
 from replicator.core.head import Head, Kind, winner
 from replicator.core.place import Row, Written
@@ -42,6 +41,17 @@ from replicator.marker import WrongRootError
 from replicator.measures import Measures
 from replicator.mesh import Mesh, PreparedCopies
 from replicator.peer_link import Offer, PeerLink
+from replicator.refusals import (
+    RefusedError,
+    check_mtime,
+    check_path,
+    check_rename,
+    refuse_children,
+    refuse_file_above,
+    refuse_folder,
+    require,
+    require_folder,
+)
 from replicator.replica import NotYetError, Replica, UnstableError
 from replicator.wire import Entry
 
@@ -50,14 +60,6 @@ _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _LocalChange = Callable[[], Awaitable[list[str]]]
 
 log = logger(__name__)
-
-
-class RefusedError(Exception):
-    """The request cannot be carried out, and nothing was changed."""
-
-    def __init__(self, reason: Reason, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
 
 
 class Publishing:
@@ -134,8 +136,8 @@ class Publishing:
         except ValueError as error:
             raise RefusedError(Reason.BAD_PATH, str(error)) from error
         try:
-            _check_path(request.path)
-            _check_mtime(request.mtime_ns)
+            check_path(request.path)
+            check_mtime(request.mtime_ns)
             return await self._publish_file(request, mine)
         finally:
             mine.unlink(missing_ok=True)
@@ -147,7 +149,7 @@ class Publishing:
             raise RefusedError(Reason.CHANGED, "the staged file has another size than was said")
         if free_bytes < self._disk_reserve_bytes:
             raise RefusedError(Reason.DISK_FULL, "the disk of this node is full")
-        self._refuse_file_above(path)
+        refuse_file_above(replica.index, path)
         place = replica.index.place(path)
         offer = Offer(request.content_id, request.size_bytes, mine)
         known = len(place.heads) == 1 and place.row is not None and place.row.content_id == request.content_id
@@ -161,7 +163,7 @@ class Publishing:
             made = await replica.ensure_folders(path)
             async with replica.locks.of(path):
                 replica.marker.check()
-                self._refuse_folder(path)
+                refuse_folder(replica.index, path)
                 number = replica.index.intend(Intent(path=path, content_id=request.content_id))
                 await replica.index.durable()
                 try:
@@ -171,7 +173,7 @@ class Publishing:
                     replica.index.forget(number)
             return [*made, path]
 
-        self._refuse_folder(path)
+        refuse_folder(replica.index, path)
         return await self._change(request.id, request.policy, path, offer, local_change)
 
     async def _repeat(self, request: Publish, offer: Offer, head: Head) -> Done:
@@ -190,10 +192,10 @@ class Publishing:
 
     async def _make_directory(self, request: MakeDirectory) -> Done:
         replica, path = self._replica, request.path
-        _check_path(path)
+        check_path(path)
         if replica.index.is_live(path):
             raise RefusedError(Reason.EXISTS, f"{path} exists")
-        self._require_folder(parent(path))
+        require_folder(replica.index, parent(path))
 
         async def local_change() -> list[str]:
             made = await replica.ensure_folders(path)
@@ -209,14 +211,14 @@ class Publishing:
 
     async def _remove(self, request: Remove) -> Done:
         replica, path = self._replica, request.path
-        self._require(path, Kind(request.kind))
-        self._refuse_children(path)
+        require(replica.index, path, Kind(request.kind))
+        refuse_children(replica.index, path)
 
         async def local_change() -> list[str]:
             async with replica.locks.of(path):
                 replica.marker.check()
-                self._require(path, Kind(request.kind))
-                self._refuse_children(path)
+                require(replica.index, path, Kind(request.kind))
+                refuse_children(replica.index, path)
                 number = replica.index.intend(Intent(path="", gone=path))
                 await replica.index.durable()
                 try:
@@ -234,16 +236,18 @@ class Publishing:
 
     async def _rename(self, request: Rename) -> Done:
         replica, source, target = self._replica, request.source, request.target
-        _check_path(target)
-        kind = self._check_rename(request)
+        check_path(target)
+        kind = check_rename(replica.index, request)
         if kind is Kind.FILE:
             await replica.settle(source)
 
         async def local_change() -> list[str]:
             made = await replica.ensure_folders(target)
-            async with replica.locks.everything():
+            locks = replica.locks
+            async with locks.of(source, target) if kind is Kind.FILE else locks.everything():
                 replica.marker.check()
-                self._check_rename(request)
+                if check_rename(replica.index, request) is not kind:
+                    raise RefusedError(Reason.CHANGED, f"{source} became another kind of entry meanwhile")
                 moved = [source, *(path for path in replica.index.below(source) if replica.index.is_live(path))]
                 missing = next((path for path in moved if replica.index.place(path).row is None), None)
                 if missing is not None:
@@ -280,14 +284,14 @@ class Publishing:
 
     async def _set_mtime(self, request: SetMtime) -> Done:
         replica, path = self._replica, request.path
-        _check_mtime(request.mtime_ns)
-        self._require(path, Kind.FILE)
+        check_mtime(request.mtime_ns)
+        require(replica.index, path, Kind.FILE)
         await replica.settle(path)
 
         async def local_change() -> list[str]:
             async with replica.locks.of(path):
                 replica.marker.check()
-                head = self._require(path, Kind.FILE)
+                head = require(replica.index, path, Kind.FILE)
                 content_id = _content(replica, path)
                 row = await replica.blocking(replica.tree.touch, path, request.mtime_ns, content_id)
                 replica.index.feed(path, Written(row=row, mode=head.mode, now_ns=now_ns()))
@@ -331,46 +335,6 @@ class Publishing:
     def _too_few(self, copies: int, wanted: int) -> RefusedError:
         return RefusedError(Reason.TOO_FEW_COPIES, f"only {copies} of the {wanted} copies asked for can be made now")
 
-    def _require(self, path: str, kind: Kind) -> Head:
-        shown = winner(self._replica.index.place(path).heads)
-        if complaint(path) or shown is None or shown.kind is not kind:
-            raise RefusedError(Reason.NOT_FOUND, f"there is no {kind.value} {path}")
-        return shown
-
-    def _require_folder(self, path: str) -> None:
-        if path:
-            self._require(path, Kind.DIRECTORY)
-
-    def _refuse_file_above(self, path: str) -> None:
-        for folder in parents(path):
-            shown = winner(self._replica.index.place(folder).heads)
-            if shown is not None and shown.kind is Kind.FILE:
-                raise RefusedError(Reason.BAD_PATH, f"{folder} is a file, not a directory")
-
-    def _refuse_folder(self, path: str) -> None:
-        shown = winner(self._replica.index.place(path).heads)
-        if shown is not None and shown.kind is Kind.DIRECTORY:
-            raise RefusedError(Reason.EXISTS, f"{path} is a directory")
-
-    def _refuse_children(self, path: str) -> None:
-        if self._replica.index.live_children(path):
-            raise RefusedError(Reason.NOT_EMPTY, f"{path} is not empty")
-
-    def _check_rename(self, request: Rename) -> Kind:
-        index, source, target = self._replica.index, request.source, request.target
-        shown = winner(index.place(source).heads)
-        if complaint(source) or shown is None or not shown.is_live:
-            raise RefusedError(Reason.NOT_FOUND, f"{source} does not exist")
-        if target == source or is_below(target, source):
-            raise RefusedError(Reason.BAD_PATH, f"{target} lies in {source}")
-        self._require_folder(parent(target))
-        there = winner(index.place(target).heads)
-        if there is not None and there.is_live:
-            replaceable = request.replace and there.kind is Kind.FILE and shown.kind is Kind.FILE
-            if not replaceable:
-                raise RefusedError(Reason.EXISTS, f"{target} exists")
-        return shown.kind
-
     def _note(self, request: Request, answer: Answer, seconds: float) -> None:
         kind = type(request).__name__
         outcome = answer.reason.value if isinstance(answer, Refused) else "done"
@@ -387,17 +351,6 @@ class Publishing:
 def _done(number: int, copies: int, wanted: int) -> Done:
     note = f"{copies} of {wanted} copies" if copies < wanted else ""
     return Done(id=number, copies=copies, wanted=wanted, note=note)
-
-
-def _check_path(path: str) -> None:
-    wrong = complaint(path)
-    if wrong:
-        raise RefusedError(Reason.BAD_PATH, f"{path}: {wrong}")
-
-
-def _check_mtime(mtime_ns: int) -> None:
-    if abs(mtime_ns) >= MAX_MTIME_NS:
-        raise RefusedError(Reason.CHANGED, "no file system knows such a time")
 
 
 def _content(replica: Replica, path: str) -> str:

@@ -1,0 +1,80 @@
+"""Decides which requests are refused at once, from what the index shows: each check raises RefusedError or passes."""
+
+from cluster.publish import Reason, Rename
+from cluster.tree_path import complaint, is_below, parent, parents
+from replicator.core.belief import MAX_MTIME_NS
+from replicator.core.head import Head, Kind, winner
+from replicator.index import Index
+
+
+class RefusedError(Exception):
+    """The request cannot be carried out, and nothing was changed."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def check_path(path: str) -> None:
+    """The path may be a user's."""
+    wrong = complaint(path)
+    if wrong:
+        raise RefusedError(Reason.BAD_PATH, f"{path}: {wrong}")
+
+
+def check_mtime(mtime_ns: int) -> None:
+    """The time fits every file system."""
+    if abs(mtime_ns) >= MAX_MTIME_NS:
+        raise RefusedError(Reason.CHANGED, "no file system knows such a time")
+
+
+def require(index: Index, path: str, kind: Kind) -> Head:
+    """There is an entry of that kind; its head."""
+    shown = winner(index.place(path).heads)
+    if complaint(path) or shown is None or shown.kind is not kind:
+        raise RefusedError(Reason.NOT_FOUND, f"there is no {kind.value} {path}")
+    return shown
+
+
+def require_folder(index: Index, path: str) -> None:
+    """There is a directory; the root always is."""
+    if path:
+        require(index, path, Kind.DIRECTORY)
+
+
+def refuse_folder(index: Index, path: str) -> None:
+    """No directory stands there."""
+    shown = winner(index.place(path).heads)
+    if shown is not None and shown.kind is Kind.DIRECTORY:
+        raise RefusedError(Reason.EXISTS, f"{path} is a directory")
+
+
+def refuse_file_above(index: Index, path: str) -> None:
+    """Nothing above the path is a file."""
+    for folder in parents(path):
+        shown = winner(index.place(folder).heads)
+        if shown is not None and shown.kind is Kind.FILE:
+            raise RefusedError(Reason.BAD_PATH, f"{folder} is a file, not a directory")
+
+
+def refuse_children(index: Index, path: str) -> None:
+    """The directory is empty."""
+    if index.live_children(path):
+        raise RefusedError(Reason.NOT_EMPTY, f"{path} is not empty")
+
+
+def check_rename(index: Index, request: Rename) -> Kind:
+    """The source is there and the target may be its new name; the kind of the source."""
+    source, target = request.source, request.target
+    shown = winner(index.place(source).heads)
+    if complaint(source) or shown is None or not shown.is_live:
+        raise RefusedError(Reason.NOT_FOUND, f"{source} does not exist")
+    if target == source or is_below(target, source):
+        raise RefusedError(Reason.BAD_PATH, f"{target} lies in {source}")
+    require_folder(index, parent(target))
+    there = winner(index.place(target).heads)
+    if there is not None and there.is_live:
+        replaceable = request.replace and there.kind is Kind.FILE and shown.kind is Kind.FILE
+        if not replaceable:
+            raise RefusedError(Reason.EXISTS, f"{target} exists")
+    return shown.kind
