@@ -207,7 +207,7 @@ class Limits(_Section, frozen=True):
     passive_accept_s: Seconds = 30.0
     password_checks_at_once: Annotated[int, Meta(ge=1, le=64)] = 2
     publishes_at_once: Annotated[int, Meta(ge=1, le=256)] = 16
-    publish_timeout_s: Seconds = 30.0
+    publish_timeout_s: Seconds = 20.0  # below balancer.reply_timeout_s, so that the 451 arrives before patience ends
 
 
 class Settings(_Section, frozen=True):

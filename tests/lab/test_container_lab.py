@@ -2,15 +2,20 @@
 
 import io
 import json
+import os
 import secrets
 import subprocess
 from ftplib import FTP, error_perm
 
 import pytest
 
+from tests.kit.page import shell_lines
 from tests.kit.wait import until
+from tests.lab.conftest import COMPOSE_FOLDER
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+NOT_HERE = ("compose/build-image", "cd compose", "docker-compose up", "docker-compose down")
 
 
 def listing(client: FTP, path: str = "") -> set[str]:
@@ -101,3 +106,23 @@ def test_every_container_runs_as_nobody_special_on_a_read_only_root(lab) -> None
     for container in json.loads(described):
         assert container["HostConfig"]["ReadonlyRootfs"], container["Name"]
         assert container["Config"]["User"] not in {"", "root", "0"}, container["Name"]
+
+
+def test_every_line_of_the_page_does_what_it_says(lab, tmp_path) -> None:
+    """The lines of compose/README.md that talk to a running lab, in order, as a reader would type them."""
+    (tmp_path / "file.crx.gz").write_bytes(b"a day of observations")
+    lines = [line for line in shell_lines(COMPOSE_FOLDER / "README.md") if not line.startswith(NOT_HERE)]
+    assert len(lines) >= 11
+    variables = {"STATION": lab.passwords["station"], "SERVICEDESK": lab.passwords["servicedesk"]}
+    for line in lines:
+        mine = line.replace("docker-compose", " ".join(lab.command))
+        done = subprocess.run(
+            mine, shell=True, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+        if "start node1" in line:
+            lab.wait_usable("node1", "node2")
+        if "drain node2" in line:
+            lab.wait_usable("node1")
+    lab.wait_usable("node1", "node2")
+    assert lab.content_on("node2", "Station/ABCD/2026/326/file.crx.gz") == b"a day of observations"
