@@ -16,6 +16,7 @@ HASH = hash_password("correct horse")
         (None, "correct horse", False),
         (None, "", False),
     ],
+    ids=["right", "wrong", "empty", "unknown account", "unknown account, empty"],
 )
 def test_only_the_right_password_of_a_known_account_is_right(hashed: str | None, password: str, right: bool) -> None:
     assert password_is_right(hashed, password) is right
