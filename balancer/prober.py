@@ -81,9 +81,8 @@ class Prober:
         source = self._settings.balancer.source_addresses[0]
         reader, writer = await asyncio.open_connection(self._node.address, port, local_addr=(source, 0))
         try:
-            # TLS is claimed so that an account which needs it can be probed too.
-            own: tuple[str, int] = writer.get_extra_info("sockname")[:2]
-            writer.write(encode(ProxyHeader(source=own, destination=(self._node.address, port), tls=True)))
+            # LOCAL marks a probe; TLS is claimed so that an account which needs it can be probed too.
+            writer.write(encode(ProxyHeader(source=None, destination=None, tls=True)))
             yield reader, writer
         finally:
             writer.close()
