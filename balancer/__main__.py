@@ -1,4 +1,4 @@
-"""The command `balancer`."""
+"""The command `balancer`: runs one, or asks a running one how it is."""
 
 import asyncio
 from pathlib import Path
@@ -7,15 +7,12 @@ import click
 import msgspec
 
 from balancer.program import Program
-from balancer.status import NoAnswerError, ask_balancer, show
+from balancer.status import show
+from cluster.ask import RefusedError, UnreachableError, get_document
+from cluster.command import config_option, give_up, json_option, log_format_option, settings_or_exit
+from cluster.health import BalancerHealth
 from cluster.log import LogFormat, start_logging
 from cluster.problem import ConfigError
-from cluster.read_settings import read_settings
-from cluster.settings import Settings
-
-_CONFIG = click.option(
-    "--config", "config", required=True, type=click.Path(path_type=Path), help="The cluster.yaml of the cluster."
-)
 
 
 @click.group()
@@ -24,40 +21,33 @@ def main() -> None:
 
 
 @main.command()
-@_CONFIG
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def run(config: Path, log_format: LogFormat) -> None:
+@config_option
+@log_format_option
+def run(file: Path, log_format: LogFormat) -> None:
     """Run the balancer until SIGTERM or SIGINT."""
-    settings = _settings(config)
+    settings = settings_or_exit(file)
     start_logging(log_format, part="balancer")
     try:
         asyncio.run(Program(settings).run())
     except ConfigError as error:
-        raise click.ClickException(str(error)) from error
+        give_up(*(str(problem) for problem in error.problems))
     except OSError as error:
-        raise click.ClickException(f"cannot listen: {error.strerror}") from error
+        give_up(f"cannot listen: {error.strerror}")
 
 
 @main.command()
-@_CONFIG
-@click.option("--json", "as_json", is_flag=True, help="Print the health document as JSON.")
-def status(config: Path, *, as_json: bool) -> None:
+@config_option
+@json_option
+def status(file: Path, *, as_json: bool) -> None:
     """Show how the running balancer and its nodes are."""
     try:
-        health = ask_balancer(_settings(config).balancer)
-    except NoAnswerError as error:
-        raise click.ClickException(str(error)) from error
+        health = get_document(settings_or_exit(file).balancer.management, "health", BalancerHealth)
+    except (UnreachableError, RefusedError) as error:
+        give_up(str(error))
     if as_json:
         click.echo(msgspec.json.encode(health))
     else:
         show(health)
-
-
-def _settings(config: Path) -> Settings:
-    try:
-        return read_settings(config)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ import signal
 import ssl
 from pathlib import Path
 
-import msgspec
-
 from balancer.entrance import Entrance
 from balancer.metrics import Metrics
 from balancer.nodes import Nodes
@@ -138,11 +136,6 @@ def read_token(file: Path) -> str:
         return file.read_text(encoding="latin-1").strip()
     except OSError as error:
         raise _unreadable(file, error) from error
-
-
-def document_of(data: bytes) -> BalancerHealth:
-    """A health document from its JSON; msgspec.DecodeError."""
-    return msgspec.json.decode(data, type=BalancerHealth)
 
 
 def _unreadable(file: Path, error: OSError) -> ConfigError:

@@ -7,11 +7,15 @@ import ipaddress
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from cluster.password import is_password_hash
 from cluster.problem import Problem
+from cluster.publish import SOCKET_NAME
 from cluster.settings import Account, Balancer, Node, Right, Settings
 from cluster.tree_path import complaint
+
+_MAX_SOCKET_PATH_BYTES: Final = 107  # sun_path of unix(7), less its NUL
 
 
 def broken_rules(settings: Settings) -> tuple[Problem, ...]:
@@ -119,6 +123,10 @@ def _node(where: str, node: Node, site_ports: set[int]) -> Iterator[Problem]:
     if inside:
         what = f"contains port {inside[0]}, which is {taken[inside[0]]}"
         yield Problem(f"{where}.passive_ports", what, "move the range")
+    socket_bytes = len(bytes(node.state / SOCKET_NAME))
+    if socket_bytes > _MAX_SOCKET_PATH_BYTES:
+        what = f"makes the publish socket's path {socket_bytes} bytes long, and {_MAX_SOCKET_PATH_BYTES} is the most"
+        yield Problem(f"{where}.state", what, "choose a shorter folder")
     if node.state.is_relative_to(node.root):
         yield Problem(f"{where}.state", "lies in the root, where clients could reach it", "put it beside the root")
 

@@ -7,7 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
@@ -15,11 +15,11 @@ from rich.console import Console
 
 from cluster.ask import RefusedError, UnreachableError, get_document, post_action
 from cluster.clock import utc_now
+from cluster.command import config_option, give_up, json_option, node_settings_or_exit, settings_or_exit
 from cluster.durable_file import PRIVATE_MODE, write_durably
 from cluster.health import BalancerHealth, FtpnodeHealth, NodeState, ReplicatorHealth
 from cluster.password import hash_password
-from cluster.problem import ConfigError
-from cluster.read_settings import examine_settings, read_settings
+from cluster.read_settings import examine_settings
 from cluster.settings import Settings
 from cluster.settings_rules import balancer_files, missing_files, node_files
 from compose.lab.process import PartFailedError
@@ -28,17 +28,6 @@ from compose.lab.view import view_for
 from compose.new_cluster import network_plan, write_cluster
 from compose.show import show_passwords, show_report, show_status
 from compose.status import ClusterStatus, cluster_status
-
-_config = click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    default=Path("cluster.yaml"),
-    envvar="TRIPOD_CONFIG",
-    show_default=True,
-    help="The cluster's file.",
-)
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +66,7 @@ def check(file: Path, host: str | None) -> None:
 )
 @click.option("--replicators-apart", is_flag=True, help="Give the replicators addresses of their own, .111 and up.")
 @click.option(
-    "--passive", nargs=2, type=int, default=(40000, 40999), show_default=True, help="The VIP's passive ports."
+    "--passive", nargs=2, type=int, default=(22000, 22999), show_default=True, help="The VIP's passive ports."
 )
 @click.option("--passwords", "password_file", type=click.Path(path_type=Path), help="Write them here too (mode 0600).")
 def init(
@@ -97,16 +86,16 @@ def init(
         if password_file is not None:
             write_durably(password_file, msgspec.json.encode(passwords), PRIVATE_MODE)
     except OSError as error:
-        _give_up(f"{error.filename or folder}: {error.strerror}; choose another folder")
+        give_up(f"{error.filename or folder}: {error.strerror}; choose another folder")
     show_passwords(Console(), folder / "cluster.yaml", passwords)
 
 
 @main.command()
 @click.argument("part")
-@_config
+@config_option
 def ready(part: str, file: Path) -> None:
     """Exit with 0 when PART is ready, for health checks: NODE (its ftpnode), NODE.replicator, or `balancer`."""
-    settings = _settings(file)
+    settings = settings_or_exit(file)
     node, _, program = part.partition(".")
     try:
         if part == "balancer":
@@ -118,9 +107,9 @@ def ready(part: str, file: Path) -> None:
             address = settings.nodes[node].management
             state = get_document(address, "health", FtpnodeHealth).state
     except KeyError:
-        _give_up(f"there is no node {node!r}; known: {', '.join(settings.nodes)}")
+        give_up(f"there is no node {node!r}; known: {', '.join(settings.nodes)}")
     except (UnreachableError, RefusedError) as error:
-        _give_up(str(error))
+        give_up(str(error))
     click.echo(f"{part} is {state}")
     sys.exit(0 if state is NodeState.READY else 1)
 
@@ -134,7 +123,7 @@ def password(password: str) -> None:
 
 @main.command()
 @click.argument("node")
-@_config
+@config_option
 def drain(node: str, file: Path) -> None:
     """Empty NODE: no new sessions, transfers finish, the balancer moves its sessions elsewhere."""
     _act(file, node, "drain")
@@ -142,18 +131,18 @@ def drain(node: str, file: Path) -> None:
 
 @main.command()
 @click.argument("node")
-@_config
+@config_option
 def enable(node: str, file: Path) -> None:
     """Let NODE take sessions again."""
     _act(file, node, "enable")
 
 
 @main.command()
-@_config
-@_json
+@config_option
+@json_option
 def status(file: Path, *, as_json: bool) -> None:
     """Show the balancer, every node, its replicator and what each is owed."""
-    found = cluster_status(_settings(file))
+    found = cluster_status(settings_or_exit(file))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
@@ -194,9 +183,9 @@ def lab(report_file: Path | None, keep: Path | None, **given: Any) -> None:
             with view_for(console) as view:
                 report = running.run(view)
         except PartFailedError as error:
-            _give_up(str(error))
+            give_up(str(error))
         except OSError as error:
-            _give_up(f"{error.filename or folder}: {error.strerror}")
+            give_up(f"{error.filename or folder}: {error.strerror}")
         if report_file is not None:
             write_durably(report_file, msgspec.json.format(msgspec.json.encode(report)))
     show_report(console, report)
@@ -207,40 +196,26 @@ def _cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tripod"
 
 
-def _settings(file: Path) -> Settings:
-    try:
-        return read_settings(file)
-    except ConfigError as error:
-        _give_up(str(error))
-
-
 def _host_files(settings: Settings, host: str) -> dict[str, Path]:
     if host == "balancer":
         return balancer_files(settings)
     if host not in settings.nodes:
-        _give_up(f"there is no node {host!r}; known: {', '.join(settings.nodes)}, balancer")
+        give_up(f"there is no node {host!r}; known: {', '.join(settings.nodes)}, balancer")
     return node_files(settings, host)
 
 
 def _act(file: Path, node: str, action: str) -> None:
-    settings = _settings(file)
-    if node not in settings.nodes:
-        _give_up(f"there is no node {node!r}; known: {', '.join(settings.nodes)}")
+    settings = node_settings_or_exit(file, node)
     address = settings.nodes[node].management
     try:
         token = settings.cluster.management_token.read_text(encoding="ascii").strip()
         health = post_action(address, action, FtpnodeHealth, token=token)
     except (UnreachableError, RefusedError) as error:
-        _give_up(str(error))
+        give_up(str(error))
     except OSError as error:
-        _give_up(f"{error.filename}: {error.strerror}; it is needed to command a node")
+        give_up(f"{error.filename}: {error.strerror}; it is needed to command a node")
     click.echo(f"{node} is {health.state}, {health.sessions} sessions, {health.transfers} transfers")
 
 
 def _all_answer(found: ClusterStatus) -> bool:
     return found.balancer is not None and all(node is not None for node in found.nodes.values())
-
-
-def _give_up(message: str) -> NoReturn:
-    click.echo(f"tripod: {message}", err=True)
-    sys.exit(1)

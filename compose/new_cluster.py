@@ -41,7 +41,7 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
     advertise: Mapping[str, str] = msgspec.field(default_factory=dict)
     ingest_port: int = 2121
     public_port: int = 2122
-    vip_passive: tuple[int, int] = (40000, 40999)
+    vip_passive: tuple[int, int] = (22000, 22999)
     node_passive: tuple[int, int] = (30000, 30999)
     spool: str = "/var/tmp"  # noqa: S108 - the default of Spool.folder, with its reason there
     mode: str = "full-mesh"

@@ -60,7 +60,8 @@ class ReplicationMeter:
                 self._note(msgspec.json.decode(line, type=Event))
 
     def _note(self, event: Event) -> None:
-        self.seen[event.event] += 1
+        if not event.path.endswith("/"):  # a listing is no download
+            self.seen[event.event] += 1
         match event.event:
             case What.UPLOAD_ACKNOWLEDGED:
                 self._waiting[event.path] = event

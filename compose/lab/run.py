@@ -107,10 +107,8 @@ class Lab:
     def _settle(self, view: View) -> bool:
         """Whether every node got everything and all agree, in time."""
         self._enter(view, "settling")
-        quiet = threading.Event()
-        settled = self._parts.wait_until(self._parts.all_usable, quiet, _SETTLE_S)
-        settled = settled and self._parts.wait_until(self._parts.nothing_owed, quiet, _SETTLE_S)
-        settled = settled and self._parts.wait_until(self._alike, quiet, _SETTLE_S)
+        steps = (self._parts.all_usable, self._parts.nothing_owed, self._alike)
+        settled = all(self._watch(view, step, _SETTLE_S, heed_stop=False) for step in steps)
         self._meter.stop()
         return settled
 
@@ -130,14 +128,17 @@ class Lab:
     def _journal_begun(self) -> bool:
         return self._journal.exists() and self._journal.stat().st_size > 0
 
-    def _watch(self, view: View, done: Callable[[], bool], timeout_s: float, *, heed_stop: bool = True) -> None:
-        """Show the lab until `done`, a stop, or the time is over."""
+    def _watch(self, view: View, done: Callable[[], bool], timeout_s: float, *, heed_stop: bool = True) -> bool:
+        """Show the lab until `done` (True), or a stop or the end of the time (False)."""
         deadline_s = monotonic_s() + timeout_s
         pause = self._stop if heed_stop else threading.Event()
-        while not done() and monotonic_s() < deadline_s and not (heed_stop and self._stop.is_set()):
+        while not done():
+            if monotonic_s() > deadline_s or pause.is_set():
+                return False
             self._parts.demand_running()
             view.show(self._moment())
             pause.wait(_EVERY_S)
+        return True
 
     def _enter(self, view: View, phase: str) -> None:
         self._phase = phase

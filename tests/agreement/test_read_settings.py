@@ -49,6 +49,7 @@ MISTAKES = [
     ("first: 30000, last: 30999", "first: 30999, last: 30000", "nodes.node1.passive_ports", "swap them"),
     ("first: 30000, last: 30999", "first: 2000, last: 3000", "nodes.node1.passive_ports", "move the range"),
     ("state: node1/state", "state: node1/root/state", "nodes.node1.state", "beside the root"),
+    ("state: node1/state", "state: " + "long/" * 25, "nodes.node1.state", "choose a shorter folder"),
     ("root: node2/root", "root: node1/root", "nodes.node2.root", "a root of its own"),
     ("address: 127.0.0.12", "address: 127.0.0.11", "nodes.node2.address", "an address of its own"),
     ("site: public", "site: pubic", "balancer.services.public.site", "use one of: ingest, public"),

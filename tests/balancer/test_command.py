@@ -27,7 +27,7 @@ def balancer(*arguments: object) -> "subprocess.CompletedProcess[str]":
 def is_one_line(done, *words: str) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("balancer: ")]
     assert len(lines) == 1
     for word in words:
         assert word in lines[0]
@@ -40,7 +40,7 @@ def test_it_runs_and_stops_at_a_signal(cluster) -> None:
             until(lambda: balancer("status", "--config", cluster.file).returncode == 0, "the balancer answers")
             document = json.loads(balancer("status", "--config", cluster.file, "--json").stdout)
             assert [node["node"] for node in document["nodes"]] == ["node1"]
-            assert "node1: " in balancer("status", "--config", cluster.file).stdout
+            assert "node1\tfailed" in balancer("status", "--config", cluster.file).stdout
             taken = balancer("run", "--config", cluster.file)
             is_one_line(taken, "port 8021", "in use")
         finally:

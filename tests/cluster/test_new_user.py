@@ -134,13 +134,12 @@ def push_and_read_the_reply(client: FTP, command: str, content: bytes) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_is_one_line_and_the_session_goes_on(tmp_path: Path) -> None:
-    folder = tmp_path / "small"
-    folder.mkdir()
+def test_a_full_disk_is_one_line_and_the_session_goes_on(tmp_path_factory) -> None:
+    spool, folder = tmp_path_factory.mktemp("spool"), tmp_path_factory.mktemp("small")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=True)
     try:
         no_reserve = {"disk_reserve_bytes": 0}
-        small = running_cluster(folder, 1, replication_settings=no_reserve, spool=str(tmp_path))
+        small = running_cluster(folder, 1, replication_settings=no_reserve, spool=str(spool))
         with small as cluster, cluster.login("station") as station:
             with pytest.raises(error_temp, match=r"\A452 [^\n]+\Z"):
                 push_and_read_the_reply(station, "STOR big", bytes(12 << 20))

@@ -1,0 +1,75 @@
+"""What the commands of all parts share: their options, and mistakes said in one line each with exit status 1."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cluster.problem import ConfigError, Problem
+from cluster.read_settings import read_settings
+from cluster.settings import Settings
+from cluster.settings_rules import missing_files, node_files
+
+config_option = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    default=Path("cluster.yaml"),
+    envvar="TRIPOD_CONFIG",
+    show_default=True,
+    help="The cluster's file.",
+)
+node_option = click.option("--node", required=True, help="The node, as the cluster's file names it.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+log_format_option = click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the log lines."
+)
+
+
+def give_up(*lines: str) -> NoReturn:
+    """Say why on standard error, each line after the command's name, and exit with status 1."""
+    name = click.get_current_context().command_path.split()[0].rpartition("/")[2]
+    for line in lines:
+        click.echo(f"{name}: {line}", err=True)
+    sys.exit(1)
+
+
+def settings_or_exit(file: Path) -> Settings:
+    """The settings in `file`, or every mistake on a line and exit status 1."""
+    try:
+        return read_settings(file)
+    except ConfigError as error:
+        give_up(*(str(problem) for problem in error.problems))
+
+
+def node_settings_or_exit(file: Path, node: str) -> Settings:
+    """As `settings_or_exit`, for a command about one node: that must be in the file."""
+    settings = settings_or_exit(file)
+    if node not in settings.nodes:
+        known = ", ".join(settings.nodes)
+        give_up(str(Problem(f"{file}: nodes", f"there is no node {node!r}", f"use one of: {known}")))
+    return settings
+
+
+def hosted_settings_or_exit(file: Path, node: str) -> Settings:
+    """As `node_settings_or_exit`, for a program of that node: its keys must be on this host too."""
+    settings = node_settings_or_exit(file, node)
+    if problems := missing_files(node_files(settings, node)):
+        give_up(*(str(problem) for problem in problems))
+    return settings
+
+
+def show_table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A table on a terminal, lines of tab-separated fields anywhere else."""
+    if not sys.stdout.isatty():
+        for row in (titles, *rows):
+            click.echo("\t".join(row))
+        return
+    table = Table(*titles, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
