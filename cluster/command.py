@@ -32,7 +32,7 @@ log_format_option = click.option(
 
 def give_up(*lines: str) -> NoReturn:
     """Say why on standard error, each line after the command's name, and exit with status 1."""
-    name = click.get_current_context().command_path.split()[0].rpartition("/")[2]
+    name = (click.get_current_context().find_root().info_name or "").split()[-1]  # "python -m balancer" is balancer
     for line in lines:
         click.echo(f"{name}: {line}", err=True)
     sys.exit(1)
