@@ -30,9 +30,10 @@ def test_the_readme_has_the_lines_that_are_tested_here() -> None:
     ]
 
 
-def test_init_and_check_work_as_written(tmp_path: Path) -> None:
+def test_init_and_check_work_as_written(tmp_path_factory) -> None:
+    folder = tmp_path_factory.mktemp("readme")
     for line in LINES[3:]:
-        done = run(line.replace(".venv/bin/tripod", f"{sys.executable} -m compose"), tmp_path)
+        done = run(line.replace(".venv/bin/tripod", f"{sys.executable} -m compose"), folder)
         assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -1,7 +1,6 @@
 """The lab in containers, brought up once by pytest-docker from compose/docker-compose.yml, with this tree's image."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -94,12 +93,12 @@ def docker_compose_file() -> str:
 
 @pytest.fixture(scope="session")
 def docker_compose_project_name() -> str:
-    return f"tripodtest{os.getpid()}"
+    return "tripodtest"
 
 
 @pytest.fixture(scope="session")
 def docker_setup(engine) -> list[str]:  # noqa: ARG001 - nothing may be set up before the engine and the image are there
-    return ["up -d balancer"]
+    return ["down -v --remove-orphans", "up -d balancer"]  # what an interrupted run left would be in the way
 
 
 @pytest.fixture(scope="session")
