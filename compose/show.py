@@ -65,7 +65,8 @@ def show_report(console: Console, report: Report) -> None:
     table.add_row("lost", Text(str(uploads.lost), style="bold red" if uploads.lost else "green"))
     table.add_row("downloads", f"{downloads.finished} finished, {downloads.client_errors} cut")
     table.add_row("corrupt", Text(str(downloads.corrupt), style="bold red" if downloads.corrupt else "green"))
-    table.add_row("faults", str(len(report.faults)))
+    errors = f"{report.unexplained_errors} client errors while nothing was broken"
+    table.add_row("faults", f"{len(report.faults)}; {errors}")
     table.add_row("226 after", _seconds(report.ack_seconds.p50, report.ack_seconds.p99))
     table.add_row("on every node after", _seconds(report.replication_seconds.p50, report.replication_seconds.p99))
     identical = report.nodes_identical and report.settled

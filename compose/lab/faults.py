@@ -13,10 +13,11 @@ _RECOVERY_S = 30.0
 
 
 class Faults:
-    """`done` lists what was broken; after `stop()` every part runs again."""
+    """`done` lists what was broken, `current` says what is; after `stop()` every part runs again."""
 
     def __init__(self, parts: Parts, nodes: list[str], chance: random.Random, clock: Callable[[], float]) -> None:
         self.done: list[Fault] = []
+        self.current = ""
         self.failure: PartFailedError | None = None
         self._parts = parts
         self._plans = kill_plans(nodes, chance)
@@ -40,12 +41,19 @@ class Faults:
         for plan in self._plans:
             if self._stop.wait(plan.rest_s):
                 return
+            at_s = self._passed_s()
             self._parts.kill(plan.parts)
-            self.done.append(Fault(at_s=round(self._clock() - self._began_s, 2), what=f"SIGKILL {plan.what}"))
+            self.current = f"SIGKILL {plan.what}"
             self._stop.wait(plan.down_s)
             self._parts.restart(plan.parts)
             try:
-                self._parts.wait_until(self._parts.all_usable, self._stop, _RECOVERY_S)
+                # Not cut short by a stop: the clients' last round begins when all is well.
+                self._parts.wait_until(self._parts.all_usable, threading.Event(), _RECOVERY_S)
             except PartFailedError as failure:
                 self.failure = failure
                 return
+            self.done.append(Fault(at_s=at_s, what=self.current, until_s=self._passed_s()))
+            self.current = ""
+
+    def _passed_s(self) -> float:
+        return round(self._clock() - self._began_s, 2)

@@ -6,10 +6,13 @@ from typing import Final
 import msgspec
 
 from compose.lab.tree import Tree, differences
-from stations.journal import Event
+from stations.journal import Event, What
 from stations.ledger import Downloads, Expectation, Percentiles, counts, what_must_stand
+from stations.persona import KEEPS_CONNECTION
 
+_ERRORS: Final = {What.UPLOAD_FAILED, What.DOWNLOAD_FAILED, What.DELETE_FAILED}
 _LISTED: Final = 50
+_AFTERMATH_S: Final = 1.0  # what was told to a client in the last moment of a fault
 
 
 class Uploads(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,23 +25,26 @@ class Uploads(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the lab broke, `at_s` seconds after the clients began."""
+    """Something the lab broke, `at_s` seconds after the clients began; all was well again at `until_s`."""
 
     at_s: float
     what: str
+    until_s: float
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON that `tripod lab --report FILE` writes.
 
-    `missing` names what was lost, `different` the paths that nodes do not agree on, `unexpected` the paths that hold
-    something no client can account for: half a file, or a deleted one that came back. Fifty of each at most.
+    `unexplained_errors` counts the client errors at a time when nothing was broken. `missing` names what was lost,
+    `different` the paths that nodes do not agree on, `unexpected` the paths that hold something no client can account
+    for: half a file, or a deleted one that came back. Fifty of each at most.
     """
 
     uploads: Uploads
     downloads: Downloads
     nodes_identical: bool
     violations: int
+    unexplained_errors: int
     settled: bool
     ack_seconds: Percentiles
     replication_seconds: Percentiles
@@ -58,11 +64,15 @@ def judge(
     events: Sequence[Event],
     trees: Mapping[str, Tree],
     *,
-    faults: Iterable[Fault],
+    began_s: float,
+    faults: Sequence[Fault],
     replication_seconds: Percentiles,
     settled: bool,
 ) -> Report:
-    """The report on a run, from the clients' journal and the disks after settling."""
+    """The report on a run, from the clients' journal and the disks after settling.
+
+    `began_s` is the moment (seconds since the epoch) from which the faults' times count.
+    """
     found = counts(events)
     expectations = what_must_stand(events).values()
     missing = tuple(_missing(expectations, trees))
@@ -78,6 +88,7 @@ def judge(
         downloads=found.downloads,
         nodes_identical=not different,
         violations=found.violations,
+        unexplained_errors=sum(1 for _ in _unexplained(events, faults, began_s)),
         settled=settled,
         ack_seconds=found.ack_seconds,
         replication_seconds=replication_seconds,
@@ -103,6 +114,24 @@ def _unexpected(expectations: Iterable[Expectation], trees: Mapping[str, Tree]) 
         strange = [node for node, content_id in found.items() if content_id and not expected.holds(content_id)]
         if strange:
             yield f"{expected.path} on {', '.join(strange)}"
+
+
+def _unexplained(events: Iterable[Event], faults: Sequence[Fault], began_s: float) -> Iterable[Event]:
+    """The client errors that no fault explains: at no time of the attempt was anything broken.
+
+    A kept connection may have died at any time since its client was last heard of.
+    """
+    heard_s: dict[str, float] = {}
+    for event in events:
+        ended_s = event.at_s - began_s
+        started_s = ended_s - (event.seconds or 0.0)
+        if event.persona == KEEPS_CONNECTION.name:
+            started_s = min(started_s, heard_s.get(event.who, started_s))
+        if event.event in _ERRORS:
+            if not any(started_s <= fault.until_s + _AFTERMATH_S and fault.at_s <= ended_s for fault in faults):
+                yield event
+        elif event.event is not What.UPLOAD_STARTED:
+            heard_s[event.who] = ended_s
 
 
 def _held(expected: Expectation, tree: Tree) -> bool:

@@ -64,7 +64,7 @@ class Lab:
         self._meter = ReplicationMeter(self._journal, self._roots, now_s)
         self._faults = Faults(self._parts, list(self._settings.nodes), random.Random(options.seed), monotonic_s)
         self._clients = Process("stations", self._client_arguments(), logs / "stations.log")
-        self._began_s = monotonic_s()
+        self._began_s, self._began_at_s = monotonic_s(), now_s()
         self._phase = ""
 
     def run(self, view: View) -> Report:
@@ -90,7 +90,7 @@ class Lab:
         self._watch(view, self._journal_begun, _CORPUS_S)
 
     def _work(self, view: View) -> None:
-        self._began_s = monotonic_s()
+        self._began_s, self._began_at_s = monotonic_s(), now_s()
         self._enter(view, "running")
         if self._options.chaos:
             self._faults.start()
@@ -120,6 +120,7 @@ class Lab:
         return judge(
             read_journal(self._journal) if self._journal.exists() else [],
             {node: read_tree(root) for node, root in self._roots.items()},
+            began_s=self._began_at_s,
             faults=self._faults.done,
             replication_seconds=percentiles(self._meter.seconds),
             settled=settled,
@@ -163,7 +164,7 @@ class Lab:
             repeated_uploads=balancer.repeated_uploads if balancer else 0,
             continued_downloads=balancer.continued_downloads if balancer else 0,
             nodes=tuple(self._node_line(name) for name in self._settings.nodes),
-            faults=tuple(f"{fault.at_s:6.1f} s  {fault.what}" for fault in self._faults.done),
+            faults=(*(f"{fault.at_s:6.1f} s  {fault.what}" for fault in self._faults.done), self._faults.current),
         )
 
     def _node_line(self, name: str) -> NodeLine:

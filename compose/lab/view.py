@@ -158,7 +158,7 @@ def picture(moment: Moment) -> RenderableType:
         str(moment.moved_sessions),
         str(moment.repeated_uploads + moment.continued_downloads),
     )
-    return Group(head, clients, _nodes(moment), *(Text(f"  {fault}", style="dim") for fault in moment.faults[-4:]))
+    return Group(head, clients, _nodes(moment), *(Text(f"  {fault}", style="dim") for fault in moment.faults[-5:]))
 
 
 def _nodes(moment: Moment) -> Table:

@@ -36,6 +36,7 @@ def test_stations_push_parts_are_killed_and_nothing_is_lost(tmp_path: Path) -> N
     assert report.uploads.lost == report.downloads.corrupt == 0
     assert report.nodes_identical
     assert len(report.faults) >= 2
+    assert report.unexplained_errors == 0
     for log in (kept / "logs").iterdir():
         assert "Traceback" not in log.read_text(), log.name
 
@@ -67,7 +68,7 @@ def test_a_file_that_disappears_behind_the_clusters_back_is_reported_and_the_sta
     path = next(event.path for event in events if event.event is What.UPLOAD_ACKNOWLEDGED)
     (kept / "node2/root" / path).unlink()
     trees = {node: read_tree(kept / node / "root") for node in ("node1", "node2")}
-    report = judge(events, trees, faults=[], replication_seconds=percentiles([]), settled=True)
+    report = judge(events, trees, began_s=0.0, faults=[], replication_seconds=percentiles([]), settled=True)
     assert report.uploads.lost == 1
     assert not report.nodes_identical
     assert not report.good

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cluster.content_id import content_id_of
-from compose.lab.report import judge
+from compose.lab.report import Fault, judge
 from compose.lab.tree import FOLDER, Tree, differences, read_tree
 from stations.journal import Event, Role, What
 from stations.ledger import percentiles
@@ -49,7 +49,9 @@ KEPT_A = Tree({PATH: B}, frozenset({A}))
     ],
 )
 def test_what_was_acknowledged_must_be_on_every_disk(events, one: Tree, two: Tree, lost: int, identical: bool) -> None:
-    report = judge(events, {"node1": one, "node2": two}, faults=[], replication_seconds=percentiles([]), settled=True)
+    report = judge(
+        events, {"node1": one, "node2": two}, began_s=0.0, faults=[], replication_seconds=percentiles([]), settled=True
+    )
     assert (report.uploads.lost, report.nodes_identical) == (lost, identical)
     assert report.good is (lost == 0 and identical and not report.unexpected)
 
@@ -68,18 +70,25 @@ def test_what_was_acknowledged_must_be_on_every_disk(events, one: Tree, two: Tre
     ids=["as promised", "another content", "end unknown", "half a file", "refused but there", "back", "gone"],
 )
 def test_what_no_client_can_account_for_is_not_good(events, tree: Tree, strange: bool) -> None:
-    report = judge(events, {"node1": tree}, faults=[], replication_seconds=percentiles([]), settled=True)
+    report = judge(events, {"node1": tree}, began_s=0.0, faults=[], replication_seconds=percentiles([]), settled=True)
     assert bool(report.unexpected) is strange
 
 
 def test_a_run_that_did_not_settle_is_not_good() -> None:
-    report = judge(SAFE, {"node1": HAS_A}, faults=[], replication_seconds=percentiles([]), settled=False)
+    report = judge(SAFE, {"node1": HAS_A}, began_s=0.0, faults=[], replication_seconds=percentiles([]), settled=False)
     assert not report.good
 
 
 def test_a_corrupt_download_and_a_violation_are_not_good() -> None:
     for what in (What.DOWNLOAD_CORRUPT, What.VIOLATION):
-        report = judge([event(what)], {"node1": HAS_NONE}, faults=[], replication_seconds=percentiles([]), settled=True)
+        report = judge(
+            [event(what)],
+            {"node1": HAS_NONE},
+            began_s=0.0,
+            faults=[],
+            replication_seconds=percentiles([]),
+            settled=True,
+        )
         assert not report.good
 
 
@@ -96,3 +105,19 @@ def test_a_tree_is_what_clients_could_see_and_what_conflicts_kept(tmp_path: Path
 def test_differences_name_every_node() -> None:
     assert differences({"node1": HAS_A, "node2": HAS_NONE}) == {PATH: {"node1": A, "node2": "absent"}}
     assert differences({"node1": HAS_A, "node2": HAS_A}) == {}
+
+
+@pytest.mark.parametrize(
+    ("ended_s", "seconds", "unexplained"),
+    [(5.0, 1.0, 1), (10.5, 0.1, 0), (12.5, 0.1, 0), (20.0, 0.1, 1), (20.0, 9.0, 0), (9.0, 0.1, 1)],
+    ids=["before", "in it", "just after", "later", "began in it", "ended before it"],
+)
+def test_a_client_error_is_explained_by_a_fault_it_ran_into(ended_s: float, seconds: float, unexplained: int) -> None:
+    failed = Event(
+        at_s=1000.0 + ended_s, who="A", role=Role.STATION, event=What.UPLOAD_FAILED, path=PATH, seconds=seconds
+    )
+    fault = Fault(at_s=10.0, what="SIGKILL balancer", until_s=12.0)
+    report = judge(
+        [failed], {"node1": HAS_NONE}, began_s=1000.0, faults=[fault], replication_seconds=percentiles([]), settled=True
+    )
+    assert report.unexplained_errors == unexplained
