@@ -31,6 +31,7 @@ def post_action(
     address: tuple[str, int],
     name: str,
     kind: type[Document],
+    /,
     *,
     token: str,
     timeout_s: float = TIMEOUT_S,

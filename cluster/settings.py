@@ -202,6 +202,10 @@ class Limits(_Section, frozen=True):
     login_timeout_s: Seconds = 30.0
     login_attempts: Count = 3
     login_delay_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
+    ban_failures: Count = 4  # wrong passwords from one client address within ban_window_s: it gets 421 for ban_s
+    ban_window_s: Seconds = 30.0
+    ban_s: Seconds = 600.0
+    ban_exempt: tuple[str, ...] = ()  # networks that are never banned, such as 192.0.2.0/24
     idle_timeout_s: Seconds = 300.0
     transfer_stall_s: Seconds = 60.0
     passive_accept_s: Seconds = 30.0

@@ -26,6 +26,7 @@ def broken_rules(settings: Settings) -> tuple[Problem, ...]:
         *_nodes(settings),
         *_balancer(settings),
         *_policies(settings),
+        *_networks("limits.ban_exempt", settings.limits.ban_exempt),
     )
 
 
@@ -175,6 +176,14 @@ def _policies(settings: Settings) -> Iterator[Problem]:
         if alone and account.policy != "local" and account.when_short == "refuse":
             fix = "use `policy: local`, or add a node, or `when_short: degrade`"
             yield Problem(f"accounts.{name}.policy", "asks for copies on other nodes, and there are none", fix)
+
+
+def _networks(where: str, networks: tuple[str, ...]) -> Iterator[Problem]:
+    for number, network in enumerate(networks):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield Problem(f"{where}[{number}]", str(error), "write a network such as 192.0.2.0/24")
 
 
 def _range(where: str, first: int, last: int) -> Iterator[Problem]:

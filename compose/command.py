@@ -26,6 +26,7 @@ from compose.lab.process import PartFailedError
 from compose.lab.run import Lab, LabOptions
 from compose.lab.view import view_for
 from compose.new_cluster import network_plan, write_cluster
+from compose.node_commands import NODE_COMMANDS
 from compose.show import show_passwords, show_report, show_status
 from compose.status import ClusterStatus, cluster_status
 
@@ -34,6 +35,10 @@ from compose.status import ClusterStatus, cluster_status
 @click.version_option(package_name="tripod-ftp")
 def main() -> None:
     """Look after a Tripod cluster."""
+
+
+for _command in NODE_COMMANDS:
+    main.add_command(_command)
 
 
 @main.command()

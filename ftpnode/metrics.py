@@ -21,6 +21,7 @@ class Metrics:
         )
         self.bytes = Counter("ftpnode_bytes", "Bytes of file content moved.", ("direction",), registry=self.registry)
         self.refused_sessions = Counter("ftpnode_refused_sessions", "Connections turned away.", registry=self.registry)
+        self.bans = Counter("ftpnode_bans", "Addresses banned for failed logins.", registry=self.registry)
         self.sessions = Gauge("ftpnode_sessions", "Open sessions.", registry=self.registry)
         self.transfers = Gauge("ftpnode_transfers", "Transfers under way.", registry=self.registry)
         self.publish_seconds = Histogram(

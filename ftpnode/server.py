@@ -1,18 +1,20 @@
 """Runs one node's ftpnode: listens on every site, serves the management endpoint, stops when it is told to."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, TypeVar
 
 from pyftpdlib.ioloop import IOLoop
 
 from cluster import clock
 from cluster.health import FtpnodeHealth
+from cluster.live import Affected
 from cluster.log import logger
 from cluster.management import Management, ManagementThread
 from cluster.problem import ConfigError, Problem
 from cluster.settings import Settings
+from ftpnode.live_sessions import kick, live_sessions
 from ftpnode.pyftpdlib_door.listener import Listener
 from ftpnode.pyftpdlib_door.off_loop import OffLoop
 from ftpnode.pyftpdlib_door.session import Session
@@ -21,6 +23,7 @@ from ftpnode.service import Service
 from ftpnode.vital_signs import INTERVAL_S
 
 log = logger(__name__)
+T = TypeVar("T")
 
 _LAST_PUBLISHES_S: Final = 5.0
 
@@ -101,7 +104,11 @@ class Server:
             health=service.vital_signs.document,
             registry=service.metrics.registry,
             token=service.management_token,
-            actions={"drain": self._drain, "enable": self._enable},
+            documents={
+                "sessions": lambda: live_sessions(service.sessions, clock.monotonic_s()),
+                "bans": lambda: service.bans.document(clock.monotonic_s()),
+            },
+            actions={"drain": self._drain, "enable": self._enable, "kick": self._kick, "lift": self._lift},
         )
         address = (service.node.address, service.node.management_port)
         try:
@@ -119,6 +126,32 @@ class Server:
         log.info("enabled", node=self.service.name)
         return self.service.vital_signs.document()
 
+    async def _kick(self, query: Mapping[str, str]) -> Affected:
+        session = _needed(query, "id")
+        count = await self._on_loop(lambda: kick(self.service.sessions, session))
+        log.info("kicked", session=session, count=count)
+        return Affected(count)
+
+    async def _lift(self, query: Mapping[str, str]) -> Affected:
+        address = _needed(query, "address")
+        lifted = await self._on_loop(lambda: self.service.bans.lift(address, clock.monotonic_s()))
+        log.info("ban lifted", client=address, was_banned=lifted)
+        return Affected(int(lifted))
+
+    async def _on_loop(self, call: Callable[[], T]) -> T:
+        """The value of `call`, which runs on the sessions' loop; the management endpoint has a loop of its own."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(call())
+            except BaseException as error:
+                future.set_exception(error)
+                raise
+
+        self._threads.soon(run)
+        return await asyncio.wrap_future(future)
+
     def _look(self) -> None:
         if not self._looking:
             self._looking = True
@@ -128,6 +161,12 @@ class Server:
         self._looking = False
         if error := future.exception():
             log.warning("cannot look at the disk", why=str(error))
+
+
+def _needed(query: Mapping[str, str], name: str) -> str:
+    if not query.get(name):
+        raise ValueError(f"the query must say {name}=…")
+    return query[name]
 
 
 def _cannot_listen(where: str, address: tuple[str, int], error: OSError) -> ConfigError:

@@ -5,6 +5,7 @@ from typing import Final
 
 from cluster.publish import SOCKET_NAME
 from cluster.settings import Settings
+from ftpnode.bans import BanList
 from ftpnode.drain import Drain
 from ftpnode.local_publisher import LocalPublisher
 from ftpnode.metrics import Metrics
@@ -53,6 +54,7 @@ class Service:
         )
         self.drain = Drain(self.node.state)
         self.sessions = Sessions()
+        self.bans = BanList()
         self.metrics = Metrics()
         self.metrics.sessions.set_function(lambda: self.sessions.count)
         self.metrics.transfers.set_function(lambda: self.sessions.transfers)

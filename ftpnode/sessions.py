@@ -1,6 +1,10 @@
-"""Counts the sessions of this node, in all and by the client's real address."""
+"""Knows the sessions of this node, and counts them by the client's real address."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ftpnode.pyftpdlib_door.session import Session
 
 
 class Sessions:
@@ -8,21 +12,31 @@ class Sessions:
 
     def __init__(self) -> None:
         self._by_address: Counter[str] = Counter()
-        self.count = 0
+        self._live: set[Session] = set()
         self.transfers = 0
 
     def from_address(self, address: str) -> int:
         """How many sessions come from this client address."""
         return self._by_address[address]
 
-    def opened(self, address: str) -> None:
-        """A session from `address` was let in."""
-        self.count += 1
-        self._by_address[address] += 1
+    @property
+    def count(self) -> int:
+        """How many sessions are open."""
+        return len(self._live)
 
-    def closed(self, address: str) -> None:
+    def live(self) -> "tuple[Session, ...]":
+        """Every session; from any thread."""
+        return tuple(self._live)
+
+    def opened(self, session: "Session") -> None:
+        """A session was let in."""
+        self._live.add(session)
+        self._by_address[session.remote_ip] += 1
+
+    def closed(self, session: "Session") -> None:
         """A session that was let in has ended."""
-        self.count -= 1
+        self._live.discard(session)
+        address = session.remote_ip
         self._by_address[address] -= 1
         if self._by_address[address] <= 0:
             del self._by_address[address]

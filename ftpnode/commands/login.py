@@ -8,6 +8,7 @@ from cluster.password import password_is_right
 from cluster.publish import MakeDirectory
 from cluster.session_token import token_is_good
 from cluster.tree_path import parents
+from ftpnode.core.admission import BANNED
 from ftpnode.core.login import Candidate, Examination, candidate, examination
 from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError, change
 
@@ -39,6 +40,9 @@ def password(session: "Session", text: str) -> None:
         return
     if not session.user:
         session.reply("503 Send USER first.")
+        return
+    if session.service.bans.is_banned(session.remote_ip, clock.monotonic_s()):  # by what its other sessions guessed
+        session.hang_up(BANNED)
         return
     found = candidate(session.site, session.service.settings.accounts, session.user)
     secure = session.is_tls or session.client_has_tls
@@ -77,6 +81,7 @@ def _check(session: "Session", found: Candidate | None, text: str) -> None:
             session.later(
                 session.service.limits.login_delay_s, lambda: _refuse(session, "530 Login incorrect.", "wrong password")
             )
+            _count_against(session)
 
     session.off_loop(session.service.workers.passwords, lambda: password_is_right(hashed, given), examined)
 
@@ -112,6 +117,14 @@ def _ensure_home(service: "Service", home: str, found: Candidate) -> None:
                 log.warning("home not made", path=path, account=found.name, why=str(error))
                 return
     service.homes_seen.add(home)
+
+
+def _count_against(session: "Session") -> None:
+    service = session.service
+    exempt = (*service.limits.ban_exempt, *service.settings.balancer.source_addresses)
+    if service.bans.failed(session.remote_ip, service.limits, exempt, clock.monotonic_s()):
+        service.metrics.bans.inc()
+        log.warning("address banned", seconds=service.limits.ban_s, **session.who)
 
 
 def _refuse(session: "Session", text: str, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from cluster import clock
 from ftpnode.core.data_address import DataAddress
 from ftpnode.core.verdict import Ending
 from ftpnode.pyftpdlib_door.data_connection import PlainDataConnection
@@ -24,6 +25,7 @@ class DataSide:
         self._session = session
         self._limits = session.service.limits
         self.transfer: Transfer | None = None
+        self.began_s = 0.0
         self.active_address: DataAddress | None = None
 
     def listen(self) -> DataAddress:
@@ -37,6 +39,7 @@ class DataSide:
         session = self._session
         session.restart_at = 0
         self.transfer = transfer
+        self.began_s = clock.monotonic_s()
         session.service.sessions.transfers += 1
         if session.is_gone:
             self.transfer_ended(Ending.CONTROL_GONE)

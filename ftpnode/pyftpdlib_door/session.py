@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from pyftpdlib.ioloop import IOLoop, _CallLater
 from typing_extensions import override
 
+from cluster import clock
 from cluster.log import logger
 from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
 from cluster.settings import Site
@@ -62,6 +63,11 @@ class Session(ControlWire):
         self.from_balancer = False
         self.client_has_tls = False
         self.is_probe = False
+        self.started_s = clock.monotonic_s()
+        self.doing: tuple[str, str] = ("", "")
+        """The command that runs or ran last, and its argument where that may be shown."""
+        self.bytes_up = 0
+        self.bytes_down = 0
         self._admitted = False
         self._half_closed = False
         self._login_timer: _CallLater | None = None
@@ -119,6 +125,7 @@ class Session(ControlWire):
         sessions = self.service.sessions
         turned_away = refusal(
             self.service.limits,
+            banned=self.service.bans.is_banned(self.remote_ip, clock.monotonic_s()),
             draining=self.service.drain.draining,
             sessions=sessions.count,
             from_address=sessions.from_address(self.remote_ip),
@@ -129,7 +136,7 @@ class Session(ControlWire):
             self.hang_up(turned_away)
             return
         self._admitted = True
-        sessions.opened(self.remote_ip)
+        sessions.opened(self)
         self.reply(f"220 {self.site.greeting}")
 
     # --- lines in
@@ -192,6 +199,7 @@ class Session(ControlWire):
             self._act(command, line)
 
     def _act(self, command: Command, line: Line) -> None:
+        self.doing = (line.command, line.argument if command.login else "")
         try:
             command.act(self, line.argument)
         except PathRefusedError as error:
@@ -255,6 +263,8 @@ class Session(ControlWire):
 
     def data_ended(self, connection: PlainDataConnection, ending: Ending) -> None:
         """A data connection was closed."""
+        self.bytes_up += connection.tot_bytes_received
+        self.bytes_down += connection.tot_bytes_sent
         self.data.ended(connection, ending)
 
     # --- what commands ask about the session
@@ -323,4 +333,4 @@ class Session(ControlWire):
         self.data.transfer_ended(Ending.CONTROL_GONE)
         if self._admitted:
             self._admitted = False
-            self.service.sessions.closed(self.remote_ip)
+            self.service.sessions.closed(self)

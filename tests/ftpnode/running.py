@@ -74,7 +74,10 @@ class RunningNode:
         return context
 
     def health(self):
-        with urllib.request.urlopen(f"http://{self.host}:{self.node.management_port}/health", timeout=5) as answer:
+        return self.document("health")
+
+    def document(self, name):
+        with urllib.request.urlopen(f"http://{self.host}:{self.node.management_port}/{name}", timeout=5) as answer:
             return json.load(answer)
 
     def metrics(self):

@@ -18,7 +18,7 @@ QUICK_REPLICATION = {
     "reconnect_s": 0.2,
     "canary_interval_s": 1.0,
 }
-QUICK_LIMITS = {"login_delay_s": 0.0, "password_checks_at_once": 2}
+QUICK_LIMITS = {"login_delay_s": 0.0, "password_checks_at_once": 2, "ban_failures": 100_000}
 
 
 class LabCluster(msgspec.Struct, frozen=True):

@@ -147,12 +147,18 @@ def test_anonymous_is_welcome_with_any_password():
 
 
 @pytest.mark.parametrize(
-    ("draining", "sessions", "from_address", "let_in"),
-    [(False, 9, 2, True), (True, 0, 0, False), (False, 10, 0, False), (False, 9, 3, False)],
+    ("banned", "draining", "sessions", "from_address", "let_in"),
+    [
+        (False, False, 9, 2, True),
+        (True, False, 0, 0, False),
+        (False, True, 0, 0, False),
+        (False, False, 10, 0, False),
+        (False, False, 9, 3, False),
+    ],
 )
-def test_who_is_let_in(draining, sessions, from_address, let_in):
+def test_who_is_let_in(banned, draining, sessions, from_address, let_in):
     limits = Limits(sessions=10, sessions_per_address=3)
-    reply = admission.refusal(limits, draining=draining, sessions=sessions, from_address=from_address)
+    reply = admission.refusal(limits, banned=banned, draining=draining, sessions=sessions, from_address=from_address)
     assert (reply is None) == let_in
     assert reply is None or reply.startswith("421 ")
 

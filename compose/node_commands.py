@@ -1,0 +1,123 @@
+"""The `tripod` commands that look into the ftpnodes: live sessions and bans."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import click
+import msgspec
+
+from cluster.ask import TIMEOUT_S, RefusedError, UnreachableError, get_document, post_action
+from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table
+from cluster.live import Affected, Bans, LiveSession, LiveSessions
+from cluster.settings import Settings
+
+Document = TypeVar("Document", bound=msgspec.Struct)
+
+
+@click.command()
+@config_option
+@json_option
+def sessions(file: Path, *, as_json: bool) -> None:
+    """List the live sessions of all nodes: who, from where, what they do and how fast."""
+    found, silent = _documents(settings_or_exit(file), "sessions", LiveSessions)
+    rows = [(node, *_line(one)) for node, document in found.items() for one in document.sessions]
+    titles = ("node", "id", "account", "client", "since", "command", "path", "up", "down", "rate")
+    _show(found, titles, rows, as_json=as_json)
+    _end(silent)
+
+
+@click.command()
+@click.argument("session")
+@config_option
+def kick(session: str, file: Path) -> None:
+    """End the session of that id, on whichever node it is; its client reads 421."""
+    _act(settings_or_exit(file), "kick", f"no node has a session {session!r}", id=session)
+
+
+@click.command()
+@config_option
+@json_option
+def bans(file: Path, *, as_json: bool) -> None:
+    """List the client addresses that are banned for failed logins."""
+    found, silent = _documents(settings_or_exit(file), "bans", Bans)
+    rows = [(node, ban.address, f"{ban.seconds_left:.0f} s") for node, listed in found.items() for ban in listed.bans]
+    _show(found, ("node", "client", "ends in"), rows, as_json=as_json)
+    _end(silent)
+
+
+@click.command()
+@click.argument("address")
+@config_option
+def lift(address: str, file: Path) -> None:
+    """Lift the ban of a client address, on every node."""
+    _act(settings_or_exit(file), "lift", f"{address} is banned nowhere", address=address)
+
+
+NODE_COMMANDS: Final = (sessions, kick, bans, lift)
+
+
+def _documents(settings: Settings, name: str, kind: type[Document]) -> tuple[dict[str, Document], list[str]]:
+    """The document of every node that answers, and a sentence for every node that does not."""
+    found: dict[str, Document] = {}
+    silent = []
+    for node, described in settings.nodes.items():
+        try:
+            found[node] = get_document(described.management, name, kind)
+        except (UnreachableError, RefusedError) as error:
+            silent.append(f"{node}: {error}")
+    return found, silent
+
+
+def _act(settings: Settings, action: str, nothing_found: str, **query: str) -> None:
+    token = _token(settings)
+    silent, count = [], 0
+    for node, described in settings.nodes.items():
+        try:
+            asked = post_action(described.management, action, Affected, token=token, timeout_s=TIMEOUT_S, **query)
+        except (UnreachableError, RefusedError) as error:
+            silent.append(f"{node}: {error}")
+            continue
+        count += asked.count
+        if asked.count:
+            click.echo(f"{node}: done")
+    if not count:
+        give_up(*silent, nothing_found)
+    _end(silent)
+
+
+def _token(settings: Settings) -> str:
+    try:
+        return settings.cluster.management_token.read_text(encoding="ascii").strip()
+    except OSError as error:
+        give_up(f"{error.filename}: {error.strerror}; it is needed to command a node")
+
+
+def _show(
+    found: Mapping[str, msgspec.Struct], titles: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: bool
+) -> None:
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        show_table(titles, rows)
+
+
+def _end(silent: list[str]) -> None:
+    if silent:
+        give_up(*silent)
+    sys.exit(0)
+
+
+def _line(one: LiveSession) -> tuple[str, ...]:
+    rate = f"{_bytes(one.bytes_per_s)}/s" if one.bytes_per_s else ""
+    moved = (_bytes(one.bytes_up), _bytes(one.bytes_down), rate)
+    return (one.id, one.account, one.client, f"{one.seconds:.0f} s", one.command, one.path, *moved)
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.0f} TB"

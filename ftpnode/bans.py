@@ -1,0 +1,45 @@
+"""Remembers the client addresses that failed to log in, and those that are banned for it."""
+
+from typing import Final
+
+from cluster.live import Ban, Bans
+from cluster.settings import Limits
+from ftpnode.core.ban import Suspect, after_failure, is_within
+
+_MAX_ADDRESSES: Final = 50_000
+_NOBODY: Final = Suspect()
+
+
+class BanList:
+    """Bans of this node; they end with it. Moments are of a clock that never goes back."""
+
+    def __init__(self) -> None:
+        self._suspects: dict[str, Suspect] = {}
+
+    def is_banned(self, address: str, now_s: float) -> bool:
+        """Whether this address is to be turned away."""
+        return self._suspects.get(address, _NOBODY).seconds_left(now_s) > 0
+
+    def failed(self, address: str, limits: Limits, exempt: tuple[str, ...], now_s: float) -> bool:
+        """A wrong password came from `address`; returns whether that bans it. `exempt` are networks."""
+        if is_within(address, exempt):
+            return False
+        if len(self._suspects) >= _MAX_ADDRESSES:
+            self._forget(limits, now_s)
+        suspect = after_failure(self._suspects.get(address, _NOBODY), limits, now_s)
+        self._suspects[address] = suspect
+        return suspect.seconds_left(now_s) > 0
+
+    def lift(self, address: str, now_s: float) -> bool:
+        """Forgive an address; returns whether it was banned."""
+        return self._suspects.pop(address, _NOBODY).seconds_left(now_s) > 0
+
+    def document(self, now_s: float) -> Bans:
+        """The bans of this moment; from any thread."""
+        left_s = {address: suspect.seconds_left(now_s) for address, suspect in tuple(self._suspects.items())}
+        return Bans(tuple(Ban(address, round(seconds, 1)) for address, seconds in left_s.items() if seconds))
+
+    def _forget(self, limits: Limits, now_s: float) -> None:
+        """Make room: first the harmless go, then, under an attack from everywhere, the oldest half."""
+        kept = [entry for entry in self._suspects.items() if not entry[1].is_harmless(limits, now_s)]
+        self._suspects = dict(kept[-(_MAX_ADDRESSES // 2) :])
