@@ -1,0 +1,131 @@
+"""The FTP servers that a bench compares, each as a process of its own on a loopback address of its own."""
+
+import contextlib
+import datetime
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from cluster.clock import monotonic_s
+from compose.new_cluster import network_plan, write_cluster
+
+NETWORK = "127.77.7"
+PASSWORD = "bench"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and how to log in; `folder` is where uploads go, as the client names it."""
+
+    name: str
+    address: str
+    account: str
+    password: str
+    process: subprocess.Popen
+    folder: str = ""
+    port: int = 2121
+
+    @property
+    def url(self) -> str:
+        return f"ftp://{self.address}:{self.port}/{self.folder}"
+
+    @property
+    def user(self) -> str:
+        return f"{self.account}:{self.password}"
+
+    def processes(self) -> list[int]:
+        """The server's own process and its children."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [self.process.pid, *map(int, children)]
+
+
+@dataclass
+class Bench:
+    """Starts servers in one folder and ends them all."""
+
+    folder: Path
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def ftpnode(self) -> Server:
+        """Our ftpnode, publishing by itself: durable, policy `local`."""
+        folder = self.folder / "ours"
+        plan = msgspec.structs.replace(
+            network_plan("bench", 1, network=NETWORK),
+            mode="none",
+            limits={"sessions": 100_000, "sessions_per_address": 100_000},
+        )
+        passwords = write_cluster(folder, plan, datetime.datetime.now(datetime.UTC))
+        command = [sys.executable, "-m", "ftpnode", "--config", str(folder / "cluster.yaml"), "--node", "node1"]
+        return self._start("ftpnode", f"{NETWORK}.11", "station", passwords["station"], command)
+
+    def bare(self, *, tls: bool = False) -> Server:
+        """pyftpdlib as it comes."""
+        root = self.folder / ("bare-tls" if tls else "bare")
+        root.mkdir()
+        address = f"{NETWORK}.{22 if tls else 21}"
+        keys = self.folder / "ours/keys"
+        pair = [str(keys / "node1.crt"), str(keys / "node1.key")] if tls else ["", ""]
+        command = [sys.executable, "-m", "bench.bare_pyftpdlib", address, "2121", str(root), PASSWORD, *pair]
+        return self._start("bare pyftpdlib", address, "station", PASSWORD, command)
+
+    def vsftpd(self) -> Server | None:
+        """vsftpd with anonymous uploads, so that it needs no account on this host; None where it is not installed."""
+        if shutil.which("vsftpd") is None:
+            return None
+        root, keys = self.folder / "vsftpd", self.folder / "ours/keys"
+        (root / "pub").mkdir(parents=True)
+        shutil.chown(root / "pub", "ftp")
+        empty = self.folder / "empty"
+        empty.mkdir()
+        self.folder.chmod(0o755)
+        settings = {
+            "listen": "YES", "background": "NO", "listen_address": f"{NETWORK}.31", "listen_port": "2121",
+            "anonymous_enable": "YES", "anon_root": root, "write_enable": "YES", "anon_upload_enable": "YES",
+            "anon_other_write_enable": "YES", "anon_umask": "022", "no_anon_password": "YES", "ssl_enable": "YES",
+            "allow_anon_ssl": "YES", "force_local_data_ssl": "NO", "force_local_logins_ssl": "NO",
+            "require_ssl_reuse": "NO", "rsa_cert_file": keys / "node1.crt", "rsa_private_key_file": keys / "node1.key",
+            "ssl_ciphers": "HIGH", "secure_chroot_dir": empty, "seccomp_sandbox": "NO", "max_per_ip": "0",
+            "max_clients": "0", "xferlog_enable": "NO",
+        }  # fmt: skip
+        file = self.folder / "vsftpd.conf"
+        file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        return self._start("vsftpd", f"{NETWORK}.31", "anonymous", "x", ["vsftpd", str(file)], "pub/")
+
+    def _start(
+        self, name: str, address: str, account: str, password: str, command: list[str], folder: str = ""
+    ) -> Server:
+        log = (self.folder / f"{name}.log").open("wb")
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.stack.callback(_end, process)
+        self.stack.callback(log.close)
+        deadline_s, pause = monotonic_s() + 20, threading.Event()
+        while process.poll() is None and monotonic_s() < deadline_s:
+            with contextlib.suppress(OSError), socket.create_connection((address, 2121), timeout=1) as probe:
+                if probe.recv(4).startswith(b"220"):
+                    return Server(name, address, account, password, process, folder)
+            pause.wait(0.1)
+        raise SystemExit(f"{name} did not start: {(self.folder / f'{name}.log').read_text()[-500:]}")
+
+
+@contextlib.contextmanager
+def bench_in(folder: Path) -> Iterator[Bench]:
+    """A bench whose servers are ended at the end."""
+    bench = Bench(folder)
+    with bench.stack:
+        yield bench
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
