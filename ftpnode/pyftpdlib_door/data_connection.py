@@ -38,7 +38,7 @@ class PlainDataConnection(DTPHandler):
     """
 
     cmd_channel: "Session"
-    ac_in_buffer_size = 256 << 10
+    ac_in_buffer_size = 1 << 20  # at 256 KiB one upload is 0.6 as fast as vsftpd, at 1 MiB as fast
     _staged: "StagedFile | None" = None
     _ending: Ending | None = None
     _saw_fin = False
