@@ -268,6 +268,10 @@ def _rules(settings: Settings, service: Service, client: tuple[str, int], local:
         client=client,
         local=local,
         pasv_address=advertised_address(settings.balancer.advertise, client[0], local[0]),
+        host_names=site.host_names,
+        passive_accounts=frozenset(
+            name for name in site.accounts if not settings.accounts[name].compatibility.active_mode
+        ),
         protected_accounts=frozenset(name for name in site.accounts if settings.accounts[name].tls == "required"),
         login_attempts=settings.limits.login_attempts,
         reply_timeout_s=settings.balancer.reply_timeout_s,

@@ -43,6 +43,21 @@ class Cluster(_Section, frozen=True):
     management_token: Path
 
 
+class Compatibility(_Section, frozen=True):
+    """What the clients of one account need of it, beside what every server does.
+
+    `latin1_names`: names are Latin-1 on the wire in both directions (they are UTF-8 in the tree).
+    `replace_on_rename`: RNTO may replace a file that is there; IIS does not unless told to.
+    """
+
+    backslash_paths: bool = True
+    case_insensitive: bool = False
+    latin1_names: bool = False
+    listing: Literal["unix", "msdos"] = "unix"
+    replace_on_rename: bool = True
+    active_mode: bool = True
+
+
 class Account(_Section, frozen=True):
     """Who logs in. Without `password` the account is anonymous: any password will do, and `write` is refused."""
 
@@ -52,6 +67,7 @@ class Account(_Section, frozen=True):
     tls: Literal["optional", "required"] = "optional"
     policy: PolicyName = "any-peer"
     when_short: WhenShort = "degrade"
+    compatibility: Compatibility = Compatibility()
 
     def publish_policy(self) -> Policy:
         """The policy its changes are published with."""
@@ -64,6 +80,7 @@ class Site(_Section, frozen=True):
     port: Port
     accounts: tuple[str, ...]
     greeting: str = "Tripod ready."
+    host_names: tuple[str, ...] = ()  # what HOST (RFC 7151) takes beside the address itself; "*" is any name
 
 
 class Ports(_Section, frozen=True):

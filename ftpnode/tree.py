@@ -46,6 +46,32 @@ class Tree:
         finally:
             os.close(folder)
 
+    def spelling(self, home: str, view: str) -> str:
+        """`view` (below the tree path `home`), each name as the disk has it: as written, else in the same letters.
+
+        Where several differ by case alone, the first in order is meant. Names that are not there stay as written.
+        """
+        found = ""
+        names = view.split("/")[1:]
+        for number, name in enumerate(names):
+            spelled = self._spelled(f"{home}{found}".strip("/"), name)
+            if spelled is None:
+                return "/".join((found, *names[number:]))
+            found = f"{found}/{spelled}"
+        return found
+
+    def _spelled(self, folder_path: str, name: str) -> str | None:
+        try:
+            folder = self._open_folder(folder_path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            with os.scandir(folder) as found:
+                names = [item.name for item in found if item.name.casefold() == name.casefold()]
+        finally:
+            os.close(folder)
+        return name if name in names else min(names, default=None)
+
     def check_parent(self, path: str) -> None:
         """Raise the OSError that stands in the way of an entry at `path`: its folder is missing, or behind a link."""
         with self._folder_of(path):

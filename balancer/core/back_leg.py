@@ -102,6 +102,8 @@ def _replay(talk: Conversation) -> Steps[bool]:
             return False
     if talk.mlst_facts is not None:
         yield from ask(talk, f"OPTS MLST {talk.mlst_facts}")
+    if talk.hash_name is not None:
+        yield from ask(talk, f"OPTS HASH {talk.hash_name}")
     if talk.rename_from is not None:
         yield from ask(talk, f"RNFR {talk.rename_from}")
     if talk.node is None:

@@ -39,7 +39,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     client: tuple[str, int]
     local: tuple[str, int]
     pasv_address: str
+    host_names: tuple[str, ...] = ()
     protected_accounts: frozenset[str] = frozenset()
+    passive_accounts: frozenset[str] = frozenset()
     login_attempts: int = 3
     reply_timeout_s: float = 30.0
     publish_timeout_s: float = 30.0
@@ -107,6 +109,7 @@ class Conversation:
         self.folder: str | None = None
         self.rename_from: str | None = None
         self.mlst_facts: str | None = None
+        self.hash_name: str | None = None
 
         self.rest_bytes = 0
         self.buffer_size_given = False

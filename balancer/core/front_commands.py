@@ -1,6 +1,5 @@
 """The commands that the balancer answers itself: TLS, data addresses, representation, small talk."""
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -15,12 +14,18 @@ from balancer.core.data_address import (
     port_target,
 )
 from balancer.core.events import NoPortFree, PortLeased
+from cluster.host_name import is_host_of
 
 FEATURES: Final = (
     "AUTH TLS",
+    "AVBL",
+    "CLNT",
     "EPRT",
     "EPSV",
+    "HASH SHA-256*;BLAKE3",
+    "HOST",
     "MDTM",
+    "MFF modify;",
     "MFMT",
     "MLST type*;size*;modify*;perm*;",
     "PBSZ",
@@ -29,7 +34,11 @@ FEATURES: Final = (
     "SIZE",
     "TVFS",
     "UTF8",
+    "XCRC",
+    "XMD5",
+    "XSHA256",
 )
+"""What every node can do too; a session that is logged in hears it from its node."""
 
 _TYPES: Final = {"A": "A", "A N": "A", "I": "I", "L 8": "I", "L8": "I"}
 
@@ -50,15 +59,15 @@ def _help(talk: Conversation, _argument: str) -> None:
     talk.say(214, "This is Tripod; FEAT lists what it can do.")
 
 
+def _clnt(talk: Conversation, _argument: str) -> None:
+    talk.say(200, "Noted.")
+
+
 def _host(talk: Conversation, argument: str) -> None:
-    """RFC 7151: there is one virtual host, and its name is the address that the client connected to."""
-    try:
-        known = ipaddress.ip_address(argument.strip("[] ")) == ipaddress.ip_address(talk.rules.local[0])
-    except ValueError:
-        known = False
-    if talk.logged_in:
-        talk.say(503, "HOST comes before the login.")
-    elif known:
+    """RFC 7151: every site has a port of its own, so the name is only checked."""
+    if talk.account is not None or talk.logged_in:
+        talk.say(503, "HOST comes before USER.")
+    elif is_host_of(talk.rules.host_names, argument, talk.rules.local[0]):
         talk.say(220, "Host accepted.")
     else:
         talk.say(504, "No such host here.")
@@ -222,6 +231,8 @@ def _lease(talk: Conversation) -> Steps[int | None]:
 def _active(talk: Conversation, target: tuple[str, int] | None) -> None:
     if talk.epsv_only:
         talk.say(501, "Only EPSV is allowed after EPSV ALL.")
+    elif talk.account in talk.rules.passive_accounts:
+        talk.say(502, "Active mode is off for this account; use EPSV or PASV.")
     elif target is None:
         talk.say(501, "This is no address of a data connection.")
     elif not may_connect(target, talk.rules.client[0]):
@@ -245,6 +256,7 @@ BEFORE_LOGIN: Final[Mapping[str, Callable[[Conversation, str], None]]] = {
     "NOOP": _noop,
     "HELP": _help,
     "HOST": _host,
+    "CLNT": _clnt,
     "USER": _user,
     "AUTH": _auth,
     "PBSZ": _pbsz,

@@ -14,7 +14,9 @@ from balancer.core.facts import Absent, Facts, Lookup, Unknown
 from balancer.core.reply import Reply, reply
 from balancer.core.transfer import NO_NODE
 
-ASKED: Final = frozenset({"CWD", "CDUP", "PWD", "SIZE", "MDTM", "MLST", "STAT", "RNFR", "OPTS", "MFMT"})
+_SHOWS: Final = frozenset({"PWD", "SIZE", "MLST", "STAT", "FEAT", "SYST", "AVBL", "HASH", "XCRC", "XMD5", "XSHA256"})
+_SETS_TIMES: Final = frozenset({"MDTM", "MFMT", "MFF", "MFCT"})
+ASKED: Final = _SHOWS | _SETS_TIMES | {"CWD", "CDUP", "RNFR", "OPTS", "COMB"}
 """May be asked again at will: they change nothing, or the same thing twice is the same as once."""
 
 CHANGES: Final = frozenset({"DELE", "MKD", "RMD", "RNTO", "SITE"})
@@ -23,7 +25,7 @@ CHANGES: Final = frozenset({"DELE", "MKD", "RMD", "RNTO", "SITE"})
 ALIASES: Final = {"XCWD": "CWD", "XCUP": "CDUP", "XPWD": "PWD", "XMKD": "MKD", "XRMD": "RMD"}
 """RFC 1123, 4.1.3.1."""
 
-_PUBLISHING: Final = CHANGES | {"MFMT"}
+_PUBLISHING: Final = CHANGES | _SETS_TIMES
 _UNKNOWN_OUTCOME: Final = reply(451, "The node was lost, and it is unknown whether it did this.")
 
 
@@ -122,7 +124,14 @@ def _remember(talk: Conversation, command: Command, answer: Reply) -> Steps[None
         else:
             talk.folder = _joined(talk.folder or "/", command)
     if command.verb == "OPTS" and answer.is_good:
-        talk.mlst_facts = command.argument.partition(" ")[2]
+        name, _, value = command.argument.partition(" ")
+        match name.upper():
+            case "MLST":
+                talk.mlst_facts = value
+            case "HASH" if value:
+                talk.hash_name = value
+            case _:
+                pass
 
 
 def _joined(folder: str, command: Command) -> str:

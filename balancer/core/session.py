@@ -36,6 +36,8 @@ PROCEDURES: Final[Mapping[str, Callable[[Conversation, Command], Steps[None]]]] 
 }
 """What only a session that is logged in may say, and what takes more than one step."""
 
+_OPTIONS: Final = ("MLST", "HASH", "UTF8", "UTF-8")
+
 
 class Session:
     """The state machine of one session."""
@@ -156,14 +158,14 @@ class Session:
         verb = ALIASES.get(command.verb, command.verb)
         argument = command.argument.strip() if verb != command.verb or not command.argument else command.argument
         command = Command(verb, argument)
-        if not verb.isalpha() or "\0" in argument or "\r" in argument:
+        if not verb.isalnum() or "\0" in argument or "\r" in argument:
             talk.say(500, "This is no command.")
         elif verb == "AUTH" and (self._queue or self._partial):
             # Bytes behind AUTH were sent in clear and would be taken for protected ones (CVE-2011-1575).
             self._end("injection", 421, "Nothing may follow AUTH before its answer.")
-        elif verb in BEFORE_LOGIN:
+        elif verb in BEFORE_LOGIN and not (talk.logged_in and verb in PROCEDURES):
             BEFORE_LOGIN[verb](talk, argument)
-        elif verb == "OPTS" and argument.upper().startswith(("UTF8", "UTF-8")):
+        elif verb == "OPTS" and not talk.logged_in and argument.upper().startswith(("UTF8", "UTF-8")):
             opts_utf8(talk, argument.partition(" ")[2])
         elif verb == "PASS":
             self._start(log_in_client(talk, command))
@@ -182,8 +184,8 @@ class Session:
             AFTER_LOGIN[command.verb](talk, command.argument)
         elif command.verb == "STAT" and not command.argument:
             talk.say(211, "Tripod:", f"logged in as {talk.account}", f"TYPE {talk.type}")
-        elif command.verb == "OPTS" and not command.argument.upper().startswith("MLST"):
-            talk.say(501, "OPTS knows UTF8 and MLST.")
+        elif command.verb == "OPTS" and not command.argument.upper().startswith(_OPTIONS):
+            talk.say(501, "OPTS knows UTF8, MLST and HASH.")
         else:
             self._start(PROCEDURES[command.verb](talk, command))
 

@@ -1,14 +1,16 @@
-"""DELE, RMD, MKD, RNFR, RNTO, MFMT: changes go through the publisher and are answered when they are durable."""
+"""DELE, RMD, MKD, RNFR, RNTO, MFMT, MFF, MDTM with a time: changes are published, and answered when durable."""
 
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from cluster.publish import Done, MakeDirectory, Remove, Rename, Request, SetMtime
+from ftpnode.commands import downloads
 from ftpnode.commands.folders import quoted
 from ftpnode.commands.reading import read_here
 from ftpnode.core.listing import read_timestamp, timestamp
 from ftpnode.core.replies import NO_SUCH_FILE
+from ftpnode.core.rights import may_do
 from ftpnode.ports import change
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def rename_from(session: "Session", argument: str) -> None:
 
 
 def rename_to(session: "Session", argument: str) -> None:
-    """RNTO; a file that is there is replaced, as receivers that upload under a temporary name need it."""
+    """RNTO; a file that is there is replaced where the account allows it: uploads under a temporary name need it."""
     source, session.rename_from = session.rename_from, None
     if source is None:
         session.reply("503 Send RNFR first.")
@@ -64,7 +66,8 @@ def rename_to(session: "Session", argument: str) -> None:
     if target == session.home:
         session.reply("550 This is your home.")
         return
-    _change(session, Rename(id=0, source=source, target=target), "250 Renamed.")
+    replace = session.compatibility.replace_on_rename
+    _change(session, Rename(id=0, source=source, target=target, replace=replace), "250 Renamed.")
 
 
 def set_modification_time(session: "Session", argument: str) -> None:
@@ -74,9 +77,44 @@ def set_modification_time(session: "Session", argument: str) -> None:
     if moment_s is None or not name:
         session.reply("501 Write it as MFMT YYYYMMDDHHMMSS name.")
         return
+    _set_time(session, name, moment_s, f"213 Modify={timestamp(moment_s)}; {session.view(name)}")
+
+
+def set_facts(session: "Session", argument: str) -> None:
+    """MFF (draft-somers-ftp-mfxx-04 section 5); of the facts, only `modify` can be changed."""
+    facts, _, name = argument.partition(" ")
+    fact, _, written = facts.removesuffix(";").partition("=")
+    moment_s = read_timestamp(written)
+    if fact.lower() != "modify" or ";" in written:
+        session.reply("504 Only the fact modify can be changed.")
+    elif moment_s is None or not name:
+        session.reply("501 Write it as MFF modify=YYYYMMDDHHMMSS; name.")
+    else:
+        _set_time(session, name, moment_s, f"213 Modify={timestamp(moment_s)}; {session.view(name)}")
+
+
+def set_creation_time(session: "Session", _argument: str) -> None:
+    """MFCT (draft-somers-ftp-mfxx-04 section 4): nothing would keep the time."""
+    session.reply("504 Creation times are not kept; MFMT sets the modification time.")
+
+
+def modification_time(session: "Session", argument: str) -> None:
+    """MDTM (RFC 3659 section 3); with a time before the name it sets it, as clients of IIS and Serv-U expect."""
+    assert session.login is not None, "MDTM needs a login"
+    written, _, name = argument.partition(" ")
+    moment_s = read_timestamp(written)
+    if moment_s is None or not name:
+        downloads.show_modification_time(session, argument)
+    elif not may_do("MFMT", session.login.account.rights):
+        session.reply("550 Permission denied.")
+    else:
+        _set_time(session, name, moment_s, "253 Modification time is set.")
+
+
+def _set_time(session: "Session", name: str, moment_s: float, reply: str) -> None:
     path = session.tree_path(name)
     request = SetMtime(id=0, path=path, mtime_ns=int(moment_s) * 1_000_000_000)
-    _look_and_change(session, path, request, f"213 Modify={timestamp(moment_s)}; {session.view(name)}")
+    _look_and_change(session, path, request, reply)
 
 
 def _look_and_change(session: "Session", path: str, request: Request, reply: str) -> None:

@@ -3,8 +3,11 @@
 import socket
 from typing import TYPE_CHECKING, Final
 
+from cluster.host_name import is_host_of
+from ftpnode.commands.digests import choose_hash
 from ftpnode.core import data_address
 from ftpnode.core.data_address import DataAddress, read_eprt, read_port
+from ftpnode.core.digests import hash_feature
 from ftpnode.core.listing import FACTS
 from ftpnode.pyftpdlib_door.data_port import NoPortFreeError
 
@@ -13,8 +16,9 @@ if TYPE_CHECKING:
 
 _TLS_NAMES: Final = frozenset({"TLS", "TLS-C", "SSL", "TLS-P"})
 _FEATURES: Final = (
-    *("AUTH TLS", "PBSZ", "PROT", "EPRT", "EPSV"),
-    *("MDTM", "MFMT", "REST STREAM", "SIZE", "TVFS", "UTF8"),
+    *("AUTH TLS", "PBSZ", "PROT", "EPRT", "EPSV", "HOST", "CLNT"),
+    *("AVBL", "MDTM", "MFF modify;", "MFMT", "REST STREAM", "SIZE", "TVFS"),
+    *("XCRC", "XMD5", "XSHA256"),
 )
 _KNOWN_TYPES: Final = frozenset({"A", "I", "L7", "L8"})
 
@@ -104,6 +108,8 @@ def _connect_later(session: "Session", address: DataAddress | None) -> None:
     """Remember the address: the connection is made when there is something to transfer."""
     if session.only_epsv:
         session.reply("501 You have asked for EPSV ALL.")
+    elif not session.compatibility.active_mode:
+        session.reply("502 Active mode is off for this account; use EPSV or PASV.")
     elif address is None:
         session.reply("501 That is not an address.")
     elif refusal := data_address.refusal(address, session.peer):
@@ -162,18 +168,24 @@ def status(session: "Session", argument: str) -> None:
 def features(session: "Session", _argument: str) -> None:
     """FEAT (RFC 2389)."""
     facts = "".join(f"{fact}{'*' if fact in session.facts else ''};" for fact in FACTS)
-    session.reply_lines(211, "Features:", sorted((*_FEATURES, f"MLST {facts}")), "End")
+    names = ("UTF8",) if session.name_encoding == "utf-8" else ()
+    session.reply_lines(
+        211, "Features:", sorted((*_FEATURES, *names, hash_feature(session.hash_name), f"MLST {facts}")), "End"
+    )
 
 
 def options(session: "Session", argument: str) -> None:
     """OPTS: UTF8 is always on, also before the login; MLST chooses facts (RFC 3659 section 7.9)."""
     name, _, value = argument.partition(" ")
     if name.upper() in {"UTF8", "UTF-8"}:
-        session.reply("200 UTF-8 is always on.")
+        on = session.name_encoding == "utf-8"
+        session.reply("200 UTF-8 is always on." if on else "504 Names are Latin-1 for this account.")
     elif name.upper() == "MLST":
         wanted = {fact.strip().lower() for fact in value.split(";")}
         session.facts = frozenset(wanted & set(FACTS))
         session.reply(f"200 MLST OPTS {''.join(f'{fact};' for fact in FACTS if fact in session.facts)}")
+    elif name.upper() == "HASH":
+        choose_hash(session, value)
     else:
         session.reply("501 There are no options for that.")
 
@@ -193,17 +205,30 @@ def name_client(session: "Session", _argument: str) -> None:
     session.reply("200 Noted.")
 
 
-def site(session: "Session", argument: str) -> None:
-    """SITE: clients that mirror send CHMOD; the modes of files are the server's business."""
-    if argument.upper().startswith("CHMOD "):
-        session.reply("202 File modes are the server's business.")
+def choose_host(session: "Session", argument: str) -> None:
+    """HOST (RFC 7151): every site has a port of its own, so the name is only checked."""
+    if session.user or session.login is not None:
+        session.reply("503 HOST comes before USER.")
+    elif is_host_of(session.site.host_names, argument, session.socket.getsockname()[0]):
+        session.reply("220 Host accepted.")
     else:
-        session.reply("504 There is no such SITE command.")
+        session.reply("504 No such host here.")
+
+
+def clear_command_channel(session: "Session", _argument: str) -> None:
+    """CCC (RFC 4217 section 6): what follows would be open to forgers."""
+    session.reply("534 The control connection stays as it is.")
+
+
+def combine(session: "Session", _argument: str) -> None:
+    """COMB: parts that a client sends apart belong together by REST or APPE here."""
+    session.reply("502 Files are not combined here; send the parts with APPE, or with REST and STOR.")
 
 
 def system(session: "Session", _argument: str) -> None:
-    """SYST: LIST looks like Unix."""
-    session.reply("215 UNIX Type: L8")
+    """SYST: clients take it for the look of LIST."""
+    msdos = session.login is not None and session.compatibility.listing == "msdos"
+    session.reply("215 Windows_NT" if msdos else "215 UNIX Type: L8")
 
 
 def show_help(session: "Session", _argument: str) -> None:

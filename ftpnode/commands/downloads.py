@@ -80,8 +80,8 @@ def size(session: "Session", argument: str) -> None:
     _show(session, argument, lambda entry: str(entry.size_bytes))
 
 
-def modification_time(session: "Session", argument: str) -> None:
-    """MDTM (RFC 3659 section 3)."""
+def show_modification_time(session: "Session", argument: str) -> None:
+    """MDTM (RFC 3659 section 3) that asks."""
     _show(session, argument, lambda entry: timestamp(entry.mtime_s))
 
 

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from cluster import clock
 from ftpnode.core.client_path import tree_path
-from ftpnode.core.listing import Entry, facts_line, long_line, path_argument
+from ftpnode.core.listing import Entry, facts_line, long_line, msdos_line, path_argument
 from ftpnode.core.replies import NO_SUCH_FILE
 from ftpnode.core.verdict import Ending, judge_download
 from ftpnode.transfer import Transfer
@@ -61,10 +61,23 @@ def change_directory(session: "Session", argument: str) -> None:
     session.off_loop(session.service.workers.disk, find, found)
 
 
+def available(session: "Session", argument: str) -> None:
+    """AVBL (draft-peterson-streamlined-ftp-command-extensions): how many bytes an upload into a directory may have."""
+    path = session.tree_path(argument)
+
+    def measure() -> int:
+        _directory(session, path)
+        free_bytes = session.service.staging.free_bytes()
+        return max(0, free_bytes - session.service.settings.replication.disk_reserve_bytes)
+
+    session.off_loop(session.service.workers.disk, measure, lambda free_bytes: session.reply(f"213 {free_bytes}"))
+
+
 def list_long(session: "Session", argument: str) -> None:
     """LIST."""
     now_s = clock.now_s()
-    _list(session, path_argument(argument), lambda entry: long_line(entry, now_s))
+    msdos = session.compatibility.listing == "msdos"
+    _list(session, path_argument(argument), lambda entry: msdos_line(entry) if msdos else long_line(entry, now_s))
 
 
 def list_names(session: "Session", argument: str) -> None:
@@ -97,6 +110,8 @@ def quoted(view: str) -> str:
 
 
 def _list(session: "Session", argument: str, line: _Line, *, only_directories: bool = False) -> None:
+    encoding = session.name_encoding
+
     def read() -> bytes:
         path = session.tree_path(argument)
         entry = _entry(session, path)
@@ -106,7 +121,7 @@ def _list(session: "Session", argument: str, line: _Line, *, only_directories: b
             raise CommandRefusedError("501 Not a directory.")
         else:
             entries = [entry]
-        return "".join(line(each) for each in entries).encode("utf-8")
+        return "".join(line(each) for each in entries).encode(encoding, "replace")
 
     session.off_loop(session.service.workers.disk, read, lambda content: session.data.begin(Listing(session, content)))
 

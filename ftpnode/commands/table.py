@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from ftpnode.commands import changes, connection, downloads, folders, login, uploads
+from ftpnode.commands import changes, connection, digests, downloads, folders, login, site, uploads
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
@@ -31,16 +31,23 @@ COMMANDS: Final = {
     "ALLO": Command(connection.allocate),
     "APPE": Command(uploads.append, "required", data=True),
     "AUTH": Command(connection.authenticate, "required", login=False),
+    "AVBL": Command(folders.available),
+    "CCC": Command(connection.clear_command_channel, login=False),
     "CDUP": _CDUP,
     "CLNT": Command(connection.name_client, login=False),
+    "COMB": Command(connection.combine),
     "CWD": _CWD,
     "DELE": Command(changes.delete, "required"),
     "EPRT": Command(connection.extended_port, "required"),
     "EPSV": Command(connection.extended_passive),
     "FEAT": Command(connection.features, login=False),
+    "HASH": Command(digests.show_hash, "required"),
     "HELP": Command(connection.show_help, login=False),
+    "HOST": Command(connection.choose_host, "required", login=False),
     "LIST": Command(folders.list_long, data=True),
-    "MDTM": Command(downloads.modification_time, "required"),
+    "MDTM": Command(changes.modification_time, "required"),
+    "MFCT": Command(changes.set_creation_time, "required"),
+    "MFF": Command(changes.set_facts, "required"),
     "MFMT": Command(changes.set_modification_time, "required"),
     "MKD": _MKD,
     "MLSD": Command(folders.list_facts, data=True),
@@ -62,7 +69,7 @@ COMMANDS: Final = {
     "RMD": _RMD,
     "RNFR": Command(changes.rename_from, "required"),
     "RNTO": Command(changes.rename_to, "required"),
-    "SITE": Command(connection.site, "required"),
+    "SITE": Command(site.site, "required"),
     "SIZE": Command(downloads.size, "required"),
     "STAT": Command(connection.status, login=False),
     "STOR": Command(uploads.store, "required", data=True),
@@ -71,9 +78,12 @@ COMMANDS: Final = {
     "SYST": Command(connection.system, login=False),
     "TYPE": Command(connection.representation, "required"),
     "USER": Command(login.user, "required", login=False),
+    "XCRC": Command(digests.old_command("XCRC"), "required"),
     "XCUP": _CDUP,
     "XCWD": _CWD,
+    "XMD5": Command(digests.old_command("XMD5"), "required"),
     "XMKD": _MKD,
     "XPWD": _PWD,
     "XRMD": _RMD,
+    "XSHA256": Command(digests.old_command("XSHA256"), "required"),
 }

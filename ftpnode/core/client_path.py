@@ -11,12 +11,14 @@ class PathRefusedError(Exception):
     """The client's path cannot be used; the message says why in a few words."""
 
 
-def view_path(cwd: str, text: str) -> str:
+def view_path(cwd: str, text: str, *, backslashes: bool = True) -> str:
     r"""The absolute, canonical path in the client's view of `text`, written while in the view path `cwd`.
 
-    A backslash separates names as a slash does: receivers of one maker document `\Data\Station\`. `..` stops at `/`.
+    A backslash separates names as a slash does where `backslashes`: receivers of one maker document `\Data\Station\`.
+    `..` stops at `/`.
     """
-    text = text.replace("\\", "/")
+    if backslashes:
+        text = text.replace("\\", "/")
     names = [] if text.startswith("/") else cwd.split("/")
     names += text.split("/")
     kept: list[str] = []

@@ -20,6 +20,11 @@ class Line(msgspec.Struct, frozen=True):
     argument: str
 
 
+def read_latin1(line: Line) -> Line:
+    """The same line from a client whose names are Latin-1: every byte is a character, so no two names become one."""
+    return Line(line.command, line.argument.encode("utf-8", "surrogateescape").decode("latin-1"))
+
+
 def read_line(data: bytes) -> Line:
     """The command in a line without its LF."""
     text = data.lstrip(_TELNET).removesuffix(b"\r").decode("utf-8", "surrogateescape")

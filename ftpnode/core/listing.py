@@ -36,6 +36,14 @@ def long_line(entry: Entry, now_s: float) -> str:
     return f"{kind}   1 ftp      ftp      {entry.size_bytes:>12} {_long_time(entry.mtime_s, now_s)} {entry.name}\r\n"
 
 
+def msdos_line(entry: Entry) -> str:
+    """One line of LIST as IIS writes it by default; times are UTC."""
+    when = datetime.fromtimestamp(_sane(entry.mtime_s), UTC)
+    size = "<DIR>         " if entry.is_directory else f"{entry.size_bytes:>14}"
+    half = "AM" if when.hour < 12 else "PM"
+    return f"{when:%m-%d-%y}  {when.hour % 12 or 12:02}:{when:%M}{half}       {size} {entry.name}\r\n"
+
+
 def facts_line(entry: Entry, facts: Collection[str], rights: Collection[Right]) -> str:
     """One line of MLSD or MLST, without a line end."""
     values = {

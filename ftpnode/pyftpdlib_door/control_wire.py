@@ -62,10 +62,15 @@ class ControlWire(TLS_FTPHandler):
 
     @override
     def push(self, data: str) -> None:
-        """As FTPHandler.push, but a name that is not UTF-8 is shown with question marks instead of failing."""
+        """As FTPHandler.push, but a name that the encoding lacks is shown with question marks instead of failing."""
         if self._closed:
             return
-        AsyncChat.push(self, data.encode("utf-8", "replace"))
+        AsyncChat.push(self, data.encode(self.name_encoding, "replace"))
+
+    @property
+    def name_encoding(self) -> str:
+        """How names are written to the client."""
+        return "utf-8"
 
     def hang_up(self, text: str) -> None:
         """Send a last reply, hear nothing more, and close."""

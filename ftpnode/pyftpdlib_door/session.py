@@ -17,11 +17,13 @@ from typing_extensions import override
 from cluster import clock
 from cluster.log import logger
 from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
-from cluster.settings import Site
+from cluster.settings import Compatibility, Site
+from ftpnode.commands.spelling import respell
 from ftpnode.commands.table import COMMANDS, Command
 from ftpnode.core.admission import refusal
 from ftpnode.core.client_path import PathRefusedError, tree_path, view_path
-from ftpnode.core.line import WEB_COMMANDS, Line, read_line
+from ftpnode.core.digests import HASH_NAMES
+from ftpnode.core.line import WEB_COMMANDS, Line, read_latin1, read_line
 from ftpnode.core.login import Candidate
 from ftpnode.core.rights import may_do
 from ftpnode.core.verdict import Ending
@@ -57,6 +59,7 @@ class Session(ControlWire):
         self.restart_at = 0
         self.rename_from: str | None = None
         self.facts: frozenset[str] = frozenset({"type", "size", "modify", "perm"})
+        self.hash_name = HASH_NAMES[0]
         self.only_epsv = False
         self.type_name = "I"
         self.data = DataSide(self)
@@ -196,12 +199,24 @@ class Session(ControlWire):
         elif command.data and self._needs_private_data():
             self.reply("521 Your account needs protected data connections; use PROT P.")
         else:
-            self._act(command, line)
+            self._prepare(command, line)
 
-    def _act(self, command: Command, line: Line) -> None:
+    def _prepare(self, command: Command, line: Line) -> None:
+        """Read the argument as the account's clients mean it."""
         self.doing = (line.command, line.argument if command.login else "")
+        if self.login is None:
+            self._act(command, line.argument)
+            return
+        if self.compatibility.latin1_names:
+            line = read_latin1(line)
+        if self.compatibility.case_insensitive:
+            respell(self, line, lambda argument: self._act(command, argument))
+        else:
+            self._act(command, line.argument)
+
+    def _act(self, command: Command, argument: str) -> None:
         try:
-            command.act(self, line.argument)
+            command.act(self, argument)
         except PathRefusedError as error:
             self.reply_trouble(error)
 
@@ -277,12 +292,24 @@ class Session(ControlWire):
 
     def view(self, text: str) -> str:
         """The absolute path in the client's view of what the client wrote."""
-        return view_path(self.cwd, text)
+        backslashes = self.login is None or self.compatibility.backslash_paths
+        return view_path(self.cwd, text, backslashes=backslashes)
 
     def tree_path(self, text: str) -> str:
         """The tree path of what the client wrote; PathRefusedError when it can be none."""
         assert self.login is not None, "paths need a login"
         return tree_path(self.home, self.view(text))
+
+    @property
+    @override
+    def name_encoding(self) -> str:
+        return "latin-1" if self.login is not None and self.compatibility.latin1_names else "utf-8"
+
+    @property
+    def compatibility(self) -> Compatibility:
+        """What the account's clients need."""
+        assert self.login is not None, "compatibility needs a login"
+        return self.login.account.compatibility
 
     @property
     def home(self) -> str:

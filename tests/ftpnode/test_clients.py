@@ -89,7 +89,7 @@ def test_curl_asks_size_and_time_and_rest_0_in_ascii(station):
         ("TYPE E", "504"),
         ("SYST", "215"),
         ("CLNT WinSCP", "200"),
-        ("HOST example.org", "500"),
+        ("HOST example.org", "503"),
         ("SITE CHMOD 644 x", "202"),
         ("SITE WHO", "504"),
         ("ALLO 1000", "202"),

@@ -274,3 +274,39 @@ def test_an_answer_nobody_asked_for_costs_the_node_its_leg() -> None:
 def test_too_many_pipelined_commands_end_the_session() -> None:
     talk = Transcript().client(*["NOOP"] * 101)
     talk.client_gets("421").does(a.EndSession("too-many-commands"))
+
+
+def test_what_a_node_knows_alone_is_passed_to_it_and_its_choices_move_with_the_session() -> None:
+    talk = Transcript().logs_in()
+    talk.client("FEAT").node_gets("FEAT").node("211-F", " HASH BLAKE3*", "211 End").client_gets(
+        "211-F", " HASH BLAKE3*", "211 End"
+    )
+    talk.client("OPTS HASH BLAKE3").node_gets("OPTS HASH BLAKE3").node("200 BLAKE3").client_gets("200 BLAKE3")
+    talk.client("SYST").node_gets("SYST").node("215 Windows_NT").client_gets("215 Windows_NT")
+    talk.node_dies()
+    talk.client("HASH a").replays("node1").node_gets("OPTS HASH BLAKE3").node("200 BLAKE3")
+    talk.node_gets("HASH a").node("213 BLAKE3 0-1 00 /a").client_gets("213")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("AVBL", "XCRC a", "XMD5 a", "XSHA256 a", "MFF modify=20200101000000; a", "MDTM 20200101000000 a"),
+        *("SITE COPIES a", "COMB a b", "MFCT 20200101000000 a", "OPTS UTF8 ON"),
+    ],
+)
+def test_the_node_answers_what_the_balancer_cannot(line: str) -> None:
+    Transcript().logs_in().client(line).node_gets(line).node("599 said the node").client_gets("599 said the node")
+
+
+def test_host_names_of_the_site_are_taken_before_user() -> None:
+    talk = Transcript(msgspec.structs.replace(RULES, host_names=("FTP.example.org",)))
+    talk.client("HOST ftp.example.org.").client_gets("220").client("HOST 192.0.2.10").client_gets("220")
+    talk.client("HOST other.example").client_gets("504").client("CLNT x").client_gets("200")
+    talk.client("USER station").client_gets("331").client("HOST ftp.example.org").client_gets("503")
+    assert Transcript(msgspec.structs.replace(RULES, host_names=("*",))).client("HOST x").client_gets("220")
+
+
+def test_an_account_without_active_mode_is_told_so() -> None:
+    talk = Transcript(msgspec.structs.replace(RULES, passive_accounts=frozenset({"station"}))).logs_in()
+    talk.client("PORT 192,0,2,7,10,1").client_gets("502").client("EPRT |1|192.0.2.7|2561|").client_gets("502")
