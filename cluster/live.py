@@ -1,4 +1,4 @@
-"""What an ftpnode says at GET /sessions and GET /bans, and what the actions on them answer."""
+"""What an ftpnode says at GET /sessions and GET /bans, and what the actions of operators answer."""
 
 import msgspec
 
@@ -45,3 +45,9 @@ class Affected(msgspec.Struct, frozen=True):
     """How many sessions or bans an action found and ended."""
 
     count: int
+
+
+class Reloaded(msgspec.Struct, frozen=True):
+    """The sections of cluster.yaml that differ from what the program worked by; it follows them now."""
+
+    changed: tuple[str, ...]

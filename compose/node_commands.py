@@ -10,7 +10,7 @@ import msgspec
 
 from cluster.ask import TIMEOUT_S, RefusedError, UnreachableError, get_document, post_action
 from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table
-from cluster.live import Affected, Bans, LiveSession, LiveSessions
+from cluster.live import Affected, Bans, LiveSession, LiveSessions, Reloaded
 from cluster.settings import Settings
 
 Document = TypeVar("Document", bound=msgspec.Struct)
@@ -55,7 +55,28 @@ def lift(address: str, file: Path) -> None:
     _act(settings_or_exit(file), "lift", f"{address} is banned nowhere", address=address)
 
 
-NODE_COMMANDS: Final = (sessions, kick, bans, lift)
+@click.command()
+@click.argument("nodes", nargs=-1, metavar="[NODE]…")
+@config_option
+def reload(nodes: tuple[str, ...], file: Path) -> None:
+    """Let the ftpnodes (all, or these) follow their cluster.yaml as it is now; a bad one is refused, with all mistakes.
+
+    Accounts, limits and certificates change without dropping a session; ports, addresses and folders need a restart.
+    """
+    settings = settings_or_exit(file)
+    token = _token(settings)
+    refused = [f"there is no node {node!r}" for node in nodes if node not in settings.nodes]
+    for node in [node for node in settings.nodes if node in nodes or not nodes]:
+        try:
+            reloaded = post_action(settings.nodes[node].management, "reload", Reloaded, token=token)
+        except (UnreachableError, RefusedError) as error:
+            refused += [f"{node}: {line}" for line in str(error).splitlines()]
+        else:
+            click.echo(f"{node}: reloaded, {', '.join(reloaded.changed) or 'nothing'} changed")
+    _end(refused)
+
+
+NODE_COMMANDS: Final = (sessions, kick, bans, lift, reload)
 
 
 def _documents(settings: Settings, name: str, kind: type[Document]) -> tuple[dict[str, Document], list[str]]:

@@ -24,11 +24,12 @@ def main(file: Path, node: str, log_format: LogFormat) -> None:
     logging.getLogger("pyftpdlib").setLevel(logging.WARNING)
     _raise_file_limit()
     try:
-        server = Server(settings, node)
+        server = Server(settings, node, file)
     except ConfigError as error:
         give_up(*(str(problem) for problem in error.problems))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
+    signal.signal(signal.SIGHUP, lambda *_: server.reload())
     try:
         server.run()
     finally:

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Final, TypeVar
 
 from pyftpdlib.ioloop import IOLoop
 
 from cluster import clock
 from cluster.health import FtpnodeHealth
-from cluster.live import Affected
+from cluster.live import Affected, Reloaded
 from cluster.log import logger
 from cluster.management import Management, ManagementThread
 from cluster.problem import ConfigError, Problem
 from cluster.settings import Settings
+from ftpnode.fresh_settings import FreshSettings, adopt, node_identity, read_anew
 from ftpnode.live_sessions import kick, live_sessions
 from ftpnode.pyftpdlib_door.listener import Listener
 from ftpnode.pyftpdlib_door.off_loop import OffLoop
@@ -31,14 +33,15 @@ _LAST_PUBLISHES_S: Final = 5.0
 class Server:
     """All of one ftpnode. Making it binds the ports; ConfigError says which one is taken, or what else is wrong."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, file: Path) -> None:
+        self._file = file
         try:
             self.service = Service(settings, name)
             left = self.service.staging.prepare()
-            identity = TlsIdentity(self.service.node.certificate, self.service.node.key)
         except OSError as error:
             where, fix = str(error.filename or name), "check the path and its permissions"
             raise ConfigError((Problem(where, f"cannot be used: {error.strerror}", fix),)) from error
+        identity = node_identity(self.service.node)
         self._ioloop = IOLoop()
         self._threads = OffLoop(self._ioloop)
         self._stopping = False
@@ -70,6 +73,10 @@ class Server:
         """End `run`; from any thread or signal handler."""
         self._threads.soon(self._stop)
 
+    def reload(self) -> None:
+        """Follow cluster.yaml as it is now, or say in the log why not; from any thread or signal handler."""
+        self._threads.soon(self._reload)
+
     def close(self) -> None:
         """Give back every socket and thread."""
         if self._management is not None:
@@ -78,6 +85,23 @@ class Server:
         self._ioloop.close()
         self.service.publisher.close()
         self.service.workers.stop()
+
+    def _reload(self) -> None:
+        def read(future: Future[FreshSettings]) -> None:
+            error = future.exception()
+            if error is None:
+                self._adopt(future.result())
+            elif isinstance(error, ConfigError):
+                _log_refusal(error)
+            else:
+                raise error
+
+        self._threads.run(self.service.workers.watch, lambda: read_anew(self._file, self.service), read)
+
+    def _adopt(self, fresh: FreshSettings) -> Reloaded:
+        reloaded = adopt(fresh, self.service, [listener.handler for listener in self._listeners])
+        log.info("reloaded", file=str(self._file), changed=reloaded.changed)
+        return reloaded
 
     def _stop(self) -> None:
         self._stopping = True
@@ -108,7 +132,13 @@ class Server:
                 "sessions": lambda: live_sessions(service.sessions, clock.monotonic_s()),
                 "bans": lambda: service.bans.document(clock.monotonic_s()),
             },
-            actions={"drain": self._drain, "enable": self._enable, "kick": self._kick, "lift": self._lift},
+            actions={
+                "drain": self._drain,
+                "enable": self._enable,
+                "kick": self._kick,
+                "lift": self._lift,
+                "reload": self._reload_now,
+            },
         )
         address = (service.node.address, service.node.management_port)
         try:
@@ -138,6 +168,14 @@ class Server:
         log.info("ban lifted", client=address, was_banned=lifted)
         return Affected(int(lifted))
 
+    async def _reload_now(self, _query: Mapping[str, str]) -> Reloaded:
+        try:
+            fresh = await asyncio.to_thread(read_anew, self._file, self.service)
+        except ConfigError as error:
+            _log_refusal(error)
+            raise ValueError(str(error)) from error
+        return await self._on_loop(lambda: self._adopt(fresh))
+
     async def _on_loop(self, call: Callable[[], T]) -> T:
         """The value of `call`, which runs on the sessions' loop; the management endpoint has a loop of its own."""
         future: Future[T] = Future()
@@ -161,6 +199,11 @@ class Server:
         self._looking = False
         if error := future.exception():
             log.warning("cannot look at the disk", why=str(error))
+
+
+def _log_refusal(error: ConfigError) -> None:
+    for problem in error.problems:
+        log.error("reload refused", where=problem.where, what=problem.what, fix=problem.fix)
 
 
 def _needed(query: Mapping[str, str], name: str) -> str:

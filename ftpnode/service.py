@@ -40,10 +40,8 @@ class Service:
     """One node's ftpnode, but for its sockets. Making it reads the secrets: OSError when one cannot be read."""
 
     def __init__(self, settings: Settings, name: str) -> None:
-        self.settings = settings
         self.name = name
-        self.node = settings.nodes[name]
-        self.limits = settings.limits
+        self.adopt(settings)
         self.token_key = settings.cluster.token_key.read_bytes()
         self.management_token = settings.cluster.management_token.read_text().strip()
         self.tree = Tree(self.node.root)
@@ -74,3 +72,9 @@ class Service:
         """How many publishes are under way, also those whose client has gone."""
         self.homes_seen: set[str] = set()
         """Homes that stand on this disk; they are made at the first login."""
+
+    def adopt(self, settings: Settings) -> None:
+        """Work by these settings from now on; `ftpnode.core.reload` says which changes a running node can follow."""
+        self.settings = settings
+        self.node = settings.nodes[self.name]
+        self.limits = settings.limits

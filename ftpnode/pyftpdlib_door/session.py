@@ -71,6 +71,7 @@ class Session(ControlWire):
         """The command that runs or ran last, and its argument where that may be shown."""
         self.bytes_up = 0
         self.bytes_down = 0
+        self._farewell = ""
         self._admitted = False
         self._half_closed = False
         self._login_timer: _CallLater | None = None
@@ -177,10 +178,12 @@ class Session(ControlWire):
             return
         self._working = True
         try:
-            while self._waiting and not (self.is_busy or self.is_deaf or self._closed):
+            while self._waiting and not (self._farewell or self.is_busy or self.is_deaf or self._closed):
                 self._execute(self._waiting.popleft())
         finally:
             self._working = False
+        if self._farewell and not (self.is_busy or self.is_deaf or self._closed):
+            self.hang_up(self._farewell)
         if self._half_closed and not self.is_busy:
             self.close()
 
@@ -326,6 +329,11 @@ class Session(ControlWire):
         self.expect_login()
 
     # --- endings
+
+    def end_after_this(self, text: str) -> None:
+        """Hang up as soon as no command is under way; run no other."""
+        self._farewell = text
+        self._work_off()
 
     def _stay_awake(self) -> None:
         if self._idler is not None and not self._idler.cancelled:

@@ -1,0 +1,43 @@
+"""Decides which changes of cluster.yaml a running ftpnode cannot follow: what is bound, opened or started once."""
+
+from collections.abc import Iterator
+
+from cluster.problem import Problem
+from cluster.settings import Settings
+
+_ONCE_PER_NODE = ("address", "root", "state", "management_port")
+_ONCE_LIMITS = ("password_checks_at_once", "publishes_at_once")
+_ONCE_REPLICATION = ("mode", "disk_reserve_bytes")
+_RESTART = "restart ftpnode for that, or put it back"
+
+
+def needs_restart(old: Settings, new: Settings, node: str) -> tuple[Problem, ...]:
+    """Every change from `old` to `new` that node `node` can take on at a start alone."""
+    return tuple(_found(old, new, node))
+
+
+def changed_sections(old: Settings, new: Settings) -> tuple[str, ...]:
+    """The top-level sections that differ."""
+    return tuple(name for name in Settings.__struct_fields__ if getattr(old, name) != getattr(new, name))
+
+
+def _found(old: Settings, new: Settings, node: str) -> Iterator[Problem]:
+    if node not in new.nodes:
+        yield Problem(f"nodes.{node}", "is gone from the file", "stop this ftpnode, or put it back")
+        return
+    if old.cluster != new.cluster:
+        yield Problem("cluster", "has changed, and its secrets are read once", _RESTART)
+    for name in sorted(old.sites.keys() ^ new.sites.keys()):
+        yield Problem(f"sites.{name}", f"is {'new' if name in new.sites else 'gone'}", _RESTART)
+    for name in old.sites.keys() & new.sites.keys():
+        yield from _fields(f"sites.{name}", old.sites[name], new.sites[name], ("port",))
+    yield from _fields(f"nodes.{node}", old.nodes[node], new.nodes[node], _ONCE_PER_NODE)
+    yield from _fields("replication", old.replication, new.replication, _ONCE_REPLICATION)
+    yield from _fields("limits", old.limits, new.limits, _ONCE_LIMITS)
+
+
+def _fields(where: str, old: object, new: object, names: tuple[str, ...]) -> Iterator[Problem]:
+    for name in names:
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after:
+            yield Problem(f"{where}.{name}", f"is {before} in this process and {after} in the file", _RESTART)

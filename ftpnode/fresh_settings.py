@@ -1,0 +1,73 @@
+"""Reads cluster.yaml anew for a running ftpnode, and lets it follow: accounts, limits, certificates, greetings.
+
+No session is dropped, but for those whose account is gone, or has another home: they end after what they are doing.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cluster.live import Reloaded
+from cluster.problem import ConfigError, Problem
+from cluster.read_settings import read_settings
+from cluster.settings import Node, Settings
+from ftpnode.core.login import Candidate
+from ftpnode.core.reload import changed_sections, needs_restart
+from ftpnode.pyftpdlib_door.tls import TlsIdentity
+
+if TYPE_CHECKING:
+    from ftpnode.pyftpdlib_door.session import Session
+    from ftpnode.service import Service
+
+_VOID = "421 Your account has changed; log in again."
+
+
+class FreshSettings(msgspec.Struct, frozen=True):
+    """Settings that this process can follow, and the node's certificate as it is on disk now."""
+
+    settings: Settings
+    identity: TlsIdentity
+
+
+def read_anew(file: Path, service: "Service") -> FreshSettings:
+    """Read `file` and the certificate; ConfigError with every reason why this process must keep what it has."""
+    settings = read_settings(file)
+    if problems := needs_restart(service.settings, settings, service.name):
+        raise ConfigError(problems)
+    return FreshSettings(settings, node_identity(settings.nodes[service.name]))
+
+
+def node_identity(node: Node) -> TlsIdentity:
+    """The node's certificate and key; ConfigError when they cannot be used."""
+    try:
+        return TlsIdentity(node.certificate, node.key)
+    except OSError as error:
+        what = f"cannot be used: {error.strerror}"
+        raise ConfigError((Problem(str(error.filename), what, "check the path and its permissions"),)) from error
+
+
+def adopt(fresh: FreshSettings, service: "Service", sites: "Iterable[type[Session]]") -> Reloaded:
+    """Work by these settings from now on; to be called on the sessions' loop."""
+    settings = fresh.settings
+    changed = changed_sections(service.settings, settings)
+    service.adopt(settings)
+    for site in sites:
+        site.site = settings.sites[site.site_name]
+        site.identity = fresh.identity
+        site.timeout = settings.limits.idle_timeout_s
+    for session in service.sessions.live():
+        _follow(session, settings)
+    return Reloaded(changed)
+
+
+def _follow(session: "Session", settings: Settings) -> None:
+    if session.login is None:
+        return
+    name = session.login.name
+    account = settings.accounts.get(name) if name in session.site.accounts else None
+    if account is None or account.home != session.login.account.home:
+        session.end_after_this(_VOID)
+    else:
+        session.login = Candidate(name, account)
