@@ -1,4 +1,4 @@
-"""The `tripod` commands that look into the ftpnodes: live sessions and bans."""
+"""The `tripod` commands that look into the ftpnodes: live sessions, bans, reload; and at the certificates."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,11 @@ import click
 import msgspec
 
 from cluster.ask import TIMEOUT_S, RefusedError, UnreachableError, get_document, post_action
+from cluster.clock import utc_now
 from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table
 from cluster.live import Affected, Bans, LiveSession, LiveSessions, Reloaded
 from cluster.settings import Settings
+from compose.certificates import Certificate, CertificateState, certificates
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 
@@ -76,7 +78,33 @@ def reload(nodes: tuple[str, ...], file: Path) -> None:
     _end(refused)
 
 
-NODE_COMMANDS: Final = (sessions, kick, bans, lift, reload)
+@click.command()
+@config_option
+@json_option
+def certs(file: Path, *, as_json: bool) -> None:
+    """Show every certificate the file names: whose, until when; exit status 1 when one has expired or is no use.
+
+    Warns 30 days ahead. Certificates that are not on this host are said to be so.
+    """
+    found = certificates(settings_or_exit(file), utc_now())
+    rows = [
+        (one.where, one.subject, one.issuer, f"{one.ends:%Y-%m-%d}" if one.ends else "", _days(one), one.state)
+        for one in found
+    ]
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        show_table(("for", "subject", "issuer", "until", "days left", "state"), rows)
+    for one in found:
+        if one.state is CertificateState.ENDS_SOON:
+            click.echo(
+                f"{one.where}: {one.file} ends in {one.days_left} days; renew it, then `tripod reload`", err=True
+            )
+    good = {CertificateState.GOOD, CertificateState.ENDS_SOON, CertificateState.NOT_HERE}
+    _end([f"{one.where}: {one.file} is {one.state}" for one in found if one.state not in good])
+
+
+NODE_COMMANDS: Final = (sessions, kick, bans, lift, reload, certs)
 
 
 def _documents(settings: Settings, name: str, kind: type[Document]) -> tuple[dict[str, Document], list[str]]:
@@ -134,6 +162,10 @@ def _line(one: LiveSession) -> tuple[str, ...]:
     rate = f"{_bytes(one.bytes_per_s)}/s" if one.bytes_per_s else ""
     moved = (_bytes(one.bytes_up), _bytes(one.bytes_down), rate)
     return (one.id, one.account, one.client, f"{one.seconds:.0f} s", one.command, one.path, *moved)
+
+
+def _days(certificate: Certificate) -> str:
+    return "" if certificate.days_left is None else str(certificate.days_left)
 
 
 def _bytes(count: float) -> str:
