@@ -39,6 +39,16 @@ def replace_durably(source: Path, target: Path) -> None:
         sync_folder(source.parent)
 
 
+def publish_durably(staged: Path, target: Path) -> None:
+    """Rename a staged file over `target` and make its name there durable; both on one file system.
+
+    That the staged name is gone is not made durable: should a power cut bring it back, it is a leftover like any other
+    in staging, and is cleaned at the start. It saves about a sixth of the time of a small publish.
+    """
+    os.replace(staged, target)
+    sync_folder(target.parent)
+
+
 def make_folders_durably(folder: Path, mode: int = 0o755) -> None:
     """Make `folder` and what is missing above it, each name durable; an existing folder is left as it is."""
     missing = []

@@ -11,7 +11,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from cluster.durable_file import make_folders_durably, replace_durably, sync_file, sync_folder
+from cluster.durable_file import make_folders_durably, publish_durably, replace_durably, sync_file, sync_folder
 from cluster.publish import (
     Ask,
     Done,
@@ -86,7 +86,7 @@ class LocalPublisher(Publisher):
         target = on_disk(self._root, request.path)
         os.utime(staged, ns=(request.mtime_ns, request.mtime_ns), follow_symlinks=False)
         make_folders_durably(target.parent)
-        replace_durably(staged, target)
+        publish_durably(staged, target)
 
     def _remove(self, target: Path, kind: str) -> None:
         is_directory = stat.S_ISDIR(target.lstat().st_mode)

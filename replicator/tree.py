@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from cluster.content_id import content_id_of_file
-from cluster.durable_file import make_folders_durably, replace_durably, sync_file, sync_folder
+from cluster.durable_file import make_folders_durably, publish_durably, replace_durably, sync_file, sync_folder
 from cluster.tree_path import CONFLICTS, STAGING, on_disk, parents
 from replicator.core.head import Kind
 from replicator.core.place import Row
@@ -94,7 +94,7 @@ class Tree:
         target = self._target(path)
         if target.is_dir() and not target.is_symlink():
             target.rmdir()
-        replace_durably(staged, target)
+        publish_durably(staged, target)
         return self._row(path, wanted.content_id)
 
     def make_folder(self, path: str) -> Row:
