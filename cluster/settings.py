@@ -17,6 +17,7 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=0)]
+DeniedPath = Annotated[str, Meta(pattern=r"^(?!.*/\.{1,2}(/|\Z))(/[^/\\]+)+\Z")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 
 
@@ -28,6 +29,14 @@ class Right(StrEnum):
     DELETE = "delete"
     RENAME = "rename"
     MAKE_DIRECTORY = "make-directory"
+
+
+class Resumption(StrEnum):
+    """Whether TLS on data connections has to resume the session of the control connection."""
+
+    OFF = "off"
+    PREFER = "prefer"
+    REQUIRE = "require"
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,12 +68,19 @@ class Compatibility(_Section, frozen=True):
 
 
 class Account(_Section, frozen=True):
-    """Who logs in. Without `password` the account is anonymous: any password will do, and `write` is refused."""
+    """Who logs in. Without `password` the account is anonymous: any password will do, and `write` is refused.
+
+    `deny` are paths as the account sees them: with all that is below, they are not there for it. `data_tls_resumption`
+    proves that a data connection is from the client of the control connection, where TLS ends at the node: `require`
+    refuses others with 522 (and clear ones with 521), `prefer` only logs them. curl and lftp resume, ftplib never does.
+    """
 
     home: str
     rights: tuple[Right, ...]
     password: str | None = None
     tls: Literal["optional", "required"] = "optional"
+    data_tls_resumption: Resumption = Resumption.OFF
+    deny: tuple[DeniedPath, ...] = ()
     policy: PolicyName = "any-peer"
     when_short: WhenShort = "degrade"
     compatibility: Compatibility = Compatibility()
@@ -212,7 +228,11 @@ class Replication(_Section, frozen=True):
 
 
 class Limits(_Section, frozen=True):
-    """Bounds on clients, on every node."""
+    """Bounds on clients, on every node.
+
+    A transfer ends when it stands still for `transfer_stall_s`, or moves fewer than `minimum_bytes_per_s` on average
+    over that time (0: as slow as it likes). A directory of more than `listing_entries` is not listed but answered 550.
+    """
 
     sessions: Count = 2000
     sessions_per_address: Count = 200
@@ -225,6 +245,8 @@ class Limits(_Section, frozen=True):
     ban_exempt: tuple[str, ...] = ()  # networks that are never banned, such as 192.0.2.0/24
     idle_timeout_s: Seconds = 300.0
     transfer_stall_s: Seconds = 60.0
+    minimum_bytes_per_s: Bytes = 240
+    listing_entries: Count = 100_000
     passive_accept_s: Seconds = 30.0
     password_checks_at_once: Annotated[int, Meta(ge=1, le=64)] = 2
     publishes_at_once: Annotated[int, Meta(ge=1, le=256)] = 16

@@ -9,15 +9,20 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from cluster.tree_path import RESERVED, is_tree_path
+from cluster.tree_path import is_tree_path
 from ftpnode.core.listing import Entry
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: a FIFO must not block the open
+
+
+class TooManyEntriesError(Exception):
+    """A directory has more entries than may be listed."""
 
 
 class Tree:
@@ -36,13 +41,23 @@ class Tree:
             raise FileNotFoundError(errno.ENOENT, "neither a file nor a directory")
         return _entry(name, found)
 
-    def entries(self, path: str) -> list[Entry]:
-        """What clients may see in the directory at a tree path, sorted by name."""
+    def names(self, path: str, most: int) -> list[str]:
+        """The sorted names in a directory that a client could write; TooManyEntriesError above `most`."""
         folder = self._open_folder(path)
         try:
             with os.scandir(folder) as found:
-                names = [item.name for item in found]
-            return [entry for name in sorted(names) for entry in self._visible(folder, path, name)]
+                names = [item.name for item in islice(found, most + 1)]
+        finally:
+            os.close(folder)
+        if len(names) > most:
+            raise TooManyEntriesError(f"more than {most} entries in {path or '/'}")
+        return sorted(name for name in names if is_tree_path(f"{path}/{name}" if path else name))
+
+    def entries(self, path: str, names: Sequence[str]) -> list[Entry]:
+        """What clients may see of these names in the directory at a tree path, in their order."""
+        folder = self._open_folder(path)
+        try:
+            return [entry for name in names for entry in self._visible(folder, name)]
         finally:
             os.close(folder)
 
@@ -89,10 +104,7 @@ class Tree:
             raise IsADirectoryError(errno.EISDIR, "a directory")
         raise FileNotFoundError(errno.ENOENT, "not a regular file")
 
-    def _visible(self, folder: int, path: str, name: str) -> Iterator[Entry]:
-        whole = f"{path}/{name}" if path else name
-        if (name == RESERVED and not path) or not is_tree_path(whole):
-            return
+    def _visible(self, folder: int, name: str) -> Iterator[Entry]:
         with contextlib.suppress(FileNotFoundError):  # gone since it was listed
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if _is_visible(found):

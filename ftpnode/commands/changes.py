@@ -48,6 +48,9 @@ def rename_from(session: "Session", argument: str) -> None:
     if path == session.home:
         session.reply("550 This is your home.")
         return
+    if not session.may_move(argument):
+        session.reply("550 Permission denied.")
+        return
 
     def found(_: "Entry") -> None:
         session.rename_from = path

@@ -1,36 +1,61 @@
 """CWD, CDUP, PWD and the listings."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
 from cluster import clock
-from ftpnode.core.client_path import tree_path
+from cluster.log import logger
 from ftpnode.core.listing import Entry, facts_line, long_line, msdos_line, path_argument
 from ftpnode.core.replies import NO_SUCH_FILE
 from ftpnode.core.verdict import Ending, judge_download
 from ftpnode.transfer import Transfer
+from ftpnode.tree import TooManyEntriesError
 from ftpnode.trouble import CommandRefusedError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ftpnode.pyftpdlib_door.data_connection import DataConnection
     from ftpnode.pyftpdlib_door.session import Session
 
+log = logger(__name__)
+
+SLICE_ENTRIES: Final = 500
 _Line = Callable[[Entry], str]
 
 
 class Listing(Transfer):
-    """A listing on its way out."""
+    """A listing on its way out, in slices: the disk is asked for the next one when the last was sent.
 
-    def __init__(self, session: "Session", content: bytes) -> None:
+    So the size of a directory costs no other session more than a slice, and a client that does not read costs one.
+    """
+
+    def __init__(self, session: "Session", names: Sequence[str], lines: Callable[[Sequence[str]], bytes]) -> None:
         self._session = session
-        self._content = content
+        self._names = names
+        self._lines = lines
+        self._done = 0
         self.opening = "Here comes the listing."
 
     @override
     def start(self, connection: "DataConnection") -> None:
-        connection.send_content(self._content)
+        connection.send_slices(lambda: self._read_slice(connection))
+
+    def _read_slice(self, connection: "DataConnection") -> None:
+        names = self._names[self._done : self._done + SLICE_ENTRIES]
+        self._done += len(names)
+        is_last = self._done >= len(self._names)
+
+        def bring(future: "Future[bytes]") -> None:
+            if error := future.exception():
+                log.warning("a listing ended early", why=str(error), **self._session.who)
+                connection.cut(Ending.DISK_ERROR)
+            else:
+                connection.send_slice(future.result(), is_last=is_last)
+
+        self._session.threads.run(self._session.service.workers.disk, lambda: self._lines(names), bring)
 
     @override
     def ended(self, ending: Ending) -> None:
@@ -52,7 +77,7 @@ def change_directory(session: "Session", argument: str) -> None:
     view = session.view(argument or "/")
 
     def find() -> None:
-        _directory(session, tree_path(session.home, view))
+        _directory(session, session.tree_path(view))
 
     def found(_: None) -> None:
         session.cwd = view
@@ -95,7 +120,7 @@ def show_facts(session: "Session", argument: str) -> None:
     view = session.view(argument)
 
     def find() -> Entry:
-        return _entry(session, tree_path(session.home, view))
+        return _entry(session, session.tree_path(view))
 
     def found(entry: Entry) -> None:
         whole = Entry(view, entry.is_directory, entry.size_bytes, entry.mtime_s)
@@ -111,19 +136,21 @@ def quoted(view: str) -> str:
 
 def _list(session: "Session", argument: str, line: _Line, *, only_directories: bool = False) -> None:
     encoding = session.name_encoding
+    view, path = session.view(argument), session.tree_path(argument)
 
-    def read() -> bytes:
-        path = session.tree_path(argument)
+    def find() -> Listing:
         entry = _entry(session, path)
         if entry.is_directory:
-            entries = _entries(session, path)
-        elif only_directories:
+            names = [name for name in _names(session, path) if session.may_see(f"{view.rstrip('/')}/{name}")]
+            return Listing(session, names, lambda some: lines(session.service.tree.entries(path, some) if some else []))
+        if only_directories:
             raise CommandRefusedError("501 Not a directory.")
-        else:
-            entries = [entry]
-        return "".join(line(each) for each in entries).encode(encoding, "replace")
+        return Listing(session, [entry.name], lambda _: lines([entry]))
 
-    session.off_loop(session.service.workers.disk, read, lambda content: session.data.begin(Listing(session, content)))
+    def lines(entries: list[Entry]) -> bytes:
+        return "".join(line(entry) for entry in entries).encode(encoding, "replace")
+
+    session.off_loop(session.service.workers.disk, find, session.data.begin)
 
 
 def _facts(session: "Session", entry: Entry) -> str:
@@ -141,9 +168,12 @@ def _entry(session: "Session", path: str) -> Entry:
         raise
 
 
-def _entries(session: "Session", path: str) -> list[Entry]:
+def _names(session: "Session", path: str) -> list[str]:
+    most = session.service.limits.listing_entries
     try:
-        return session.service.tree.entries(path)
+        return session.service.tree.names(path, most)
+    except TooManyEntriesError as error:
+        raise CommandRefusedError(f"550 The directory has more than {most} entries.") from error
     except FileNotFoundError:
         if path == session.home:
             return []

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ftpnode.core.client_path import PathRefusedError
+from ftpnode.core.client_path import PathRefusedError, tree_path
 from ftpnode.core.line import Line
 from ftpnode.core.path_argument import split_argument
+from ftpnode.trouble import CommandRefusedError
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
@@ -20,14 +21,15 @@ def respell(session: "Session", line: Line, then: Callable[[str], None]) -> None
     view = session.view(written)
     try:
         session.tree_path(written)
-    except PathRefusedError:
+    except (PathRefusedError, CommandRefusedError):
         then(line.argument)  # the command says so
         return
 
+    home = session.home
+
     def spelled(view_on_disk: str) -> None:
-        changes_case = line.command == "RNTO" and session.tree_path(view_on_disk) == session.rename_from
+        changes_case = line.command == "RNTO" and tree_path(home, view_on_disk) == session.rename_from
         folder = view_on_disk.rpartition("/")[0]
         then(before + (f"{folder}/{view.rpartition('/')[2]}" if changes_case else view_on_disk))
 
-    home = session.home
     session.off_loop(session.service.workers.disk, lambda: session.service.tree.spelling(home, view), spelled)

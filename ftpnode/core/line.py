@@ -9,7 +9,7 @@ LINE_LIMIT_BYTES: Final = 4096
 
 _TELNET: Final = bytes([0xFF, 0xF4, 0xF2])  # IAC, IP, DM: what RFC 959 clients send before ABOR
 
-WEB_COMMANDS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "CONNECT", "OPTIONS"})
+WEB_COMMANDS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "OPTIONS"})
 """A browser that was sent here to smuggle FTP commands in a web request speaks one of these first (ALPACA)."""
 
 

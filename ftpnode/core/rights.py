@@ -1,9 +1,13 @@
-"""Says which right each command needs. A command that is not here needs none beyond the login."""
+"""Says what an account may do: which right each command needs, and which paths it is denied.
+
+A command that is not in the table needs no right beyond the login.
+"""
 
 from collections.abc import Collection
 from typing import Final
 
 from cluster.settings import Right
+from cluster.tree_path import is_below
 
 RIGHT_OF_COMMAND: Final = {
     "CWD": Right.READ,
@@ -42,3 +46,13 @@ def may_do(command: str, rights: Collection[Right]) -> bool:
     """Whether an account with these rights may give this command."""
     needed = RIGHT_OF_COMMAND.get(command)
     return needed is None or needed in rights
+
+
+def is_denied(view: str, denied: Collection[str]) -> bool:
+    """Whether a view path is one of the `denied` view paths or below one."""
+    return any(view == path or is_below(view, path) for path in denied)
+
+
+def holds_denied(view: str, denied: Collection[str]) -> bool:
+    """Whether a denied view path lies below `view`; renaming that would bring it out under another name."""
+    return any(is_below(path, view) for path in denied)

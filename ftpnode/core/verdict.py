@@ -19,6 +19,7 @@ class Ending(StrEnum):
     RESET = "reset"
     TLS_CUT = "tls-cut"  # FIN or RST without close_notify
     STALLED = "stalled"
+    TOO_SLOW = "too-slow"
     ABORTED = "aborted"  # ABOR
     CONTROL_GONE = "control-gone"
     DISK_FULL = "disk-full"
@@ -26,6 +27,7 @@ class Ending(StrEnum):
     DISK_ERROR = "disk-error"
     NOT_CONNECTED = "not-connected"
     TLS_FAILED = "tls-failed"
+    TLS_FOREIGN = "tls-foreign"  # not resumed from the control session, where the account asks for that
     BROKEN = "broken"  # a fault of ours
 
 
@@ -43,6 +45,7 @@ _UPLOAD_CUTS: Final = {
     Ending.RESET: "426 Data connection was reset; nothing was stored.",
     Ending.TLS_CUT: "426 Data connection ended without a TLS close_notify; nothing was stored.",
     Ending.STALLED: "426 Data connection stalled; nothing was stored.",
+    Ending.TOO_SLOW: "426 Data came too slowly; nothing was stored.",
     Ending.ABORTED: "426 Transfer aborted; nothing was stored.",
     Ending.CONTROL_GONE: "426 Control connection ended; nothing was stored.",
     Ending.DISK_FULL: "452 Not enough space on the disk; nothing was stored.",
@@ -50,6 +53,7 @@ _UPLOAD_CUTS: Final = {
     Ending.DISK_ERROR: "451 The disk failed; nothing was stored.",
     Ending.NOT_CONNECTED: "425 No data connection; nothing was stored.",
     Ending.TLS_FAILED: "522 TLS handshake failed on the data connection; nothing was stored.",
+    Ending.TLS_FOREIGN: "522 The data connection must resume the TLS session of the control connection.",
     Ending.BROKEN: "451 Internal error; nothing was stored.",
 }
 
@@ -59,6 +63,7 @@ _DOWNLOAD_CUTS: Final = {
     Ending.RESET: "426 Data connection was reset.",
     Ending.TLS_CUT: "426 Data connection was closed before the end.",
     Ending.STALLED: "426 Data connection stalled.",
+    Ending.TOO_SLOW: "426 Data was taken too slowly.",
     Ending.ABORTED: "426 Transfer aborted.",
     Ending.CONTROL_GONE: "426 Control connection ended.",
     Ending.DISK_FULL: "451 The disk failed.",
@@ -66,6 +71,7 @@ _DOWNLOAD_CUTS: Final = {
     Ending.DISK_ERROR: "451 The disk failed.",
     Ending.NOT_CONNECTED: "425 No data connection.",
     Ending.TLS_FAILED: "522 TLS handshake failed on the data connection.",
+    Ending.TLS_FOREIGN: "522 The data connection must resume the TLS session of the control connection.",
     Ending.BROKEN: "451 Internal error.",
 }
 

@@ -19,6 +19,8 @@ from ftpnode.pyftpdlib_door.tls import TlsIdentity
 log = logger(__name__)
 
 _LINGER_S: Final = 1.0
+_LAST_WORDS_S: Final = 10.0
+_MAX_UNREAD_LINES: Final = 1000
 
 
 class ControlWire(TLS_FTPHandler):
@@ -66,6 +68,14 @@ class ControlWire(TLS_FTPHandler):
         if self._closed:
             return
         AsyncChat.push(self, data.encode(self.name_encoding, "replace"))
+        if len(self.producer_fifo) > _MAX_UNREAD_LINES:
+            log.warning("replies are not read", client=self.remote_ip)
+            self._drop()
+
+    def _drop(self) -> None:
+        """Close without any more words, which nobody would read."""
+        self._error = True
+        self.close()
 
     @property
     def name_encoding(self) -> str:
@@ -76,7 +86,9 @@ class ControlWire(TLS_FTPHandler):
         """Send a last reply, hear nothing more, and close."""
         self.is_deaf = True
         self.reply(text)
-        self.close_when_done()
+        if not self._closed:
+            self.call_later(_LAST_WORDS_S, self._drop)
+            self.close_when_done()
 
     @property
     def is_listening(self) -> bool:

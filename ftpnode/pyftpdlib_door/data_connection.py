@@ -5,9 +5,12 @@ connection that is early. Here the manner of the ending is kept for `ftpnode.cor
 """
 
 import contextlib
+import fcntl
 import socket
 import struct
 import sys
+import termios
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from OpenSSL import SSL
@@ -18,8 +21,10 @@ from pyftpdlib.ioloop import _ERRNOS_DISCONNECTED, _ERRNOS_RETRY, AsyncChat
 from typing_extensions import override
 
 from cluster.log import logger
+from ftpnode.core.pace import ending_by_pace
 from ftpnode.core.replies import write_trouble
 from ftpnode.core.verdict import Ending
+from ftpnode.pyftpdlib_door.tls import session_was_reused
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
@@ -43,6 +48,9 @@ class PlainDataConnection(DTPHandler):
     _ending: Ending | None = None
     _saw_fin = False
     _sending = False
+    _is_foreign = False
+    _ask: Callable[[], None] | None = None
+    _moved_before_bytes = 0
 
     def __init__(self, sock: socket.socket, cmd_channel: "Session") -> None:
         self.timeout = cmd_channel.service.limits.transfer_stall_s
@@ -52,22 +60,46 @@ class PlainDataConnection(DTPHandler):
         """Take the client's bytes from now on."""
         self._staged = staged
         self.receive = True
-        self._listen_for(self.ioloop.READ)
+        self._begin(self.ioloop.READ)
 
-    def send_content(self, content: bytes) -> None:
-        """Send these bytes and close."""
+    def send_slices(self, ask: Callable[[], None]) -> None:
+        """Send what comes by `send_slice`; `ask` is called for each slice, the next when the last was sent."""
         self._sending = True
+        self._ask = ask
+        self._begin(0)
+        if not self._closed:
+            ask()
+
+    def send_slice(self, content: bytes, *, is_last: bool) -> None:
+        """Send these bytes, and close after the last ones."""
+        if self._closed:
+            return
+        ask = self._ask
+        if is_last:
+            self._ask = None
         self._listen_for(self.ioloop.WRITE)
         if content:
             self.push(content)
-        if not self._closed:
+        elif ask is not None and not is_last:
+            ask()
+        if is_last and not self._closed:
             self.close_when_done()
+
+    @override
+    def initiate_send(self) -> None:
+        """As DTPHandler's, but asks for the next slice when there is nothing left to send."""
+        super().initiate_send()
+        if self._ask is not None and not (self._closed or self.producer_fifo):
+            self.pause()
+            self._ask()
 
     def send_file(self, file: BinaryIO) -> None:
         """Send the rest of this file and close; with sendfile where the connection is plain."""
         self._sending = True
         self.file_obj = file
-        self.push_with_producer(FileProducer(file, "i"))
+        self._begin(self.ioloop.WRITE)
+        if not self._closed:
+            self.push_with_producer(FileProducer(file, "i"))
         if not self._closed:
             self.close_when_done()
 
@@ -134,11 +166,16 @@ class PlainDataConnection(DTPHandler):
     @override
     def handle_timeout(self) -> None:
         """Called every `timeout` seconds; pyftpdlib would end the whole session with an unasked 421."""
-        moved_bytes = self.get_transmitted_bytes()
-        if moved_bytes > self._lastdata:
-            self._lastdata = moved_bytes
-        else:
-            self.cut(Ending.STALLED)
+        before_bytes, self._moved_before_bytes = self._moved_before_bytes, self._moved_bytes()
+        limits = self.cmd_channel.service.limits
+        ending = ending_by_pace(self._moved_before_bytes - before_bytes, self.timeout, limits.minimum_bytes_per_s)
+        if ending:
+            self.cut(ending)
+
+    def _moved_bytes(self) -> int:
+        """What the client has sent or taken: a slow client's bytes may wait in the kernel for minutes."""
+        unsent = fcntl.ioctl(self._fileno, termios.TIOCOUTQ, b"\0" * 4) if self._sending else b"\0" * 4
+        return self.get_transmitted_bytes() - int.from_bytes(unsent, sys.byteorder)
 
     @override
     def close(self) -> None:
@@ -151,7 +188,7 @@ class PlainDataConnection(DTPHandler):
         self.cmd_channel.data_ended(self, self._ending or self._default_ending())
 
     def _how_it_ended(self) -> Ending:
-        if self._sending and not self.producer_fifo:
+        if self._sending and self._ask is None and not self.producer_fifo:
             return Ending.SENT
         if isinstance(self.socket, SSL.Connection):
             return Ending.CLOSE_NOTIFY if self.socket.get_shutdown() & SSL.RECEIVED_SHUTDOWN else Ending.TLS_CUT
@@ -161,6 +198,15 @@ class PlainDataConnection(DTPHandler):
         if self.cmd_channel.is_gone:
             return Ending.CONTROL_GONE
         return Ending.TLS_FAILED if isinstance(self.socket, SSL.Connection) else Ending.BROKEN
+
+    def _begin(self, events: int) -> None:
+        """The transfer starts, and with it the time in which something must move."""
+        if self._is_foreign:
+            self.cut(Ending.TLS_FOREIGN)
+            return
+        if self._idler is not None and not self._idler.cancelled:
+            self._idler.reset()
+        self._listen_for(events)
 
     def _listen_for(self, events: int) -> None:
         self._initialized = True
@@ -178,8 +224,14 @@ class DataConnection(TLS_DTPHandler, PlainDataConnection):
 
     @override
     def handle_ssl_established(self) -> None:
+        wanted = self.cmd_channel.data_tls_resumption
+        if wanted != "off" and not session_was_reused(self.socket):
+            log.info("data TLS not resumed", wanted=wanted, **self.cmd_channel.who)
+            self._is_foreign = wanted == "require"
         if not (self.receive or self._sending):
             self.pause()
+        elif self._is_foreign:
+            self.cut(Ending.TLS_FOREIGN)
 
     @override
     def handle_failed_ssl_handshake(self) -> None:

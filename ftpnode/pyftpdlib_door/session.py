@@ -17,7 +17,7 @@ from typing_extensions import override
 from cluster import clock
 from cluster.log import logger
 from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
-from cluster.settings import Compatibility, Site
+from cluster.settings import Compatibility, Resumption, Site
 from ftpnode.commands.spelling import respell
 from ftpnode.commands.table import COMMANDS, Command
 from ftpnode.core.admission import refusal
@@ -25,14 +25,15 @@ from ftpnode.core.client_path import PathRefusedError, tree_path, view_path
 from ftpnode.core.digests import HASH_NAMES
 from ftpnode.core.line import WEB_COMMANDS, Line, read_latin1, read_line
 from ftpnode.core.login import Candidate
-from ftpnode.core.rights import may_do
+from ftpnode.core.replies import NO_SUCH_FILE
+from ftpnode.core.rights import holds_denied, is_denied, may_do
 from ftpnode.core.verdict import Ending
 from ftpnode.pyftpdlib_door.control_wire import ControlWire
 from ftpnode.pyftpdlib_door.data_connection import PlainDataConnection
 from ftpnode.pyftpdlib_door.data_side import DataSide
 from ftpnode.pyftpdlib_door.off_loop import OffLoop
 from ftpnode.service import Service
-from ftpnode.trouble import reply_to
+from ftpnode.trouble import CommandRefusedError, reply_to
 
 log = logger(__name__)
 T = TypeVar("T")
@@ -220,12 +221,14 @@ class Session(ControlWire):
     def _act(self, command: Command, argument: str) -> None:
         try:
             command.act(self, argument)
-        except PathRefusedError as error:
+        except (PathRefusedError, CommandRefusedError) as error:
             self.reply_trouble(error)
 
     def _needs_private_data(self) -> bool:
         assert self.login is not None, "data commands need a login"
-        return self.login.account.tls == "required" and self.is_tls and not self._prot
+        account = self.login.account
+        wanted = account.tls == "required" or account.data_tls_resumption is Resumption.REQUIRE
+        return wanted and self.is_tls and not self._prot
 
     def nothing_is_behind(self) -> bool:
         """Whether the client has sent nothing behind the command that runs now."""
@@ -299,9 +302,29 @@ class Session(ControlWire):
         return view_path(self.cwd, text, backslashes=backslashes)
 
     def tree_path(self, text: str) -> str:
-        """The tree path of what the client wrote; PathRefusedError when it can be none."""
+        """The tree path of what the client wrote; PathRefusedError when it can be none.
+
+        CommandRefusedError when it is denied to the account.
+        """
+        view = self.view(text)
+        if not self.may_see(view):
+            raise CommandRefusedError(NO_SUCH_FILE)
+        return tree_path(self.home, view)
+
+    def may_see(self, view: str) -> bool:
+        """Whether the account's `deny` leaves it what stands at a view path."""
         assert self.login is not None, "paths need a login"
-        return tree_path(self.home, self.view(text))
+        return not is_denied(view, self.login.account.deny)
+
+    def may_move(self, text: str) -> bool:
+        """Whether what the client wrote holds nothing denied, which would come out under its new name."""
+        assert self.login is not None, "paths need a login"
+        return not holds_denied(self.view(text), self.login.account.deny)
+
+    @property
+    def data_tls_resumption(self) -> Resumption:
+        """What the account asks of TLS on data connections."""
+        return self.login.account.data_tls_resumption if self.login else Resumption.OFF
 
     @property
     @override

@@ -6,14 +6,18 @@ read once, so that a context takes a third of a millisecond, less than the hands
 
 import secrets
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
+from OpenSSL._util import lib
 
 from cluster.problem import ConfigError, Problem
+
+_FTP_NAMES: Final = frozenset({b"ftp", b"ftp-data", b"x-filezilla-ftp"})
 
 
 class TlsIdentity:
@@ -37,11 +41,28 @@ class TlsIdentity:
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
         context.set_session_id(secrets.token_bytes(16))
+        context.set_alpn_select_callback(_protocol)
         context.use_certificate(self._chain[0])
         for issuer in self._chain[1:]:
             context.add_extra_chain_cert(issuer)
         context.use_privatekey(self._key)
         return context
+
+
+def session_was_reused(connection: SSL.Connection) -> bool:
+    """Whether this handshake resumed an earlier session of its context; pyOpenSSL has no public question for it."""
+    return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001 - see above
+
+
+def _protocol(_connection: SSL.Connection, offered: list[bytes]) -> bytes:
+    """The protocol of a handshake that offers some (ALPN, RFC 7301).
+
+    A browser that an attacker has sent here offers `http/1.1`, and its handshake fails (ALPACA, CVE-2021-3618).
+    """
+    for name in offered:
+        if name in _FTP_NAMES:
+            return name
+    raise SSL.Error("no FTP among the offered protocols")
 
 
 def _signing_key(pem: bytes) -> EllipticCurvePrivateKey | RSAPrivateKey:

@@ -8,6 +8,7 @@ from tests.kit.cluster_folder import write_cluster
 
 LIMITS = {
     "transfer_stall_s": 1.0,
+    "minimum_bytes_per_s": 0,
     "login_timeout_s": 20.0,
     "publish_timeout_s": 1.5,
     "sessions_per_address": 30,

@@ -10,7 +10,7 @@ from ftpnode.ports import PublisherUnreachableError
 from ftpnode.replicator_client import ReplicatorClient
 from ftpnode.sessions import Sessions
 from ftpnode.staging import Staging
-from ftpnode.tree import Tree
+from ftpnode.tree import TooManyEntriesError, Tree
 from ftpnode.verified_passwords import LIFETIME_S, VerifiedPasswords
 
 
@@ -105,8 +105,10 @@ def test_a_file_swapped_for_a_link_is_not_followed(root, tmp_path):
             tree.open_file(path)
     with pytest.raises(IsADirectoryError):
         tree.open_file("Station")
-    assert [entry.name for entry in tree.entries("Station")] == ["a.rnx"]
-    assert [entry.name for entry in tree.entries("")] == ["Station"]
+    for folder, seen in (("Station", ["a.rnx"]), ("", ["Station"])):
+        assert [entry.name for entry in tree.entries(folder, tree.names(folder, 10))] == seen
+    with pytest.raises(TooManyEntriesError):
+        tree.names("Station", 1)
 
 
 def test_the_drain_flag_outlives_the_process(tmp_path):

@@ -13,8 +13,9 @@ from ftpnode.core.line import Line, read_line
 from ftpnode.core.listing import Entry, facts_line, long_line, path_argument, read_timestamp, timestamp
 from ftpnode.core.login import Examination, candidate, examination
 from ftpnode.core.node_state import node_state
+from ftpnode.core.pace import ending_by_pace
 from ftpnode.core.replies import disk_trouble, published, refused, write_trouble
-from ftpnode.core.rights import RIGHT_OF_COMMAND, may_do
+from ftpnode.core.rights import RIGHT_OF_COMMAND, holds_denied, is_denied, may_do
 from ftpnode.core.verdict import Ending, judge_download, judge_upload
 
 UPLOAD_REPLIES = {
@@ -24,6 +25,7 @@ UPLOAD_REPLIES = {
     Ending.RESET: "426",
     Ending.TLS_CUT: "426",
     Ending.STALLED: "426",
+    Ending.TOO_SLOW: "426",
     Ending.ABORTED: "426",
     Ending.CONTROL_GONE: "426",
     Ending.DISK_FULL: "452",
@@ -31,6 +33,7 @@ UPLOAD_REPLIES = {
     Ending.DISK_ERROR: "451",
     Ending.NOT_CONNECTED: "425",
     Ending.TLS_FAILED: "522",
+    Ending.TLS_FOREIGN: "522",
     Ending.BROKEN: "451",
 }
 
@@ -46,6 +49,27 @@ def test_an_upload_is_complete_only_after_an_orderly_end(ending):
 def test_a_download_is_complete_only_when_all_was_sent(ending):
     verdict = judge_download(ending)
     assert verdict.complete == (ending is Ending.SENT) == verdict.reply.startswith("226")
+
+
+@pytest.mark.parametrize(
+    ("moved_bytes", "minimum_bytes_per_s", "ending"),
+    [
+        (0, 0, Ending.STALLED),
+        (1, 0, None),
+        (-5, 240, Ending.STALLED),
+        (2399, 240, Ending.TOO_SLOW),
+        (2400, 240, None),
+    ],
+)
+def test_a_transfer_goes_on_while_its_average_over_the_window_suffices(moved_bytes, minimum_bytes_per_s, ending):
+    assert ending_by_pace(moved_bytes, 10.0, minimum_bytes_per_s) is ending
+
+
+def test_what_is_denied_is_the_path_itself_and_all_below_it():
+    denied = ("/Private", "/a/b")
+    assert [is_denied(view, denied) for view in ("/Private", "/Private/x", "/a/b/c/d")] == [True] * 3
+    assert [is_denied(view, denied) for view in ("/", "/Privately", "/a", "/a/bc", "/x/Private")] == [False] * 5
+    assert [holds_denied(view, denied) for view in ("/a", "/a/b", "/Private", "/b")] == [True, False, False, False]
 
 
 @pytest.mark.parametrize(

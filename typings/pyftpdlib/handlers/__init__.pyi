@@ -13,7 +13,6 @@ class DTPHandler(AsyncChat):
     _error: bool
     _idler: _CallLater | None
     _initialized: bool
-    _lastdata: int
     _ssl_requested: bool
     def __init__(self, sock: socket.socket, cmd_channel: Any) -> None: ...
     def get_transmitted_bytes(self) -> int: ...
