@@ -174,16 +174,6 @@ def test_an_overlong_line_is_one_500_and_the_end(alone):
     assert not (alone.root / "Station/tail").exists()
 
 
-def test_commands_in_one_segment_before_the_greeting_in_lower_case_are_answered_in_order(alone):
-    password = alone.cluster.passwords["station"]
-    with socket.create_connection((alone.host, alone.port())) as raw, raw.makefile("rb") as file:
-        raw.sendall(f"user station\r\npass {password}\r\nmkd camera\r\nquit\r\n".encode())
-        raw.shutdown(socket.SHUT_WR)
-        codes = [line[:3] for line in file.read().splitlines()]
-    assert codes == [b"220", b"331", b"230", b"257", b"221"]
-    assert (alone.root / "Station/camera").is_dir()
-
-
 def test_a_web_request_runs_no_command(alone):
     with alone.connect() as client:
         client.send(b"POST / HTTP/1.1\r\nUSER station\r\n\r\n")
@@ -198,12 +188,6 @@ def test_a_last_reply_survives_what_the_client_still_sends(alone):
             client.send(b"NOOP\r\n" * 100)
         assert client.reply().startswith("221")
         assert client.reply() == ""
-
-
-def test_a_line_may_end_in_a_bare_lf(alone):
-    with alone.connect() as client:
-        client.send(b"NOOP\n")
-        assert client.reply().startswith("200")
 
 
 def test_too_many_waiting_commands_end_the_session(alone):

@@ -33,12 +33,6 @@ def test_an_empty_upload_is_an_empty_file(alone, station):
     assert (alone.root / "Station/empty.rnx").read_bytes() == b""
 
 
-def test_a_type_a_upload_is_not_converted(alone, station):
-    assert station.ask("TYPE A N").startswith("200")
-    assert station.store("ascii.rnx", b"a\r\nb\nc\r").startswith("226")
-    assert (alone.root / "Station/ascii.rnx").read_bytes() == b"a\r\nb\nc\r"
-
-
 def test_a_file_under_way_is_not_visible(alone, station):
     with station.data() as data:
         assert station.ask("STOR under-way.rnx").startswith("125")
@@ -143,16 +137,6 @@ def test_a_failed_handshake_on_the_data_connection_is_a_522(alone):
             assert client.reply().startswith("522")
 
 
-def test_append_and_restart_build_on_the_file_that_is_there(alone, station):
-    assert station.store("grows.rnx", b"01234").startswith("226")
-    assert station.store("grows.rnx", b"56", "APPE").startswith("226")
-    assert (alone.root / "Station/grows.rnx").read_bytes() == b"0123456"
-    assert station.ask("REST 3").startswith("350")
-    assert station.store("grows.rnx", b"abc").startswith("226")
-    assert (alone.root / "Station/grows.rnx").read_bytes() == b"012abc"
-    assert station.store("new.rnx", b"first", "APPE").startswith("226")
-
-
 def test_a_restart_beyond_the_end_is_refused_before_the_data(station):
     station.ask("REST 100")
     station.passive_port()
@@ -165,22 +149,6 @@ def test_a_cut_append_leaves_the_file_as_it_was(station):
     data.sendall(b"half")
     reset(data)
     assert station.reply().startswith("426")
-
-
-def test_stou_tells_the_name_under_which_it_stores(alone, station):
-    with station.data() as data:
-        opened = station.ask("STOU")
-        data.sendall(b"unique")
-    assert station.reply().startswith("226")
-    assert (alone.root / "Station" / opened.partition("FILE: ")[2]).read_bytes() == b"unique"
-
-
-def test_quit_during_an_upload_is_answered_after_its_226(station):
-    with station.data() as data:
-        assert station.ask("STOR quit.rnx").startswith("125")
-        station.send(b"QUIT\r\n")
-        data.sendall(b"content")
-    assert [station.reply()[:3], station.reply()[:3], station.reply()] == ["226", "221", ""]
 
 
 def test_stat_during_an_upload_is_answered_at_once(station):
