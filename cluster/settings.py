@@ -18,6 +18,7 @@ Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=0)]
 DeniedPath = Annotated[str, Meta(pattern=r"^(?!.*/\.{1,2}(/|\Z))(/[^/\\]+)+\Z")]
+Rate = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 
 
@@ -67,6 +68,16 @@ class Compatibility(_Section, frozen=True):
     active_mode: bool = True
 
 
+class AccountLimits(_Section, frozen=True):
+    """Bounds on one account, on each node: without a value there is none. `networks` are those it may log in from."""
+
+    sessions: Count | None = None
+    sessions_per_address: Count | None = None
+    upload_bytes_per_s: Rate | None = None
+    download_bytes_per_s: Rate | None = None
+    networks: tuple[str, ...] = ()
+
+
 class Account(_Section, frozen=True):
     """Who logs in. Without `password` the account is anonymous: any password will do, and `write` is refused.
 
@@ -84,6 +95,7 @@ class Account(_Section, frozen=True):
     policy: PolicyName = "any-peer"
     when_short: WhenShort = "degrade"
     compatibility: Compatibility = Compatibility()
+    limits: AccountLimits = AccountLimits()
 
     def publish_policy(self) -> Policy:
         """The policy its changes are published with."""

@@ -71,6 +71,7 @@ def _account(where: str, account: Account) -> Iterator[Problem]:
     if not home.startswith("/") or wrong:
         why = wrong or "it does not begin with /"
         yield Problem(f"{where}.home", f"{home!r} is not a folder of the root: {why}", "write it as /Station or /")
+    yield from _networks(f"{where}.limits.networks", account.limits.networks)
     if account.password is None and set(account.rights) - {Right.READ}:
         fix = "give it a password (`tripod password` makes the hash), or leave `read` alone"
         yield Problem(f"{where}.rights", "lets an anonymous account change things", fix)

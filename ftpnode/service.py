@@ -9,6 +9,7 @@ from ftpnode.bans import BanList
 from ftpnode.drain import Drain
 from ftpnode.local_publisher import LocalPublisher
 from ftpnode.metrics import Metrics
+from ftpnode.paces import Paces
 from ftpnode.ports import Publisher
 from ftpnode.replicator_client import ReplicatorClient
 from ftpnode.sessions import Sessions
@@ -53,6 +54,7 @@ class Service:
         self.drain = Drain(self.node.state)
         self.sessions = Sessions()
         self.bans = BanList()
+        self.paces = Paces()
         self.metrics = Metrics()
         self.metrics.sessions.set_function(lambda: self.sessions.count)
         self.metrics.transfers.set_function(lambda: self.sessions.transfers)

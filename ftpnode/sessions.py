@@ -28,6 +28,10 @@ class Sessions:
         """Every session; from any thread."""
         return tuple(self._live)
 
+    def of_account(self, name: str) -> "tuple[Session, ...]":
+        """The sessions that are logged in as this account."""
+        return tuple(session for session in self._live if session.login is not None and session.login.name == name)
+
     def opened(self, session: "Session") -> None:
         """A session was let in."""
         self._live.add(session)

@@ -1,13 +1,15 @@
 """USER, PASS, REIN: who the client is."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cluster import clock
 from cluster.log import logger
 from cluster.password import password_is_right
 from cluster.publish import MakeDirectory
 from cluster.session_token import token_is_good
+from cluster.settings import AccountLimits
 from cluster.tree_path import parents
+from ftpnode.core.account_limits import NOT_FROM_HERE, refusal
 from ftpnode.core.admission import BANNED
 from ftpnode.core.login import Candidate, Examination, candidate, examination
 from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError, change
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from ftpnode.service import Service
 
 log = logger(__name__)
+
+_NO_LIMITS: Final = AccountLimits()
 
 
 def user(session: "Session", name: str) -> None:
@@ -89,6 +93,8 @@ def _check(session: "Session", found: Candidate | None, text: str) -> None:
 def _welcome(session: "Session", found: Candidate) -> None:
     if session.is_gone:
         return
+    if _is_too_many(session, found):
+        return
     session.login = found
     session.failed_logins = 0
     session.service.metrics.logins.labels(account=found.name, result="welcome").inc()
@@ -102,6 +108,25 @@ def _welcome(session: "Session", found: Candidate) -> None:
         lambda: _ensure_home(session.service, session.home, found),
         lambda _: session.reply("230 Logged in."),
     )
+
+
+def _is_too_many(session: "Session", found: Candidate) -> bool:
+    """Whether the account's own limits turn this login away; then the client has been told."""
+    limits = found.account.limits
+    if session.is_probe or limits == _NO_LIMITS:
+        return False
+    others = session.service.sessions.of_account(found.name)
+    from_address = sum(other.remote_ip == session.remote_ip for other in others)
+    reply = refusal(limits, address=session.remote_ip, sessions=len(others), from_address=from_address)
+    if reply is None:
+        return False
+    if reply == NOT_FROM_HERE:
+        _refuse(session, reply, "network not allowed")
+    else:
+        session.service.metrics.logins.labels(account=found.name, result="too many").inc()
+        log.warning("login refused", user=session.user, why=reply, **session.who)
+        session.hang_up(reply)
+    return True
 
 
 def _ensure_home(service: "Service", home: str, found: Candidate) -> None:

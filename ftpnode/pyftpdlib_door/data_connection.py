@@ -11,19 +11,22 @@ import struct
 import sys
 import termios
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from OpenSSL import SSL
 from pyftpdlib.exceptions import _RetryError
 from pyftpdlib.handlers import DTPHandler, TLS_DTPHandler
 from pyftpdlib.handlers.ftp.producers import FileProducer
-from pyftpdlib.ioloop import _ERRNOS_DISCONNECTED, _ERRNOS_RETRY, AsyncChat
+from pyftpdlib.ioloop import _ERRNOS_DISCONNECTED, _ERRNOS_RETRY, AsyncChat, _CallLater
 from typing_extensions import override
 
+from cluster import clock
 from cluster.log import logger
+from ftpnode.core.bandwidth import chunk_bytes
 from ftpnode.core.pace import ending_by_pace
 from ftpnode.core.replies import write_trouble
 from ftpnode.core.verdict import Ending
+from ftpnode.paces import Direction, rate
 from ftpnode.pyftpdlib_door.tls import session_was_reused
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ class PlainDataConnection(DTPHandler):
     _is_foreign = False
     _ask: Callable[[], None] | None = None
     _moved_before_bytes = 0
+    _resting: _CallLater | None = None
 
     def __init__(self, sock: socket.socket, cmd_channel: "Session") -> None:
         self.timeout = cmd_channel.service.limits.transfer_stall_s
@@ -59,6 +63,7 @@ class PlainDataConnection(DTPHandler):
     def receive_into(self, staged: "StagedFile") -> None:
         """Take the client's bytes from now on."""
         self._staged = staged
+        self.ac_in_buffer_size = chunk_bytes(self._rate("up"), self.ac_in_buffer_size)
         self.receive = True
         self._begin(self.ioloop.READ)
 
@@ -97,6 +102,7 @@ class PlainDataConnection(DTPHandler):
         """Send the rest of this file and close; with sendfile where the connection is plain."""
         self._sending = True
         self.file_obj = file
+        self.ac_out_buffer_size = chunk_bytes(self._rate("down"), self.ac_out_buffer_size)
         self._begin(self.ioloop.WRITE)
         if not self._closed:
             self.push_with_producer(FileProducer(file, "i"))
@@ -150,8 +156,25 @@ class PlainDataConnection(DTPHandler):
             self._staged.write(chunk)
         except OSError as error:
             self.cut(write_trouble(error.errno))
+        else:
+            self._keep_pace("up", len(chunk))
 
     handle_read_event = handle_read
+
+    @override
+    def send(self, data: Any) -> int:
+        """As DTPHandler.send, but files keep the account's pace; listings come slice by slice, as they are asked for."""
+        sent_bytes: int = super().send(data)
+        if self.file_obj is not None:
+            self._keep_pace("down", sent_bytes)
+        return sent_bytes
+
+    @override
+    def initiate_sendfile(self) -> None:
+        """As DTPHandler.initiate_sendfile, but keeps the account's pace."""
+        before_bytes = self.tot_bytes_sent
+        super().initiate_sendfile()
+        self._keep_pace("down", self.tot_bytes_sent - before_bytes)
 
     @override
     def readable(self) -> bool:
@@ -167,9 +190,10 @@ class PlainDataConnection(DTPHandler):
     def handle_timeout(self) -> None:
         """Called every `timeout` seconds; pyftpdlib would end the whole session with an unasked 421."""
         before_bytes, self._moved_before_bytes = self._moved_before_bytes, self._moved_bytes()
-        limits = self.cmd_channel.service.limits
-        ending = ending_by_pace(self._moved_before_bytes - before_bytes, self.timeout, limits.minimum_bytes_per_s)
-        if ending:
+        is_slowed = self._rate("down" if self._sending else "up") is not None
+        minimum_bytes_per_s = 0 if is_slowed else self.cmd_channel.service.limits.minimum_bytes_per_s
+        ending = ending_by_pace(self._moved_before_bytes - before_bytes, self.timeout, minimum_bytes_per_s)
+        if ending and self._resting is None:
             self.cut(ending)
 
     def _moved_bytes(self) -> int:
@@ -183,9 +207,30 @@ class PlainDataConnection(DTPHandler):
         if self._closed:
             return
         AsyncChat.close(self)
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
         if self._idler is not None and not self._idler.cancelled:
             self._idler.cancel()
         self.cmd_channel.data_ended(self, self._ending or self._default_ending())
+
+    def _rate(self, direction: Direction) -> int | None:
+        login = self.cmd_channel.login
+        return rate(login.account.limits, direction) if login is not None else None
+
+    def _keep_pace(self, direction: Direction, moved_bytes: int) -> None:
+        """Rest for as long as the account's rate demands; the stall timer does not count that."""
+        login = self.cmd_channel.login
+        if login is None or self._closed:
+            return
+        pause_s = self.cmd_channel.service.paces.moved(login, direction, moved_bytes, clock.monotonic_s())
+        if pause_s and self._resting is None:
+            self._resting = self.ioloop.call_later(pause_s, self._go_on, direction, _errback=self.handle_error)
+            self._listen_for(0)
+
+    def _go_on(self, direction: Direction) -> None:
+        self._resting = None
+        self._listen_for(self.ioloop.READ if direction == "up" else self.ioloop.WRITE)
 
     def _how_it_ended(self) -> Ending:
         if self._sending and self._ask is None and not self.producer_fifo:

@@ -30,6 +30,7 @@ class AsyncChat:
     connected: bool
     ac_in_buffer: bytes
     ac_in_buffer_size: int
+    ac_out_buffer_size: int
     producer_fifo: deque[object]
     _closed: bool
     _fileno: int

@@ -1,0 +1,31 @@
+"""Keeps the accounts of this node to their bandwidth: a pace for each account and direction, over all its sessions."""
+
+from typing import Literal
+
+from cluster.settings import AccountLimits
+from ftpnode.core.bandwidth import Pace
+from ftpnode.core.login import Candidate
+
+Direction = Literal["up", "down"]
+
+
+class Paces:
+    """How fast each account has moved bytes; moments are of a clock that never goes back."""
+
+    def __init__(self) -> None:
+        self._paces: dict[tuple[str, Direction], Pace] = {}
+
+    def moved(self, login: Candidate, direction: Direction, moved_bytes: int, now_s: float) -> float:
+        """Count bytes that were moved; returns for how long the transfer has to pause, in seconds."""
+        bytes_per_s = rate(login.account.limits, direction)
+        if bytes_per_s is None:
+            return 0.0
+        key = (login.name, direction)
+        pace = self._paces.get(key, Pace()).after(moved_bytes, bytes_per_s, now_s)
+        self._paces[key] = pace
+        return pace.pause_s(now_s)
+
+
+def rate(limits: AccountLimits, direction: Direction) -> int | None:
+    """The bytes per second an account may move, None for as many as can be."""
+    return limits.upload_bytes_per_s if direction == "up" else limits.download_bytes_per_s
