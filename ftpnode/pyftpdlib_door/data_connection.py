@@ -163,7 +163,7 @@ class PlainDataConnection(DTPHandler):
 
     @override
     def send(self, data: Any) -> int:
-        """As DTPHandler.send, but files keep the account's pace; listings come slice by slice, as they are asked for."""
+        """As DTPHandler.send, but files keep the account's pace; listings come in slices, as asked for."""
         sent_bytes: int = super().send(data)
         if self.file_obj is not None:
             self._keep_pace("down", sent_bytes)

@@ -118,11 +118,17 @@ def test_the_drain_flag_outlives_the_process(tmp_path):
     assert not Drain(tmp_path / "state").draining
 
 
+class FakeSession:
+    def __init__(self, remote_ip):
+        self.remote_ip = remote_ip
+
+
 def test_sessions_are_counted_by_address_and_forgotten():
     sessions = Sessions()
-    for address in ("a", "a", "b"):
-        sessions.opened(address)
-    sessions.closed("a")
+    first, *others = (FakeSession(address) for address in ("a", "a", "b"))
+    for session in (first, *others):
+        sessions.opened(session)
+    sessions.closed(first)
     assert (sessions.count, sessions.from_address("a"), sessions.from_address("b")) == (2, 1, 1)
 
 
