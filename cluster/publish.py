@@ -81,11 +81,17 @@ class Fetch(_Request, frozen=True, kw_only=True):
     path: str
 
 
+class Describe(_Request, frozen=True, kw_only=True):
+    """What is known of the file at `path`, wherever its content is; answered by Described or Refused(NOT_FOUND)."""
+
+    path: str
+
+
 class Ask(_Request, frozen=True, kw_only=True):
     """How are you? Answered by State."""
 
 
-Request = Publish | MakeDirectory | Remove | Rename | SetMtime | Fetch | Ask
+Request = Publish | MakeDirectory | Remove | Rename | SetMtime | Fetch | Describe | Ask
 
 
 class Reason(StrEnum):
@@ -124,6 +130,15 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str
 
 
+class Described(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to Describe: at least `copies` of the cluster's `nodes` hold the content (this one may lack it)."""
+
+    id: int
+    content_id: ContentId
+    copies: int
+    nodes: int
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The answer to Ask."""
 
@@ -131,7 +146,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     health: ReplicatorHealth
 
 
-Answer = Done | Refused | State
+Answer = Done | Refused | Described | State
 
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)

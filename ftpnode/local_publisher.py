@@ -11,9 +11,13 @@ from typing import Final
 
 from typing_extensions import override
 
+from cluster.content_id import content_id_of_file
 from cluster.durable_file import make_folders_durably, publish_durably, replace_durably, sync_file, sync_folder
 from cluster.publish import (
+    Answer,
     Ask,
+    Describe,
+    Described,
     Done,
     Fetch,
     MakeDirectory,
@@ -24,7 +28,6 @@ from cluster.publish import (
     Rename,
     Request,
     SetMtime,
-    State,
 )
 from cluster.tree_path import STAGING, on_disk
 from ftpnode.ports import Publisher, PublisherUnreachableError
@@ -48,8 +51,10 @@ class LocalPublisher(Publisher):
         self._root = root
 
     @override
-    def ask(self, request: Request, timeout_s: float) -> Done | Refused | State:
+    def ask(self, request: Request, timeout_s: float) -> Answer:
         try:
+            if isinstance(request, Describe):
+                return self._described(request)
             self._do(request)
         except OSError as error:
             reason = _REASONS.get(error.errno or 0, Reason.IO_ERROR)
@@ -78,8 +83,15 @@ class LocalPublisher(Publisher):
                 sync_file(target)
             case Fetch(path=path):
                 on_disk(self._root, path).lstat()
-            case Ask():
+            case Describe() | Ask():
                 raise PublisherUnreachableError("there is no replicator to ask")
+
+    def _described(self, request: Describe) -> Described:
+        target = on_disk(self._root, request.path)
+        if not stat.S_ISREG(target.lstat().st_mode):
+            raise FileNotFoundError(errno.ENOENT, "not a file")
+        with target.open("rb") as file:
+            return Described(id=request.id, content_id=content_id_of_file(file), copies=1, nodes=1)
 
     def _publish(self, request: Publish) -> None:
         staged = on_disk(self._root, STAGING) / request.staged

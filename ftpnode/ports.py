@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from cluster.publish import Done, Reason, Refused, Request, State
+from cluster.publish import Answer, Describe, Described, Done, Reason, Refused, Request, State
 
 
 class PublisherUnreachableError(Exception):
@@ -20,7 +20,7 @@ class ChangeRefusedError(Exception):
 class Publisher(Protocol):
     """Makes changes durable and visible. Called from worker threads; several calls may run at once."""
 
-    def ask(self, request: Request, timeout_s: float) -> Done | Refused | State:
+    def ask(self, request: Request, timeout_s: float) -> Answer:
         """The answer to `request` (its id is the publisher's business); PublisherUnreachableError without one."""
         ...
 
@@ -36,5 +36,20 @@ def change(publisher: Publisher, request: Request, timeout_s: float) -> Done:
             return done
         case Refused(reason=reason, text=text):
             raise ChangeRefusedError(reason, text)
-        case State():
-            raise PublisherUnreachableError("the publisher answered something else than was asked")
+        case Described() | State():
+            raise _other_answer()
+
+
+def describe(publisher: Publisher, path: str, timeout_s: float) -> Described:
+    """What is known of the file at a tree path; ChangeRefusedError or PublisherUnreachableError otherwise."""
+    match publisher.ask(Describe(id=0, path=path), timeout_s):
+        case Described() as described:
+            return described
+        case Refused(reason=reason, text=text):
+            raise ChangeRefusedError(reason, text)
+        case Done() | State():
+            raise _other_answer()
+
+
+def _other_answer() -> PublisherUnreachableError:
+    return PublisherUnreachableError("the publisher answered something else than was asked")

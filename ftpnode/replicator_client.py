@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from cluster import clock
 from cluster.frame import FrameReader, FrameTooLongError, frame
-from cluster.publish import Done, Refused, Request, State, decode_answer, encode
+from cluster.publish import Answer, Request, decode_answer, encode
 from ftpnode.ports import Publisher, PublisherUnreachableError
 
 _READ_BYTES: Final = 64 << 10
@@ -35,7 +35,7 @@ class ReplicatorClient(Publisher):
         self._closed = False
 
     @override
-    def ask(self, request: Request, timeout_s: float) -> Done | Refused | State:
+    def ask(self, request: Request, timeout_s: float) -> Answer:
         deadline_s = clock.monotonic_s() + timeout_s
         numbered = msgspec.structs.replace(request, id=next(self._numbers))
         connection = self._take()
@@ -101,7 +101,7 @@ def _is_alive(connection: socket.socket) -> bool:
     return False
 
 
-def _read_answer(connection: socket.socket, number: int, deadline_s: float) -> Done | Refused | State:
+def _read_answer(connection: socket.socket, number: int, deadline_s: float) -> Answer:
     reader = FrameReader()
     while True:
         connection.settimeout(max(deadline_s - clock.monotonic_s(), 0.001))

@@ -50,6 +50,10 @@ class Mesh:
         for link in self.links:
             link.announce()
 
+    def holders(self, sequence: int) -> int:
+        """How many peers have said that they hold everything up to our `sequence`."""
+        return sum(link.facts.acked >= sequence for link in self.links)
+
     async def prepare(self, path: str, offer: Offer | None, links: Sequence[PeerLink], enough: int) -> PreparedCopies:
         """Have `enough` of these peers hold the content; those that do when enough have answered or all have."""
         timeout_s = self._replication.prepare_timeout_s

@@ -13,11 +13,14 @@ from typing import Final, assert_never
 import msgspec
 
 from cluster.clock import monotonic_s, now_ns
+from cluster.content_id import ContentId
 from cluster.health import NodeState, ReplicatorHealth
 from cluster.log import logger
 from cluster.publish import (
     Answer,
     Ask,
+    Describe,
+    Described,
     Done,
     Fetch,
     MakeDirectory,
@@ -106,7 +109,7 @@ class Publishing:
 
     async def _carry_out(self, request: Request) -> Answer:
         state = self._health().state
-        if state in {NodeState.FAILED, NodeState.JOINING} and not isinstance(request, Fetch):
+        if state in {NodeState.FAILED, NodeState.JOINING} and not isinstance(request, Fetch | Describe):
             raise RefusedError(Reason.NOT_READY, f"the replicator is {state.value}; see its health document")
         match request:
             case Publish():
@@ -121,8 +124,8 @@ class Publishing:
                 return await self._set_mtime(request)
             case Fetch():
                 return await self._fetch(request)
-            case Ask():
-                return State(id=request.id, health=self._health())
+            case Describe() | Ask():
+                return self._tell(request)
             case _:
                 assert_never(request)
 
@@ -306,6 +309,21 @@ class Publishing:
         await self._replica.rescan(path)
         await self._replica.settle(path)
         return Done(id=request.id, copies=1, wanted=1)
+
+    def _tell(self, request: Describe | Ask) -> Described | State:
+        if isinstance(request, Ask):
+            return State(id=request.id, health=self._health())
+        return self._describe(request)
+
+    def _describe(self, request: Describe) -> Described:
+        """A peer counts when it has said that it holds all we told it up to this version; so there may be more."""
+        place = self._replica.index.place(request.path)
+        head = winner(place.heads)
+        if head is None or head.kind is not Kind.FILE:
+            raise RefusedError(Reason.NOT_FOUND, f"{request.path} is no file")
+        here = place.row is not None and place.row.content_id == head.content_id
+        copies = int(here) + self._mesh.holders(place.announced)
+        return Described(id=request.id, content_id=ContentId(head.content_id), copies=copies, nodes=self._nodes)
 
     async def _change(
         self, number: int, policy: Policy, path: str, offer: Offer | None, local_change: _LocalChange

@@ -17,6 +17,8 @@ _BEHIND_A_WORD: Final = frozenset({"MFMT", "MFF", "MFCT"})
 def split_argument(command: str, argument: str) -> tuple[str, str]:
     """What stands before the path, and the path; the path is "" where the command has none."""
     word, _, rest = argument.partition(" ")
+    if command == "SITE":
+        return (f"{word} ", rest) if word.upper() == "COPIES" else (argument, "")
     if command in _BEHIND_A_WORD or (command == "MDTM" and rest and read_timestamp(word) is not None):
         return f"{word} ", rest
     if command in {"LIST", "NLST"}:

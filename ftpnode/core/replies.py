@@ -3,7 +3,7 @@
 import errno
 from typing import Final
 
-from cluster.publish import Done, Reason
+from cluster.publish import Described, Done, Reason
 from ftpnode.core.verdict import TRANSFER_COMPLETE, Ending
 
 UNREACHABLE: Final = "451 The replicator does not answer; nothing is promised, try again."
@@ -48,6 +48,11 @@ def published(done: Done) -> str:
     if done.degraded:
         return f"{TRANSFER_COMPLETE} ({done.copies} of {done.wanted} copies)"
     return f"{TRANSFER_COMPLETE} ({done.copies} {'copy' if done.copies == 1 else 'copies'})"
+
+
+def described(found: Described) -> str:
+    """The reply to SITE COPIES. The replicator counts the copies that it was told of, so there may be more."""
+    return f"213 At least {found.copies} of {found.nodes} nodes hold BLAKE3 {found.content_id}."
 
 
 def refused(reason: Reason) -> str:

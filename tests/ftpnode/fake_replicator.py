@@ -4,11 +4,14 @@ import contextlib
 import socket
 import threading
 
+from cluster.content_id import content_id_of
 from cluster.frame import FrameReader, frame
 from cluster.health import NodeState, ReplicatorHealth
 from cluster.publish import (
     SOCKET_NAME,
     Ask,
+    Describe,
+    Described,
     Done,
     Fetch,
     MakeDirectory,
@@ -102,8 +105,17 @@ class FakeReplicator:
             return State(id=request.id, health=ReplicatorHealth(node="node1", incarnation="1", state=self.state))
         if isinstance(request, MakeDirectory) and "/" not in request.path:
             return self.do(request)
+        if isinstance(request, Describe):
+            return self._described(request)
         self.seen.append(request)
         return self._answer(request)
+
+    def _described(self, request):
+        try:
+            content_id = content_id_of((self.root / request.path).read_bytes())
+        except OSError:
+            return Refused(id=request.id, reason=Reason.NOT_FOUND, text="not found")
+        return Described(id=request.id, content_id=content_id, copies=2, nodes=3)
 
     def do(self, request, copies=2, wanted=2):
         """Publish as a replicator would, without any of its care."""

@@ -105,3 +105,15 @@ def test_the_balancer_announces_what_a_node_can_do(alone):
     with alone.connect() as client:
         told = client.ask("FEAT").splitlines()[1:-1]
     assert sorted(line.strip() for line in told) == sorted(FEATURES)
+
+
+def test_site_copies_tells_how_many_nodes_hold_a_file(station, pair):
+    content_id = blake3(CONTENT).hexdigest()
+    assert station.ask("SITE COPIES day 1.rnx") == f"213 At least 1 of 1 nodes hold BLAKE3 {content_id}."
+    assert station.ask("SITE COPIES missing").startswith("550")
+    assert station.ask("SITE COPIES /").startswith("550")
+    assert station.ask("SITE COPIES").startswith("504")
+    with pair[0].client() as client:
+        assert client.store("copies.rnx", CONTENT).startswith("226")
+        assert client.ask("SITE COPIES copies.rnx") == f"213 At least 2 of 3 nodes hold BLAKE3 {content_id}."
+        assert client.ask("SITE COPIES ../copies").startswith("550")

@@ -4,13 +4,28 @@ import errno
 import os
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from cluster.content_id import content_id_of
 from cluster.health import NodeState, ReplicatorHealth
-from cluster.publish import Ask, Done, MakeDirectory, Policy, Publish, Reason, Refused, Remove, Rename, SetMtime
+from cluster.publish import (
+    Ask,
+    Describe,
+    Described,
+    Done,
+    MakeDirectory,
+    Policy,
+    Publish,
+    Reason,
+    Refused,
+    Remove,
+    Rename,
+    SetMtime,
+)
 from cluster.settings import Replication
 from replicator.connection import PeerError
+from replicator.index import PeerFacts
 from replicator.measures import Measures
 from replicator.mesh import Mesh
 from replicator.publishing import Publishing
@@ -206,3 +221,18 @@ async def test_a_directory_moves_with_everything_in_it(tmp_path):
         assert not here.replica.index.pending
         assert (await here.ask(Rename(id=1, source="moved", target="moved/e/z"))).reason is Reason.BAD_PATH
         assert (await here.ask(Rename(id=1, source="moved/x", target="moved/e"))).reason is Reason.EXISTS
+
+
+async def test_a_file_is_described_by_its_content_and_the_peers_that_hold_it(tmp_path):
+    up_to_date, behind = FakeLink("a"), FakeLink("b", prepare=BROKEN)
+    async with desk(tmp_path, up_to_date, behind) as mine:
+        await mine.upload("x.rnx", b"content")
+        described = Described(id=7, content_id=content_id_of(b"content"), copies=1, nodes=3)
+        assert await mine.ask(Describe(id=7, path="x.rnx")) == described
+        up_to_date.facts = PeerFacts(acked=mine.replica.index.durable_sequence)
+        assert await mine.ask(Describe(id=7, path="x.rnx")) == msgspec.structs.replace(described, copies=2)
+        await mine.ask(MakeDirectory(id=8, path="folder"))
+        for path in ("folder", "missing"):
+            answer = await mine.ask(Describe(id=9, path=path))
+            assert isinstance(answer, Refused)
+            assert answer.reason is Reason.NOT_FOUND
