@@ -34,9 +34,10 @@ class ReplicationMeter:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop following and join the thread."""
+        """Stop following and join the thread; also where it never started or was stopped before."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     @property
     def waiting(self) -> int:

@@ -79,6 +79,10 @@ class Parts:
         node = self._settings.nodes[name]
         return _health(node.management, FtpnodeHealth)
 
+    def anybody_answers(self) -> bool:
+        """Whether the balancer's or a node's address is already served, by this cluster or by another."""
+        return self.balancer_health() is not None or any(map(self.node_health, self._settings.nodes))
+
     def all_usable(self) -> bool:
         """Whether every node says that it is ready, and the balancer would send clients to each of them."""
         for name in self._settings.nodes:
@@ -101,11 +105,12 @@ class Parts:
     def wait_until(self, condition: Callable[[], bool], stop: threading.Event, timeout_s: float) -> bool:
         """Poll until `condition` holds (True), or the time is over or `stop` is set (False)."""
         deadline_s = self._clock() + timeout_s
-        while not condition():
+        while True:
             self.demand_running()
+            if condition():
+                return True
             if stop.wait(_EVERY_S) or self._clock() > deadline_s:
                 return False
-        return True
 
 
 def _health(address: tuple[str, int], kind: type[Health]) -> Health | None:

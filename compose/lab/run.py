@@ -77,10 +77,13 @@ class Lab:
             self._faults.stop()
             self._clients.end(_LAST_PUSH_S)
             self._parts.end()
+            self._meter.stop()
         return self._judge(view, settled=settled)
 
     def _start(self, view: View) -> None:
         self._enter(view, f"starting {self._options.nodes} nodes and the balancer on {self._settings.balancer.vip}")
+        if self._parts.anybody_answers():
+            raise PartFailedError(f"another cluster runs on {self._options.network}.10; choose another --network")
         self._parts.start()
         if not self._parts.wait_until(self._parts.all_usable, self._stop, _START_S) and not self._stop.is_set():
             raise PartFailedError(f"the balancer did not find every node usable within {_START_S:.0f} s")
@@ -108,9 +111,7 @@ class Lab:
         """Whether every node got everything and all agree, in time."""
         self._enter(view, "settling")
         steps = (self._parts.all_usable, self._parts.nothing_owed, self._alike)
-        settled = all(self._watch(view, step, _SETTLE_S, heed_stop=False) for step in steps)
-        self._meter.stop()
-        return settled
+        return all(self._watch(view, step, _SETTLE_S, heed_stop=False) for step in steps)
 
     def _alike(self) -> bool:
         return not differences({node: read_tree(root) for node, root in self._roots.items()})

@@ -55,6 +55,22 @@ def test_ctrl_c_ends_it_cleanly_with_a_summary() -> None:
     assert "Traceback" not in rest
 
 
+def test_a_second_lab_on_the_same_addresses_is_one_clear_line() -> None:
+    mine = command("--stations", "1", "--seconds", "600")
+    running = subprocess.Popen(mine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert running.stdout is not None
+    try:
+        seen: list[str] = []
+        until(lambda: seen.append(running.stdout.readline()) or "running" in seen[-1], "the clients push")
+        second = subprocess.run(mine, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=120)
+    assert second.returncode == 1
+    assert second.stderr.startswith("compose: another cluster runs on ")
+    assert second.stderr.count("\n") == 1
+
+
 def test_a_file_that_disappears_behind_the_clusters_back_is_reported_and_the_status_is_1(tmp_path: Path) -> None:
     """The judge itself must be able to fail: spoil a kept run, then judge it as the lab does."""
     from compose.lab.report import judge
