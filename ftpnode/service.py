@@ -20,6 +20,7 @@ from ftpnode.verified_passwords import VerifiedPasswords
 from ftpnode.vital_signs import VitalSigns
 
 _DISK_THREADS: Final = 4
+_DIGEST_THREADS: Final = 2  # whoever may read may ask for the digest of any file, again and again
 
 
 class Workers:
@@ -30,11 +31,12 @@ class Workers:
         self.publishes = ThreadPoolExecutor(publishes, "publish")
         self.fetches = ThreadPoolExecutor(publishes, "fetch")
         self.disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
+        self.digests = ThreadPoolExecutor(_DIGEST_THREADS, "digest")
         self.watch = ThreadPoolExecutor(1, "watch")
 
     def stop(self) -> None:
         """Start nothing more and wait for nobody."""
-        for pool in (self.passwords, self.publishes, self.fetches, self.disk, self.watch):
+        for pool in (self.passwords, self.publishes, self.fetches, self.disk, self.digests, self.watch):
             pool.shutdown(wait=False, cancel_futures=True)
 
 

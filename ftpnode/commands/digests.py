@@ -7,6 +7,7 @@ import msgspec
 
 from ftpnode.commands.reading import read_here
 from ftpnode.core.digests import HASH_NAMES, NEW_DIGEST, OLD_COMMANDS, unquoted
+from ftpnode.trouble import CommandRefusedError
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 _CHUNK_BYTES: Final = 1 << 20
 
 
-class _Digested(msgspec.Struct, frozen=True):
+class Digested(msgspec.Struct, frozen=True):
+    """The digest of a whole file in hexadecimal digits, and how many bytes it had."""
+
     size_bytes: int
     digest: str
 
@@ -55,21 +58,24 @@ def old_command(command: str) -> "Callable[[Session, str], None]":
     return show
 
 
-def _digest(session: "Session", argument: str, name: str, then: Callable[[_Digested], None]) -> None:
+def _digest(session: "Session", argument: str, name: str, then: Callable[[Digested], None]) -> None:
     path = session.tree_path(argument)
     workers = session.service.workers
 
     def read_through(file: BinaryIO) -> None:
-        session.off_loop(workers.fetches, lambda: _digested(file, name), then)
+        session.off_loop(workers.digests, lambda: digested(file, name, lambda: session.is_gone), then)
 
     read_here(session, path, lambda: session.service.tree.open_file(path), read_through)
 
 
-def _digested(file: BinaryIO, name: str) -> _Digested:
+def digested(file: BinaryIO, name: str, nobody_waits: Callable[[], bool]) -> Digested:
+    """Read `file` to its end and close it; given up, with a CommandRefusedError, as soon as `nobody_waits`."""
     digest = NEW_DIGEST[name]()
     size_bytes = 0
     with file:
         while chunk := file.read(_CHUNK_BYTES):
+            if nobody_waits():
+                raise CommandRefusedError("426 The client has gone.")
             digest.update(chunk)
             size_bytes += len(chunk)
-    return _Digested(size_bytes, digest.hexdigest())
+    return Digested(size_bytes, digest.hexdigest())

@@ -8,6 +8,8 @@ import pytest
 from blake3 import blake3
 
 from balancer.core.front_commands import FEATURES
+from ftpnode.commands.digests import digested
+from ftpnode.trouble import CommandRefusedError
 
 CONTENT = b"GNSS\r\n" * 1000
 
@@ -117,3 +119,12 @@ def test_site_copies_tells_how_many_nodes_hold_a_file(station, pair):
         assert client.store("copies.rnx", CONTENT).startswith("226")
         assert client.ask("SITE COPIES copies.rnx") == f"213 At least 2 of 3 nodes hold BLAKE3 {content_id}."
         assert client.ask("SITE COPIES ../copies").startswith("550")
+
+
+def test_a_digest_for_a_client_that_has_gone_is_given_up(tmp_path):
+    (tmp_path / "large").write_bytes(bytes(3 << 20))
+    file = (tmp_path / "large").open("rb", buffering=0)
+    answers = iter([False, True])
+    with pytest.raises(CommandRefusedError):
+        digested(file, "SHA-256", lambda: next(answers))
+    assert file.closed
