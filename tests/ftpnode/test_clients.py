@@ -1,4 +1,4 @@
-"""What real clients send, each as its makers or users reported it."""
+"""Small talk, folders and downloads of one session, as clients go about them; the checklist is a file of its own."""
 
 import pytest
 
