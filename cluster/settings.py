@@ -45,12 +45,16 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Cluster(_Section, frozen=True):
-    """What binds the nodes: their name, the authority that signed their certificates, the shared secrets."""
+    """What binds the nodes: their name, the authority that signed their certificates, the shared secrets.
+
+    `sftp_host_key` is one for all nodes, so that a client that moves to another one meets the host it knows.
+    """
 
     name: Name
     ca: Path
     token_key: Path
     management_token: Path
+    sftp_host_key: Path | None = None
 
 
 class Compatibility(_Section, frozen=True):
@@ -84,11 +88,13 @@ class Account(_Section, frozen=True):
     `deny` are paths as the account sees them: with all that is below, they are not there for it. `data_tls_resumption`
     proves that a data connection is from the client of the control connection, where TLS ends at the node: `require`
     refuses others with 522 (and clear ones with 521), `prefer` only logs them. curl and lftp resume, ftplib never does.
+    `public_keys` (lines as in an OpenSSH authorized_keys file) let it in over SFTP, where anonymous accounts are not.
     """
 
     home: str
     rights: tuple[Right, ...]
     password: str | None = None
+    public_keys: tuple[str, ...] = ()
     tls: Literal["optional", "required"] = "optional"
     data_tls_resumption: Resumption = Resumption.OFF
     deny: tuple[DeniedPath, ...] = ()
@@ -103,12 +109,13 @@ class Account(_Section, frozen=True):
 
 
 class Site(_Section, frozen=True):
-    """An FTP entrance of every node: its port, who may log in, how it greets."""
+    """An entrance of every node: its FTP port, who may log in, how it greets; and its SFTP port, where it has one."""
 
     port: Port
     accounts: tuple[str, ...]
     greeting: str = "Tripod ready."
     host_names: tuple[str, ...] = ()  # what HOST (RFC 7151) takes beside the address itself; "*" is any name
+    sftp_port: Port | None = None
 
 
 class Ports(_Section, frozen=True):
@@ -120,13 +127,6 @@ class Ports(_Section, frozen=True):
     def all(self) -> range:
         """Every port of the range."""
         return range(self.first, self.last + 1)
-
-
-class AccessLogFiles(_Section, frozen=True):
-    """Files that get a line for each command (W3C extended, as of IIS) and for each transfer (xferlog); or none."""
-
-    w3c: Path | None = None
-    xferlog: Path | None = None
 
 
 class Node(_Section, frozen=True):
@@ -147,7 +147,6 @@ class Node(_Section, frozen=True):
     management_port: Port = 8021
     replicator_management_port: Port = 8022
     peer_port: Port = 8023
-    logs: AccessLogFiles = AccessLogFiles()
 
     @property
     def replicator_host(self) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from cluster.password import is_password_hash
 from cluster.problem import Problem
+from cluster.public_key import key_blob
 from cluster.publish import SOCKET_NAME
 from cluster.settings import Account, Balancer, Node, Right, Settings
 from cluster.tree_path import complaint
@@ -39,12 +40,14 @@ def missing_files(files: dict[str, Path]) -> tuple[Problem, ...]:
 def node_files(settings: Settings, name: str) -> dict[str, Path]:
     """The files that the programs of node `name` need."""
     node = settings.nodes[name]
+    host_key = settings.cluster.sftp_host_key
     return {
         "cluster.ca": settings.cluster.ca,
         "cluster.token_key": settings.cluster.token_key,
         "cluster.management_token": settings.cluster.management_token,
         f"nodes.{name}.certificate": node.certificate,
         f"nodes.{name}.key": node.key,
+        **({"cluster.sftp_host_key": host_key} if host_key and _sftp_ports(settings) else {}),
     }
 
 
@@ -78,6 +81,12 @@ def _account(where: str, account: Account) -> Iterator[Problem]:
     if account.password is not None and not is_password_hash(account.password):
         fix = "`tripod password` makes the hash; never write the password itself"
         yield Problem(f"{where}.password", "is not an argon2id hash", fix)
+    if account.password is None and account.public_keys:
+        yield Problem(f"{where}.public_keys", "are of an anonymous account", "give it a password, or drop the keys")
+    for number, line in enumerate(account.public_keys):
+        if key_blob(line) is None:
+            fix = "paste the line of a .pub file: ssh-ed25519, ecdsa-sha2-nistp…, or ssh-rsa from 2048 bits"
+            yield Problem(f"{where}.public_keys[{number}]", "is not an SSH public key", fix)
 
 
 def _sites(settings: Settings) -> Iterator[Problem]:
@@ -90,18 +99,27 @@ def _sites(settings: Settings) -> Iterator[Problem]:
             yield Problem(f"sites.{name}.greeting", "has a control character", "write one line of text")
     by_port: dict[int, str] = {}
     for name, site in settings.sites.items():
-        if site.port in by_port:
-            yield Problem(
-                f"sites.{name}.port", f"{site.port} is the port of {by_port[site.port]} too", "give it its own"
-            )
-        by_port[site.port] = name
+        for field, port in (("port", site.port), ("sftp_port", site.sftp_port)):
+            if port is None:
+                continue
+            if port in by_port:
+                yield Problem(f"sites.{name}.{field}", f"{port} is the port of {by_port[port]} too", "give it its own")
+            by_port[port] = name
+    if _sftp_ports(settings) and settings.cluster.sftp_host_key is None:
+        fix = "`ssh-keygen -t ed25519 -N '' -f keys/sftp_host_ed25519` makes it; `tripod init` does for a new cluster"
+        yield Problem("cluster.sftp_host_key", "is missing, and a site has an sftp_port", fix)
+
+
+def _sftp_ports(settings: Settings) -> set[int]:
+    return {site.sftp_port for site in settings.sites.values() if site.sftp_port is not None}
 
 
 def _nodes(settings: Settings) -> Iterator[Problem]:
     if not settings.nodes:
         yield Problem("nodes", "has no node", "add at least one; two make it redundant")
+    site_ports = {site.port for site in settings.sites.values()} | _sftp_ports(settings)
     for name, node in settings.nodes.items():
-        yield from _node(f"nodes.{name}", node, {site.port for site in settings.sites.values()})
+        yield from _node(f"nodes.{name}", node, site_ports)
     for (one, first), (other, second) in itertools.combinations(settings.nodes.items(), 2):
         if first.root == second.root:
             yield Problem(f"nodes.{other}.root", f"is the root of {one} too", "every node has a root of its own")

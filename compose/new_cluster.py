@@ -13,6 +13,7 @@ from cluster.durable_file import PRIVATE_MODE, make_folders_durably, write_durab
 from cluster.password import hash_password
 from cluster.session_token import KEY_BYTES
 from compose.authority import Authority, KeyPair
+from compose.host_key import new_host_key
 
 ACCOUNTS: Final = ("station", "lansurvey", "servicedesk")
 _TEMPLATE: Final = Path(__file__).with_name("cluster.template.yaml")
@@ -142,6 +143,7 @@ def _write_keys(folder: Path, plan: ClusterPlan, now: datetime.datetime) -> None
     addresses = tuple(dict.fromkeys((plan.vip, *plan.sources, *plan.advertise.values())))
     _write_pair(folder, "balancer", authority.issue("balancer", addresses))
     write_durably(folder / "token.key", secrets.token_bytes(KEY_BYTES), PRIVATE_MODE)
+    write_durably(folder / "sftp_host_ed25519", new_host_key(), PRIVATE_MODE)
     write_durably(folder / "management.token", f"{secrets.token_hex(24)}\n".encode(), PRIVATE_MODE)
 
 

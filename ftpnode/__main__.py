@@ -22,6 +22,7 @@ def main(file: Path, node: str, log_format: LogFormat) -> None:
     settings = hosted_settings_or_exit(file, node)
     start_logging(log_format, part="ftpnode")
     logging.getLogger("pyftpdlib").setLevel(logging.WARNING)
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its errors are what strangers send to the port
     _raise_file_limit()
     try:
         server = Server(settings, node, file)

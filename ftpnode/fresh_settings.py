@@ -13,15 +13,12 @@ from cluster.live import Reloaded
 from cluster.problem import ConfigError, Problem
 from cluster.read_settings import read_settings
 from cluster.settings import Node, Settings
-from ftpnode.core.login import Candidate
 from ftpnode.core.reload import changed_sections, needs_restart
 from ftpnode.pyftpdlib_door.tls import TlsIdentity
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
     from ftpnode.service import Service
-
-_VOID = "421 Your account has changed; log in again."
 
 
 class FreshSettings(msgspec.Struct, frozen=True):
@@ -53,22 +50,10 @@ def adopt(fresh: FreshSettings, service: "Service", sites: "Iterable[type[Sessio
     settings = fresh.settings
     changed = changed_sections(service.settings, settings)
     service.adopt(settings)
-    service.access_logs.reopen(service.node.logs)
     for site in sites:
         site.site = settings.sites[site.site_name]
         site.identity = fresh.identity
         site.timeout = settings.limits.idle_timeout_s
     for session in service.sessions.live():
-        _follow(session, settings)
+        session.follow(settings)
     return Reloaded(changed)
-
-
-def _follow(session: "Session", settings: Settings) -> None:
-    if session.login is None:
-        return
-    name = session.login.name
-    account = settings.accounts.get(name) if name in session.site.accounts else None
-    if account is None or account.home != session.login.account.home:
-        session.end_after_this(_VOID)
-    else:
-        session.login = Candidate(name, account)

@@ -22,6 +22,8 @@ from ftpnode.pyftpdlib_door.off_loop import OffLoop
 from ftpnode.pyftpdlib_door.session import Session
 from ftpnode.pyftpdlib_door.tls import TlsIdentity
 from ftpnode.service import Service
+from ftpnode.sftp_door.host_key import read_host_key
+from ftpnode.sftp_door.listener import SftpListener
 from ftpnode.vital_signs import INTERVAL_S
 
 log = logger(__name__)
@@ -49,6 +51,9 @@ class Server:
         self._management: ManagementThread | None = None
         try:
             self._listeners = [self._listen(site, identity) for site in settings.sites]
+            self._sftp_listeners = [
+                self._listen_sftp(site) for site in settings.sites if settings.sites[site].sftp_port
+            ]
             self._management = self._manage()
         except ConfigError:
             self.close()
@@ -63,7 +68,7 @@ class Server:
         while not self._stopping:
             timeout_s = self._ioloop.loop(timeout_s, blocking=False)
         deadline_s = clock.monotonic_s() + _LAST_PUBLISHES_S
-        for listener in self._listeners:
+        for listener in (*self._listeners, *self._sftp_listeners):
             listener.close()
         while self.service.publishing and clock.monotonic_s() < deadline_s:
             self._ioloop.loop(0.1, blocking=False)
@@ -85,11 +90,8 @@ class Server:
         self._ioloop.close()
         self.service.publisher.close()
         self.service.workers.stop()
-        self.service.access_logs.close()
 
     def _reload(self) -> None:
-        self.service.access_logs.reopen()
-
         def read(future: Future[FreshSettings]) -> None:
             error = future.exception()
             if error is None:
@@ -124,6 +126,17 @@ class Server:
             return Listener(address, type("SiteSession", (Session,), fields), self._ioloop)
         except OSError as error:
             raise _cannot_listen(f"sites.{site}.port", address, error) from error
+
+    def _listen_sftp(self, site: str) -> SftpListener:
+        service, host_key = self.service, self.service.settings.cluster.sftp_host_key
+        port = service.settings.sites[site].sftp_port
+        assert port is not None, "asked of sites with an sftp_port"
+        assert host_key is not None, "the rules want one"
+        address = (service.node.address, port)
+        try:
+            return SftpListener(service, site, address, read_host_key(host_key), self._threads, self._ioloop)
+        except OSError as error:
+            raise _cannot_listen(f"sites.{site}.sftp_port", address, error) from error
 
     def _manage(self) -> ManagementThread:
         service = self.service

@@ -1,10 +1,32 @@
 """Knows the sessions of this node, and counts them by the client's real address."""
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from ftpnode.pyftpdlib_door.session import Session
+from cluster.live import LiveSession
+from cluster.settings import Settings
+from ftpnode.core.login import Candidate
+
+
+class Session(Protocol):
+    """One client's session, whichever door it came in by."""
+
+    id: str
+    remote_ip: str
+    login: Candidate | None
+    started_s: float
+
+    def seen(self, now_s: float) -> LiveSession:
+        """What it does at this moment; from any thread, so one field may be a moment younger than the next."""
+        ...
+
+    def follow(self, settings: Settings) -> None:
+        """Go on by these settings, or end, if they have no place for it; on the loop."""
+        ...
+
+    def kick(self) -> None:
+        """End it; on the loop."""
+        ...
 
 
 class Sessions:
@@ -24,20 +46,20 @@ class Sessions:
         """How many sessions are open."""
         return len(self._live)
 
-    def live(self) -> "tuple[Session, ...]":
+    def live(self) -> tuple[Session, ...]:
         """Every session; from any thread."""
         return tuple(self._live)
 
-    def of_account(self, name: str) -> "tuple[Session, ...]":
+    def of_account(self, name: str) -> tuple[Session, ...]:
         """The sessions that are logged in as this account."""
         return tuple(session for session in self._live if session.login is not None and session.login.name == name)
 
-    def opened(self, session: "Session") -> None:
+    def opened(self, session: Session) -> None:
         """A session was let in."""
         self._live.add(session)
         self._by_address[session.remote_ip] += 1
 
-    def closed(self, session: "Session") -> None:
+    def closed(self, session: Session) -> None:
         """A session that was let in has ended."""
         self._live.discard(session)
         address = session.remote_ip

@@ -1,6 +1,6 @@
 """USER, PASS, REIN: who the client is."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cluster import clock
 from cluster.log import logger
@@ -85,7 +85,7 @@ def _check(session: "Session", found: Candidate | None, text: str) -> None:
             session.later(
                 session.service.limits.login_delay_s, lambda: _refuse(session, "530 Login incorrect.", "wrong password")
             )
-            _count_against(session)
+            count_against(session.service, session.remote_ip, session.who)
 
     session.off_loop(session.service.workers.passwords, lambda: password_is_right(hashed, given), examined)
 
@@ -105,7 +105,7 @@ def _welcome(session: "Session", found: Candidate) -> None:
         return
     session.off_loop(
         session.service.workers.fetches,
-        lambda: _ensure_home(session.service, session.home, found),
+        lambda: ensure_home(session.service, session.home, found),
         lambda _: session.reply("230 Logged in."),
     )
 
@@ -129,7 +129,7 @@ def _is_too_many(session: "Session", found: Candidate) -> bool:
     return True
 
 
-def _ensure_home(service: "Service", home: str, found: Candidate) -> None:
+def ensure_home(service: "Service", home: str, found: Candidate) -> None:
     """Make the home where it is missing, so that a new cluster needs no preparation; a refusal is only logged."""
     for path in (*parents(home), home) if home else ():
         try:
@@ -144,12 +144,12 @@ def _ensure_home(service: "Service", home: str, found: Candidate) -> None:
     service.homes_seen.add(home)
 
 
-def _count_against(session: "Session") -> None:
-    service = session.service
+def count_against(service: "Service", address: str, who: dict[str, Any]) -> None:
+    """A wrong password came from `address`, which may ban it; `who` is for the log. Call it on the loop."""
     exempt = (*service.limits.ban_exempt, *service.settings.balancer.source_addresses)
-    if service.bans.failed(session.remote_ip, service.limits, exempt, clock.monotonic_s()):
+    if service.bans.failed(address, service.limits, exempt, clock.monotonic_s()):
         service.metrics.bans.inc()
-        log.warning("address banned", seconds=service.limits.ban_s, **session.who)
+        log.warning("address banned", seconds=service.limits.ban_s, **who)
 
 
 def _refuse(session: "Session", text: str, why: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from cluster.problem import Problem
 from cluster.settings import Settings
+from ftpnode.core.login import Candidate
 
 _ONCE_PER_NODE = ("address", "root", "state", "management_port")
 _ONCE_LIMITS = ("password_checks_at_once", "publishes_at_once")
@@ -21,6 +22,12 @@ def changed_sections(old: Settings, new: Settings) -> tuple[str, ...]:
     return tuple(name for name in Settings.__struct_fields__ if getattr(old, name) != getattr(new, name))
 
 
+def login_after(login: Candidate, site: str, new: Settings) -> Candidate | None:
+    """What becomes of a session's login; None when its account is gone, or lives elsewhere."""
+    account = new.accounts.get(login.name) if login.name in new.sites[site].accounts else None
+    return Candidate(login.name, account) if account and account.home == login.account.home else None
+
+
 def _found(old: Settings, new: Settings, node: str) -> Iterator[Problem]:
     if node not in new.nodes:
         yield Problem(f"nodes.{node}", "is gone from the file", "stop this ftpnode, or put it back")
@@ -30,7 +37,7 @@ def _found(old: Settings, new: Settings, node: str) -> Iterator[Problem]:
     for name in sorted(old.sites.keys() ^ new.sites.keys()):
         yield Problem(f"sites.{name}", f"is {'new' if name in new.sites else 'gone'}", _RESTART)
     for name in old.sites.keys() & new.sites.keys():
-        yield from _fields(f"sites.{name}", old.sites[name], new.sites[name], ("port",))
+        yield from _fields(f"sites.{name}", old.sites[name], new.sites[name], ("port", "sftp_port"))
     yield from _fields(f"nodes.{node}", old.nodes[node], new.nodes[node], _ONCE_PER_NODE)
     yield from _fields("replication", old.replication, new.replication, _ONCE_REPLICATION)
     yield from _fields("limits", old.limits, new.limits, _ONCE_LIMITS)

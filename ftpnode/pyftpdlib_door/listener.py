@@ -13,8 +13,6 @@ from cluster.log import logger
 if TYPE_CHECKING:
     from pyftpdlib.ioloop import IOLoop
 
-    from ftpnode.pyftpdlib_door.session import Session
-
 log = logger(__name__)
 
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -29,7 +27,7 @@ class Listener(FTPServer):
 
     max_cons = 0
 
-    def __init__(self, address: tuple[str, int], session: "type[Session]", ioloop: "IOLoop") -> None:
+    def __init__(self, address: tuple[str, int], session: type, ioloop: "IOLoop") -> None:
         super().__init__(address, session, ioloop=ioloop, backlog=1024)
 
     @override

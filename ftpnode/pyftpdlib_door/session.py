@@ -15,9 +15,10 @@ from pyftpdlib.ioloop import IOLoop, _CallLater
 from typing_extensions import override
 
 from cluster import clock
+from cluster.live import LiveSession
 from cluster.log import logger
 from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
-from cluster.settings import Compatibility, Resumption, Site
+from cluster.settings import Compatibility, Resumption, Settings, Site
 from ftpnode.commands.spelling import respell
 from ftpnode.commands.table import COMMANDS, Command
 from ftpnode.core.admission import refusal
@@ -25,14 +26,15 @@ from ftpnode.core.client_path import PathRefusedError, tree_path, view_path
 from ftpnode.core.digests import HASH_NAMES
 from ftpnode.core.line import WEB_COMMANDS, Line, read_latin1, read_line
 from ftpnode.core.login import Candidate
+from ftpnode.core.reload import login_after
 from ftpnode.core.replies import NO_SUCH_FILE
 from ftpnode.core.rights import holds_denied, is_denied, may_do
 from ftpnode.core.verdict import Ending
-from ftpnode.doing import Doing
 from ftpnode.pyftpdlib_door.control_wire import ControlWire
 from ftpnode.pyftpdlib_door.data_connection import PlainDataConnection
 from ftpnode.pyftpdlib_door.data_side import DataSide
 from ftpnode.pyftpdlib_door.off_loop import OffLoop
+from ftpnode.pyftpdlib_door.seen import seen
 from ftpnode.service import Service
 from ftpnode.trouble import CommandRefusedError, reply_to
 
@@ -69,7 +71,10 @@ class Session(ControlWire):
         self.client_has_tls = False
         self.is_probe = False
         self.started_s = clock.monotonic_s()
-        self.doing = Doing(self)
+        self.doing: tuple[str, str] = ("", "")
+        """The command that runs or ran last, and its argument where that may be shown."""
+        self.bytes_up = 0
+        self.bytes_down = 0
         self._farewell = ""
         self._admitted = False
         self._half_closed = False
@@ -187,7 +192,6 @@ class Session(ControlWire):
             self.close()
 
     def _execute(self, line: Line) -> None:
-        self.doing.begins(line)
         command = COMMANDS.get(line.command)
         if line.command in WEB_COMMANDS:
             self.hang_up("421 This is no web server.")
@@ -206,6 +210,7 @@ class Session(ControlWire):
 
     def _prepare(self, command: Command, line: Line) -> None:
         """Read the argument as the account's clients mean it."""
+        self.doing = (line.command, line.argument if command.login else "")
         if self.login is None:
             self._act(command, line.argument)
             return
@@ -253,11 +258,6 @@ class Session(ControlWire):
         self._job = True
         self.ioloop.call_later(delay_s, self._delay_over, then)
 
-    @override
-    def reply(self, text: str) -> None:
-        self.doing.replies(text)
-        super().reply(text)
-
     def reply_trouble(self, error: BaseException) -> None:
         """Reply what fits an error."""
         self.reply(reply_to(error))
@@ -287,8 +287,29 @@ class Session(ControlWire):
 
     def data_ended(self, connection: PlainDataConnection, ending: Ending) -> None:
         """A data connection was closed."""
-        self.doing.moved(connection.tot_bytes_received, connection.tot_bytes_sent)
+        self.bytes_up += connection.tot_bytes_received
+        self.bytes_down += connection.tot_bytes_sent
         self.data.ended(connection, ending)
+
+    # --- what operators ask of the session
+
+    def seen(self, now_s: float) -> LiveSession:
+        """What it does at this moment."""
+        return seen(self, now_s)
+
+    def follow(self, settings: Settings) -> None:
+        """Go on by these settings, or end after the command that runs, if they have no place for this login."""
+        if self.login is not None:
+            after = login_after(self.login, self.site_name, settings)
+            self.login = after or self.login
+            if after is None:
+                self.end_after_this("421 Your account has changed; log in again.")
+
+    def kick(self) -> None:
+        """End it with 421, and the transfer that is under way."""
+        if self.data.transfer is not None:
+            self.data.cut(Ending.ABORTED)
+        self.hang_up("421 An operator ended this session.")
 
     # --- what commands ask about the session
 

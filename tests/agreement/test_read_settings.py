@@ -34,6 +34,15 @@ def test_relative_paths_start_at_the_folder_of_the_file(file: Path) -> None:
 
 
 MISTAKES = [
+    ("    port: 2122", "    port: 2122\n    sftp_port: 2121", "sites.public.sftp_port", "give it its own"),
+    ("    port: 2122", "    port: 2122\n    sftp_port: 8021", "nodes.node1.management_port", "choose a free one"),
+    ("    port: 2122", "    port: 2122\n    sftp_port: 30005", "nodes.node1.passive_ports", "move the range"),
+    (
+        "  tls: required",
+        "  tls: required\n    public_keys: [ssh-dss]",
+        "accounts.servicedesk.public_keys[0]",
+        "paste the line",
+    ),
     ("tls: optional", "tls: optinal", "accounts.station.tls", "use one of: optional, required"),
     ("policy: any-peer", "polcy: any-peer", "accounts.station.polcy", "did you mean `policy`?"),
     ("rights: [read]", "rights: [read, fly]", "accounts.anonymous.rights[1]", "use one of: read, write"),
@@ -93,6 +102,16 @@ def test_a_password_written_in_clear_is_refused_and_not_repeated(file: Path) -> 
     _, (problem,) = examine_settings(file)
     assert "tripod password" in problem.fix
     assert "hunter2" not in str(problem)
+
+
+def test_an_sftp_port_wants_a_host_key(file: Path) -> None:
+    good = GOOD.replace("    port: 2121", "    port: 2121\n    sftp_port: 2221", 1)
+    file.write_text(good)
+    assert read_settings(file).sites["ingest"].sftp_port == 2221
+    file.write_text(good.replace("  sftp_host_key:", "  # sftp_host_key:"))
+    _, (problem,) = examine_settings(file)
+    assert problem.where.endswith("cluster.sftp_host_key")
+    assert "ssh-keygen" in problem.fix
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ def cluster(tmp_path_factory) -> tuple[Path, dict[str, str]]:
 
 def test_everything_secret_is_private(cluster) -> None:
     folder, _ = cluster
-    secret = [*folder.glob("keys/*.key"), folder / "keys/management.token"]
-    assert len(secret) == 7
+    secret = [*folder.glob("keys/*.key"), folder / "keys/management.token", folder / "keys/sftp_host_ed25519"]
+    assert len(secret) == 8
     assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
     assert (folder / "keys").stat().st_mode & 0o777 == 0o700
 
