@@ -41,7 +41,7 @@ def old(tmp_path_factory):
     text = cluster.file.read_text()
     for home, compatibility in (
         ("/Station", "{latin1_names: true, active_mode: false, backslash_paths: false}"),
-        ("/Data", "{case_insensitive: true, listing: msdos, replace_on_rename: false}"),
+        ("/Data", "{case_insensitive: true, listing: msdos, replace_on_rename: false}\n    deny: [/Secret]"),
     ):
         text = text.replace(f"home: {home}\n", f"home: {home}\n    compatibility: {compatibility}\n", 1)
     cluster.file.write_text(text)
@@ -383,6 +383,25 @@ def test_an_account_may_mind_no_case_as_on_ntfs(old, station):
         assert client.ask("DELE ../RINEX/abcd.26o").startswith("250")
     station.store("case.rnx", b"1")
     assert station.ask("SIZE CASE.rnx").startswith("550")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("SIZE", "MDTM", "HASH", "XCRC", "XMD5", "XSHA256", "SITE COPIES", "AVBL", "DELE", "RNFR"),
+        *("MFMT 20200101000000", "MDTM 20200101000000", "MFF modify=20200101000000;"),
+    ],
+)
+def test_another_spelling_and_another_command_open_no_denied_folder(old, command):
+    """17. Nor do the commands beside RFC 959."""
+    secret = old.root / "Data/Secret"
+    secret.mkdir(parents=True, exist_ok=True)
+    (secret / "x").write_bytes(b"1")
+    with old.client("lansurvey") as client:
+        for path in ("/Secret/x", "/SECRET/X", "\\secret\\x"):
+            assert client.ask(f"{command} {path}").startswith("550")
+        assert client.ask("CWD /secret").startswith("550")
+    assert (secret / "x").stat().st_mtime > 1_600_000_000
 
 
 def test_an_account_may_see_listings_as_iis_writes_them(old):
