@@ -129,6 +129,13 @@ class Ports(_Section, frozen=True):
         return range(self.first, self.last + 1)
 
 
+class AccessLogFiles(_Section, frozen=True):
+    """Files that get a line for each command (W3C extended, as of IIS) and for each transfer (xferlog); or none."""
+
+    w3c: Path | None = None
+    xferlog: Path | None = None
+
+
 class Node(_Section, frozen=True):
     """One host's pair of programs: an ftpnode and a replicator over one root folder.
 
@@ -147,6 +154,7 @@ class Node(_Section, frozen=True):
     management_port: Port = 8021
     replicator_management_port: Port = 8022
     peer_port: Port = 8023
+    logs: AccessLogFiles = AccessLogFiles()
 
     @property
     def replicator_host(self) -> str:

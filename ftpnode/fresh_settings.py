@@ -50,6 +50,7 @@ def adopt(fresh: FreshSettings, service: "Service", sites: "Iterable[type[Sessio
     settings = fresh.settings
     changed = changed_sections(service.settings, settings)
     service.adopt(settings)
+    service.access_logs.reopen(service.node.logs)
     for site in sites:
         site.site = settings.sites[site.site_name]
         site.identity = fresh.identity

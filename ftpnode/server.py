@@ -90,8 +90,11 @@ class Server:
         self._ioloop.close()
         self.service.publisher.close()
         self.service.workers.stop()
+        self.service.access_logs.close()
 
     def _reload(self) -> None:
+        self.service.access_logs.reopen()
+
         def read(future: Future[FreshSettings]) -> None:
             error = future.exception()
             if error is None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from cluster.publish import SOCKET_NAME
 from cluster.settings import Settings
+from ftpnode.access_logs import AccessLogs
 from ftpnode.bans import BanList
 from ftpnode.drain import Drain
 from ftpnode.local_publisher import LocalPublisher
@@ -47,6 +48,7 @@ class Service:
         self.adopt(settings)
         self.token_key = settings.cluster.token_key.read_bytes()
         self.management_token = settings.cluster.management_token.read_text().strip()
+        self.access_logs = AccessLogs(self.node.logs)
         self.tree = Tree(self.node.root)
         self.staging = Staging(self.node.root)
         self.has_replicator = settings.replication.mode == "full-mesh"

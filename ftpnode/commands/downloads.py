@@ -9,6 +9,7 @@ from cluster import clock
 from cluster.log import logger
 from ftpnode.commands.reading import read_here
 from ftpnode.core.listing import Entry, timestamp
+from ftpnode.core.log_lines import TransferDone
 from ftpnode.core.verdict import Ending, judge_download
 from ftpnode.transfer import Transfer
 from ftpnode.trouble import CommandRefusedError
@@ -24,6 +25,8 @@ class Download(Transfer):
     """A file on its way out."""
 
     def __init__(self, session: "Session", path: str, file: BinaryIO, offset: int) -> None:
+        assert session.login is not None, "downloads need a login"
+        self._login = session.login
         self._session = session
         self._path = path
         self._file = file
@@ -46,6 +49,19 @@ class Download(Transfer):
         metrics.downloads.labels(outcome=ending.value).inc()
         metrics.bytes.labels(direction="out").inc(moved_bytes)
         self._session.reply(verdict.reply)
+        self._session.service.access_logs.transfer(
+            TransferDone(
+                at=clock.utc_now(),
+                seconds=clock.monotonic_s() - self._started_s,
+                client=self._session.remote_ip,
+                moved_bytes=moved_bytes,
+                path=f"/{self._path}",
+                is_upload=False,
+                account=self._login.name,
+                is_anonymous=self._login.account.password is None,
+                is_complete=verdict.complete,
+            )
+        )
         log.info(
             "download",
             path=self._path,

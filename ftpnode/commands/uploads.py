@@ -11,6 +11,7 @@ from cluster import clock
 from cluster.log import logger
 from cluster.publish import Done, Fetch, Publish
 from cluster.tree_path import parent
+from ftpnode.core.log_lines import TransferDone
 from ftpnode.core.replies import published
 from ftpnode.core.verdict import Ending, judge_upload
 from ftpnode.ports import ChangeRefusedError, change
@@ -102,6 +103,19 @@ class Upload(Transfer):
         self._service.metrics.uploads.labels(outcome=outcome).inc()
         self._service.metrics.bytes.labels(direction="in").inc(moved_bytes)
         self._session.reply(reply)
+        self._service.access_logs.transfer(
+            TransferDone(
+                at=clock.utc_now(),
+                seconds=clock.monotonic_s() - self._started_s,
+                client=self._session.remote_ip,
+                moved_bytes=moved_bytes,
+                path=f"/{self._path}",
+                is_upload=True,
+                account=self._login.name,
+                is_anonymous=self._login.account.password is None,
+                is_complete=reply.startswith("226"),
+            )
+        )
         log.info(
             "upload",
             path=self._path,

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 def seen(session: "Session", now_s: float) -> LiveSession:
     """What an operator reads of it; from any thread."""
-    login, channel, (command, argument) = session.login, session.data_channel, session.doing
+    login, channel, doing = session.login, session.data_channel, session.doing
+    argument = doing.argument
     busy = session.is_busy
     up_bytes = channel.tot_bytes_received if channel else 0
     down_bytes = channel.tot_bytes_sent if channel else 0
@@ -22,9 +23,9 @@ def seen(session: "Session", now_s: float) -> LiveSession:
         account=login.name if login else "",
         client=session.remote_ip,
         seconds=round(now_s - session.started_s, 1),
-        command=command if busy else "",
+        command=doing.command if busy else "",
         path=view_path(session.cwd, argument) if busy and argument else "",
-        bytes_up=session.bytes_up + up_bytes,
-        bytes_down=session.bytes_down + down_bytes,
+        bytes_up=doing.bytes_up + up_bytes,
+        bytes_down=doing.bytes_down + down_bytes,
         bytes_per_s=round((up_bytes + down_bytes) / moving_s, 1) if moving_s > 0 else 0.0,
     )

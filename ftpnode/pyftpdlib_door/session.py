@@ -30,6 +30,7 @@ from ftpnode.core.reload import login_after
 from ftpnode.core.replies import NO_SUCH_FILE
 from ftpnode.core.rights import holds_denied, is_denied, may_do
 from ftpnode.core.verdict import Ending
+from ftpnode.doing import Doing
 from ftpnode.pyftpdlib_door.control_wire import ControlWire
 from ftpnode.pyftpdlib_door.data_connection import PlainDataConnection
 from ftpnode.pyftpdlib_door.data_side import DataSide
@@ -71,10 +72,7 @@ class Session(ControlWire):
         self.client_has_tls = False
         self.is_probe = False
         self.started_s = clock.monotonic_s()
-        self.doing: tuple[str, str] = ("", "")
-        """The command that runs or ran last, and its argument where that may be shown."""
-        self.bytes_up = 0
-        self.bytes_down = 0
+        self.doing = Doing(self)
         self._farewell = ""
         self._admitted = False
         self._half_closed = False
@@ -192,6 +190,7 @@ class Session(ControlWire):
             self.close()
 
     def _execute(self, line: Line) -> None:
+        self.doing.begins(line)
         command = COMMANDS.get(line.command)
         if line.command in WEB_COMMANDS:
             self.hang_up("421 This is no web server.")
@@ -210,7 +209,6 @@ class Session(ControlWire):
 
     def _prepare(self, command: Command, line: Line) -> None:
         """Read the argument as the account's clients mean it."""
-        self.doing = (line.command, line.argument if command.login else "")
         if self.login is None:
             self._act(command, line.argument)
             return
@@ -258,6 +256,11 @@ class Session(ControlWire):
         self._job = True
         self.ioloop.call_later(delay_s, self._delay_over, then)
 
+    @override
+    def reply(self, text: str) -> None:
+        self.doing.replies(text)
+        super().reply(text)
+
     def reply_trouble(self, error: BaseException) -> None:
         """Reply what fits an error."""
         self.reply(reply_to(error))
@@ -287,8 +290,7 @@ class Session(ControlWire):
 
     def data_ended(self, connection: PlainDataConnection, ending: Ending) -> None:
         """A data connection was closed."""
-        self.bytes_up += connection.tot_bytes_received
-        self.bytes_down += connection.tot_bytes_sent
+        self.doing.moved(connection.tot_bytes_received, connection.tot_bytes_sent)
         self.data.ended(connection, ending)
 
     # --- what operators ask of the session

@@ -5,7 +5,6 @@ import ftplib
 import io
 import shutil
 import socket
-import subprocess
 
 import msgspec
 import pytest
@@ -16,6 +15,7 @@ from tests.ftpnode.fake_replicator import refuse
 from tests.ftpnode.raw_client import reset
 from tests.ftpnode.running import running
 from tests.kit.cluster_folder import write_cluster
+from tests.kit.programs import run
 from tests.kit.wait import until
 
 BINARY = bytes(range(256)) * 40 + b"\r\n\n\r"
@@ -58,24 +58,6 @@ def file(tmp_path):
 
 def url(node, path=""):
     return f"ftp://station:{node.cluster.passwords['station']}@{node.host}:{node.port()}/{path}"
-
-
-def run(*command, folder=None, given=""):
-    """What the program said, on both of its outputs; it must succeed."""
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
-    done = subprocess.run(
-        [str(word) for word in command],
-        input=given.encode(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=30,
-        cwd=folder,
-        check=False,
-    )
-    said = done.stdout.decode(errors="replace")
-    assert done.returncode == 0, said
-    return said
 
 
 def test_curl_makes_directories_looks_in_ascii_and_asks_for_tls(alone, file):

@@ -1,0 +1,68 @@
+"""Appends to the classic logs that the node's `logs` name. Rotation is the platform's: rename, then SIGHUP."""
+
+from pathlib import Path
+from typing import TextIO
+
+from cluster import clock
+from cluster.log import logger
+from cluster.settings import AccessLogFiles
+from ftpnode.core.log_lines import CommandDone, TransferDone, w3c_header, w3c_line, xferlog_line
+
+log = logger(__name__)
+
+
+class AccessLogs:
+    """The open files. Making it opens them: OSError when one cannot be."""
+
+    def __init__(self, files: AccessLogFiles) -> None:
+        self._files = files
+        self._w3c = _opened(files.w3c)
+        self._xferlog = _opened(files.xferlog)
+        self._begin()
+
+    @property
+    def wants_commands(self) -> bool:
+        """Whether any log takes commands."""
+        return self._w3c is not None
+
+    def command(self, done: CommandDone) -> None:
+        """Log a command and its last reply."""
+        _append(self._w3c, w3c_line(done))
+
+    def transfer(self, done: TransferDone) -> None:
+        """Log an upload or a download."""
+        _append(self._xferlog, xferlog_line(done))
+
+    def reopen(self, files: AccessLogFiles | None = None) -> None:
+        """Go on in files of these names, or of the same names; where one cannot be opened, the open ones stay."""
+        try:
+            fresh = AccessLogs(files or self._files)
+        except OSError as error:
+            log.warning("cannot reopen a log", file=str(error.filename), why=error.strerror)
+            return
+        self.close()
+        self._files, self._w3c, self._xferlog = fresh._files, fresh._w3c, fresh._xferlog
+
+    def close(self) -> None:
+        """Write no more."""
+        for stream in (self._w3c, self._xferlog):
+            if stream is not None:
+                stream.close()
+        self._w3c = self._xferlog = None
+
+    def _begin(self) -> None:
+        if self._w3c is not None and self._w3c.tell() == 0:
+            _append(self._w3c, w3c_header(clock.utc_now()))
+
+
+def _opened(file: Path | None) -> TextIO | None:
+    return file.open("a", buffering=1, encoding="utf-8", errors="backslashreplace") if file is not None else None
+
+
+def _append(stream: TextIO | None, text: str) -> None:
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+    except OSError as error:
+        log.warning("a log line is lost", file=stream.name, why=error.strerror)
