@@ -1,6 +1,7 @@
 """The servers that the tests of ftpnode share."""
 
 import pytest
+import yaml
 
 from tests.ftpnode.fake_replicator import FakeReplicator
 from tests.ftpnode.running import running
@@ -38,3 +39,30 @@ def pair(_pair):
     replicator.behave()
     yield node, replicator
     replicator.behave()
+
+
+def _guard(text):
+    """What the `guarded` node asks of its accounts, written into a cluster.yaml."""
+    document = yaml.safe_load(text)
+    accounts = document["accounts"]
+    accounts["station"] |= {"deny": ["/private"], "data_tls_resumption": "prefer"}
+    accounts["lansurvey"]["data_tls_resumption"] = "require"
+    accounts["anonymous"]["tls"] = "required"
+    document["nodes"]["node1"]["passive_ports"] = {"first": 30000, "last": 30003}
+    return yaml.safe_dump(document)
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory):
+    """A node without a replicator whose settings leave clients little room."""
+    limits = {
+        "login_timeout_s": 2.0,
+        "login_delay_s": 0.1,
+        "transfer_stall_s": 0.5,
+        "minimum_bytes_per_s": 10_000,
+        "listing_entries": 25_000,
+    }
+    cluster = write_cluster(tmp_path_factory.mktemp("guarded"), nodes=1, replication="none", limits=limits)
+    cluster.file.write_text(_guard(cluster.file.read_text()))
+    with running(cluster) as node:
+        yield node

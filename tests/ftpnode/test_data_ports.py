@@ -21,31 +21,6 @@ def test_pasv_tells_the_nodes_address_and_a_port_of_the_range(alone, station):
     assert station.passive_port() in alone.node.passive_ports.all()
 
 
-def test_a_stranger_on_the_passive_port_is_dropped_without_a_word(station):
-    port = station.passive_port()
-    with socket.create_connection((station.host, port), source_address=("127.0.0.99", 0)) as stranger:
-        assert stranger.recv(1) == b""
-    with socket.create_connection((station.host, port)) as data:
-        assert station.ask("STOR own.rnx").startswith("125")
-        data.sendall(b"own")
-    assert station.reply().startswith("226")
-
-
-@pytest.mark.slow
-def test_an_exhausted_range_is_a_425_and_no_port_outside_it(tmp_path):
-    cluster = write_cluster(tmp_path, nodes=1, replication="none")
-    text = cluster.file.read_text()
-    small = text.replace("{first: 30000, last: 30999}", "{first: 30000, last: 30001}")
-    assert small != text
-    cluster.file.write_text(small)
-    with running(cluster) as node, node.client() as one, node.client() as two, node.client() as three:
-        assert one.ask("EPSV").startswith("229")
-        assert two.ask("PASV").startswith("227")
-        assert three.ask("EPSV").startswith("425")
-        assert one.ask("ABOR").startswith("226")
-        assert three.ask("EPSV").startswith("229")
-
-
 @pytest.mark.slow
 def test_a_passive_port_that_nobody_uses_closes_without_a_word(tmp_path):
     cluster = write_cluster(tmp_path, nodes=1, replication="none", limits={"passive_accept_s": 0.3})

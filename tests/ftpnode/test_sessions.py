@@ -2,7 +2,6 @@
 
 import random
 import socket
-import ssl
 
 import pytest
 
@@ -27,15 +26,6 @@ def balanced(node, site="ingest", *, before=None, **more):
 # --- logins
 
 
-def test_a_wrong_password_and_an_unknown_account_read_the_same(alone):
-    with alone.connect() as client:
-        client.ask("USER station")
-        wrong = client.ask("PASS wrong")
-        assert client.ask("USER nobody").startswith("331")
-        unknown = client.ask("PASS wrong")
-    assert wrong == unknown == "530 Login incorrect."
-
-
 def test_an_account_of_another_site_is_unknown(alone):
     with alone.connect("public") as client:
         client.ask("USER station")
@@ -48,19 +38,6 @@ def test_after_three_wrong_passwords_the_session_ends(alone):
             client.ask("USER station")
             assert client.ask("PASS wrong").startswith("530")
         assert client.reply() == ""
-
-
-def test_pipelined_guesses_are_evaluated_three_times_at_most(alone):
-    before = len(alone.events("login refused"))
-    with alone.connect() as client:
-        guesses = b"USER station\r\nPASS wrong\r\n" * 10
-        right = f"USER station\r\nPASS {alone.cluster.passwords['station']}\r\n".encode()
-        client.send(guesses + right)
-        replies = []
-        while reply := client.reply():
-            replies.append(reply[:3])
-    assert replies == ["331", "530"] * 3
-    assert len(alone.events("login refused")) == before + 3
 
 
 def test_passwords_that_are_not_utf_8_or_odd_are_only_wrong(alone):
@@ -77,17 +54,6 @@ def test_pass_before_user_and_commands_before_the_login_are_refused(alone):
             assert client.ask(command).startswith("530"), command
         assert client.ask("OPTS UTF8 ON").startswith("200")
         assert client.ask("FEAT").startswith("211")
-
-
-@pytest.mark.slow
-def test_no_login_within_the_deadline_ends_the_session_despite_noops(tmp_path):
-    cluster = write_cluster(tmp_path, nodes=1, replication="none", limits={"login_timeout_s": 0.5})
-    with running(cluster) as node, node.connect() as client:
-        while reply := client.ask("NOOP"):
-            if reply.startswith("421"):
-                break
-        assert reply.startswith("421")
-        assert client.reply() == ""
 
 
 @pytest.mark.slow
@@ -130,31 +96,11 @@ def test_an_account_that_needs_tls_needs_it_for_data_too(alone):
         assert client.ask("PASV").startswith("227")
 
 
-def test_what_follows_auth_in_clear_is_never_executed(alone):
-    for tail in (b"USER station\r\n", b"USER stat", b"\r\n", b"NOOP\n"):
-        with alone.connect() as client:
-            client.send(b"AUTH TLS\r\n" + tail)
-            assert client.reply().startswith("421"), tail
-            assert client.reply() == ""
-
-
 def test_a_name_given_in_clear_does_not_count_under_tls(alone):
     with alone.connect() as client:
         client.ask("USER station")
         client.start_tls(alone.tls_context())
         assert client.ask(f"PASS {alone.cluster.passwords['station']}").startswith("503")
-
-
-def test_tls_below_1_2_is_refused(alone):
-    context = alone.tls_context()
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-    client = alone.connect()
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        client.start_tls(context)
-    client.close()
 
 
 def test_prot_needs_tls_and_pbsz(alone):
@@ -164,21 +110,6 @@ def test_prot_needs_tls_and_pbsz(alone):
 
 
 # --- lines
-
-
-def test_an_overlong_line_is_one_500_and_the_end(alone):
-    with alone.client() as client:
-        client.send(b"MKD " + b"x" * 5000 + b"\r\nMKD tail\r\n")
-        assert client.reply().startswith("500")
-        assert client.reply() == ""
-    assert not (alone.root / "Station/tail").exists()
-
-
-def test_a_web_request_runs_no_command(alone):
-    with alone.connect() as client:
-        client.send(b"POST / HTTP/1.1\r\nUSER station\r\n\r\n")
-        assert client.reply().startswith("421")
-        assert client.reply() == ""
 
 
 def test_a_last_reply_survives_what_the_client_still_sends(alone):
