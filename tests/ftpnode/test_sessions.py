@@ -180,19 +180,6 @@ def test_sessions_per_address_are_bounded_and_released(alone):
         assert again.greeting.startswith("220")
 
 
-def test_behind_the_balancer_the_limit_counts_the_real_clients(alone):
-    most = alone.cluster.settings.limits.sessions_per_address
-    until(lambda: alone.health()["sessions"] == 0, "no sessions")
-    clients = [balanced(alone) for _ in range(most)]
-    with balanced(alone) as one_more:
-        assert one_more.greeting.startswith("421")
-    with balanced(alone, before=header("198.51.100.8")) as other:
-        assert other.greeting.startswith("220")
-    for client in clients:
-        client.close()
-    until(lambda: alone.health()["sessions"] == 0, "sessions are released")
-
-
 # --- PROXY headers and session tokens
 
 
@@ -204,20 +191,6 @@ def test_a_balancer_is_greeted_after_its_header_however_it_is_cut(alone):
         client.login("station", alone.cluster.passwords["station"])
     login = alone.events("login")[-1]
     assert (login["client"], login["session"]) == ("198.51.100.7", "abc123")
-
-
-def test_a_balancer_without_a_header_is_not_served(alone):
-    with balanced(alone, before=b"USER station\r\nPASS x\r\n", greeting=False) as client:
-        assert client.reply() == ""
-
-
-def test_a_header_from_elsewhere_is_a_bad_command(alone):
-    with alone.connect() as client:
-        client.send(header() + b"\r\n")
-        assert client.reply().startswith("500")
-    with alone.client() as client:
-        assert client.ask("NOOP").startswith("200")
-    assert alone.events("login")[-1]["client"] == "127.0.0.1"
 
 
 def test_a_local_header_is_the_balancer_itself(alone):
