@@ -13,7 +13,8 @@ _NOBODY: Final = Suspect()
 class BanList:
     """Bans of this node; they end with it. Moments are of a clock that never goes back."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_addresses: int = _MAX_ADDRESSES) -> None:
+        self._most = most_addresses
         self._suspects: dict[str, Suspect] = {}
 
     def is_banned(self, address: str, now_s: float) -> bool:
@@ -24,7 +25,7 @@ class BanList:
         """A wrong password came from `address`; returns whether that bans it. `exempt` are networks."""
         if is_within(address, exempt):
             return False
-        if len(self._suspects) >= _MAX_ADDRESSES:
+        if len(self._suspects) >= self._most:
             self._forget(limits, now_s)
         suspect = after_failure(self._suspects.get(address, _NOBODY), limits, now_s)
         self._suspects[address] = suspect
@@ -42,4 +43,4 @@ class BanList:
     def _forget(self, limits: Limits, now_s: float) -> None:
         """Make room: first the harmless go, then, under an attack from everywhere, the oldest half."""
         kept = [entry for entry in self._suspects.items() if not entry[1].is_harmless(limits, now_s)]
-        self._suspects = dict(kept[-(_MAX_ADDRESSES // 2) :])
+        self._suspects = dict(kept[-(self._most // 2) :])
