@@ -35,6 +35,8 @@ TRANSFER = TransferDone(
     is_anonymous=False,
     is_complete=True,
 )
+WIRE_TEXTS = st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")) | st.text()
+"""What a client may send, as `ftpnode.core.line` reads it."""
 
 
 def test_a_w3c_line_has_the_fields_its_header_names():
@@ -58,7 +60,7 @@ def test_an_xferlog_line_is_as_wu_ftpd_defined_it(change, ending):
     assert line == f"Thu Mar  5 04:07:09 2026 2 192.0.2.7 {ending}"
 
 
-@given(st.text(), st.text(alphabet=st.characters()))
+@given(WIRE_TEXTS, WIRE_TEXTS)
 def test_no_name_forges_a_line_or_a_field(account, name):
     command = msgspec.structs.replace(COMMAND, account=account, argument=name, command=name or "NOOP")
     transfer = msgspec.structs.replace(TRANSFER, account=account, path=f"/{name}")
