@@ -303,10 +303,9 @@ def test_it_ends_cleanly_on_a_signal_and_says_in_one_line_why_it_cannot_start(tm
         assert "there is no node 'node9'" in unknown.stderr
 
 
-def test_nodes_that_are_ended_at_the_same_moment_both_end(tmp_path):
+def test_nodes_that_are_ended_at_the_same_moment_both_end(tmp_path_factory):
     """A peer lost in the moment of the own end must not swallow the end."""
-    for attempt in ("one", "two", "three"):
-        (tmp_path / attempt).mkdir()
-        with running(tmp_path / attempt) as replicators, ThreadPoolExecutor(2) as pool:
+    for _ in range(3):
+        with running(tmp_path_factory.mktemp("end")) as replicators, ThreadPoolExecutor(2) as pool:
             ends = [pool.submit(replicators.kill, node, signal.SIGTERM) for node in ("node1", "node2")]
             assert [end.result(timeout=10) for end in ends] == [0, 0]
