@@ -109,6 +109,11 @@ class PeerLink:
             try:
                 await self._converse()
             except LOST as error:
+                # A TaskGroup whose child fails in the moment of a cancellation swallows that (before Python 3.13), and
+                # a peer is often lost just when this node ends too.
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise asyncio.CancelledError from error
                 trouble = str(error) or type(error).__name__
                 if trouble != self.trouble:
                     log.warning("peer lost", peer=self.name, why=trouble)

@@ -38,7 +38,6 @@ from replicator.watch import Watch
 from replicator.worker import Worker
 
 INDEX_NAME: Final = "index.sqlite3"
-_CANCEL_AGAIN_S: Final = 0.2
 _TICK_S: Final = 1.0
 _DIRTY_S: Final = 0.1
 _QUIET_S: Final = 0.5
@@ -106,11 +105,7 @@ class Service:
                 work = tasks.create_task(self._work())
                 await stop.wait()
                 await self._socket.stop()
-                # A TaskGroup whose child fails at the same moment swallows a cancellation (before Python 3.13), and a
-                # peer is often lost just when this node ends too: so ask until it is over.
-                while not work.done():
-                    work.cancel()
-                    await asyncio.wait({work}, timeout=_CANCEL_AGAIN_S)
+                work.cancel()
         finally:
             await self._close()
 
