@@ -215,7 +215,8 @@ class Answerer:
         told = (-1, -1)
         while True:
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.progressed.wait(), 1.0)
+                async with asyncio.timeout(1.0):  # unlike wait_for it never swallows a cancellation
+                    await self.progressed.wait()
             self.progressed.clear()
             progress = self._door.progress(self.peer, self._incarnation)
             now = (progress.seen, self._note(progress))

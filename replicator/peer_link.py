@@ -74,6 +74,9 @@ class PeerLink:
         self.name = site.peer
         self.trouble = ""
         self.rolled_back = False
+        # Set before the cancellation: a TaskGroup whose child fails in that moment swallows it (before Python 3.13),
+        # and a peer is often lost just when this node ends too.
+        self.ending = False
         self._index = index
         self._tls = tls
         self._replication = replication
@@ -109,11 +112,8 @@ class PeerLink:
             try:
                 await self._converse()
             except LOST as error:
-                # A TaskGroup whose child fails in the moment of a cancellation swallows that (before Python 3.13), and
-                # a peer is often lost just when this node ends too.
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise asyncio.CancelledError from error
+                if self.ending:
+                    return
                 trouble = str(error) or type(error).__name__
                 if trouble != self.trouble:
                     log.warning("peer lost", peer=self.name, why=trouble)
@@ -248,7 +248,8 @@ class PeerLink:
                 if not complete:
                     continue
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._news.wait(), 1.0)
+                async with asyncio.timeout(1.0):  # unlike wait_for it never swallows a cancellation
+                    await self._news.wait()
             await asyncio.sleep(_GATHER_S)
 
     async def _ping(self, connection: Connection) -> None:

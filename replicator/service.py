@@ -105,6 +105,8 @@ class Service:
                 work = tasks.create_task(self._work())
                 await stop.wait()
                 await self._socket.stop()
+                for link in self._mesh.links:
+                    link.ending = True
                 work.cancel()
         finally:
             await self._close()
@@ -169,7 +171,8 @@ class Service:
             if monotonic_s() - started_s > (_JOIN_S if connected else _JOIN_ALONE_S):
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._complete.wait(), 0.1)
+                async with asyncio.timeout(0.1):  # unlike wait_for it never swallows a cancellation
+                    await self._complete.wait()
 
     async def _every(self, interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
