@@ -1,64 +1,49 @@
-"""One client's session: the greeting, then one command at a time, until either side closes.
+"""One client's session once it has been greeted: one command at a time, until either side closes.
 
 What pyftpdlib's FTPHandler does with a line is replaced as a whole: it runs pipelined commands while a login or a
 transfer is under way. Here a line waits its turn.
 """
 
-import secrets
 import socket
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import Any, ClassVar, Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
-from pyftpdlib.ioloop import IOLoop, _CallLater
+from pyftpdlib.ioloop import IOLoop
 from typing_extensions import override
 
-from cluster import clock
 from cluster.live import LiveSession
-from cluster.log import logger
-from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
-from cluster.settings import Compatibility, Resumption, Settings, Site
+from cluster.settings import Compatibility, Resumption, Settings
 from ftpnode.commands.spelling import respell
 from ftpnode.commands.table import COMMANDS, Command
-from ftpnode.core.admission import refusal
 from ftpnode.core.client_path import PathRefusedError, tree_path, view_path
 from ftpnode.core.digests import HASH_NAMES
 from ftpnode.core.line import WEB_COMMANDS, Line, read_latin1, read_line
-from ftpnode.core.login import Candidate
 from ftpnode.core.reload import login_after
 from ftpnode.core.replies import NO_SUCH_FILE
 from ftpnode.core.rights import holds_denied, is_denied, may_do
 from ftpnode.core.verdict import Ending
 from ftpnode.doing import Doing
-from ftpnode.pyftpdlib_door.control_wire import ControlWire
+from ftpnode.pyftpdlib_door.arrival import Arrival
 from ftpnode.pyftpdlib_door.data_connection import PlainDataConnection
 from ftpnode.pyftpdlib_door.data_side import DataSide
 from ftpnode.pyftpdlib_door.off_loop import OffLoop
 from ftpnode.pyftpdlib_door.seen import seen
-from ftpnode.service import Service
 from ftpnode.trouble import CommandRefusedError, reply_to
 
-log = logger(__name__)
 T = TypeVar("T")
 
 MAX_WAITING_LINES: Final = 128
-_RECHECK_S: Final = 1.0
 
 
-class Session(ControlWire):
+class Session(Arrival):
     """One client's session. Each site has a subclass of its own, because pyftpdlib keeps settings in the class."""
 
-    service: ClassVar[Service]
     threads: ClassVar[OffLoop]
-    site_name: ClassVar[str]
-    site: ClassVar[Site]
 
     def __init__(self, conn: socket.socket, server: object, ioloop: IOLoop | None = None) -> None:
-        self.id = secrets.token_hex(4)
-        self.peer = ""
         self.user = ""
-        self.login: Candidate | None = None
         self.failed_logins = 0
         self.cwd = "/"
         self.restart_at = 0
@@ -68,82 +53,19 @@ class Session(ControlWire):
         self.only_epsv = False
         self.type_name = "I"
         self.data = DataSide(self)
-        self.from_balancer = False
-        self.client_has_tls = False
-        self.is_probe = False
-        self.started_s = clock.monotonic_s()
         self.doing = Doing(self)
         self._farewell = ""
         self._admitted = False
         self._half_closed = False
-        self._login_timer: _CallLater | None = None
         self._job = False
         self._working = False
         self._waiting: deque[Line] = deque()
         super().__init__(conn, server, ioloop)
 
-    # --- from the connection to the greeting
-
     @override
-    def handle(self) -> None:
-        """Greet, or first read the PROXY header that a balancer must send; pyftpdlib greets at once."""
-        self.peer = self.remote_ip
-        self.expect_login()
-        if self.peer in self.service.settings.balancer.source_addresses:
-            self.set_terminator(FIXED_BYTES)
-        else:
-            self._greet()
-
-    def expect_login(self) -> None:
-        """Give the client until the login deadline from now; NOOPs do not move it."""
-        if self._login_timer is not None and not self._login_timer.cancelled:
-            self._login_timer.cancel()
-        self._login_timer = self.call_later(self.service.limits.login_timeout_s, self._login_overdue)
-
-    def _login_overdue(self) -> None:
-        if self.login is None and self._job:  # its password is being checked, or waits for that: our time, not its
-            self._login_timer = self.call_later(_RECHECK_S, self._login_overdue)
-        elif self.login is None:
-            self.hang_up("421 Too long without a login.")
-
-    def _read_proxy_header(self, data: bytes) -> None:
-        try:
-            if len(data) == FIXED_BYTES and (length := body_length_bytes(data)):
-                self._in_buffer.append(data)
-                self.set_terminator(length)
-                return
-            header = decode(data)
-        except ProxyHeaderError as error:
-            log.warning("bad PROXY header", peer=self.peer, why=str(error))
-            self.close()
-            return
-        self.from_balancer = True
-        self.client_has_tls = header.tls
-        self.id = header.session or self.id
-        self.is_probe = header.source is None
-        if header.source is not None:
-            self.remote_ip, self.remote_port = header.source
-        self._greet()
-
-    def _greet(self) -> None:
-        self.bounds_lines = True
-        self.set_terminator(b"\n")  # a bare LF ends a line too; a CR before it is dropped
-        sessions = self.service.sessions
-        turned_away = refusal(
-            self.service.limits,
-            banned=self.service.bans.is_banned(self.remote_ip, clock.monotonic_s()),
-            draining=self.service.drain.draining,
-            sessions=sessions.count,
-            from_address=sessions.from_address(self.remote_ip),
-        )
-        if turned_away:
-            self.service.metrics.refused_sessions.inc()
-            log.info("session refused", reply=turned_away, **self.who)
-            self.hang_up(turned_away)
-            return
+    def admitted(self) -> None:
         self._admitted = True
-        sessions.opened(self)
-        self.reply(f"220 {self.site.greeting}")
+        self.service.sessions.opened(self)
 
     # --- lines in
 
@@ -155,7 +77,7 @@ class Session(ControlWire):
         if self.is_deaf or self._closed:
             return
         if not self.bounds_lines:
-            self._read_proxy_header(data)
+            self.read_proxy_header(data)
             return
         self._stay_awake()
         line = read_line(data)
@@ -171,6 +93,7 @@ class Session(ControlWire):
             self._work_off()
 
     @property
+    @override
     def is_busy(self) -> bool:
         """Whether the next command has to wait: a login, a change or a transfer is under way."""
         return self._job or self.data.transfer is not None
@@ -314,12 +237,6 @@ class Session(ControlWire):
         self.hang_up("421 An operator ended this session.")
 
     # --- what commands ask about the session
-
-    @property
-    def who(self) -> dict[str, Any]:
-        """The session, for logs."""
-        name = self.login.name if self.login else None
-        return {"session": self.id, "site": self.site_name, "client": self.remote_ip, "account": name}
 
     def view(self, text: str) -> str:
         """The absolute path in the client's view of what the client wrote."""

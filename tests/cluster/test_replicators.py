@@ -270,6 +270,11 @@ def command(replicators, what, node, *more):
     )
 
 
+def fetched(url):
+    with urlopen(url, timeout=5) as answer:
+        return answer.read()
+
+
 def test_status_is_a_table_or_the_document_itself(tmp_path):
     with running(tmp_path) as replicators:
         shown = command(replicators, "status", "node1")
@@ -277,8 +282,10 @@ def test_status_is_a_table_or_the_document_itself(tmp_path):
         assert "node1: ready" in shown.stdout
         assert json.loads(command(replicators, "status", "node1", "--json").stdout)["node"] == "node1"
         node = replicators.cluster.settings.nodes["node1"]
-        with urlopen(f"http://{node.address}:{node.replicator_management_port}/metrics", timeout=5) as answer:
-            assert b'tripod_replicator_peer_in_sync{peer="node2"} 1.0' in answer.read()
+        metrics = f"http://{node.address}:{node.replicator_management_port}/metrics"
+        until(
+            lambda: b'tripod_replicator_peer_in_sync{peer="node2"} 1.0' in fetched(metrics), "in sync, says the metric"
+        )
         replicators.kill("node2")
         gone = command(replicators, "status", "node2")
         assert gone.returncode == 1

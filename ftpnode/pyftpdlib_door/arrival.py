@@ -1,0 +1,116 @@
+"""How a session comes in: the PROXY header of a balancer, whether there is room, the greeting, the login deadline."""
+
+import secrets
+import socket
+from typing import Any, ClassVar, Final
+
+from pyftpdlib.ioloop import IOLoop, _CallLater
+from typing_extensions import override
+
+from cluster import clock
+from cluster.log import logger
+from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
+from cluster.settings import Site
+from ftpnode.core.admission import refusal
+from ftpnode.core.login import Candidate
+from ftpnode.pyftpdlib_door.control_wire import ControlWire
+from ftpnode.service import Service
+
+log = logger(__name__)
+
+_RECHECK_S: Final = 1.0
+
+
+class Arrival(ControlWire):
+    """A control connection from its first byte to the greeting. Each site has a subclass of the session's own class."""
+
+    service: ClassVar[Service]
+    site_name: ClassVar[str]
+    site: ClassVar[Site]
+
+    def __init__(self, conn: socket.socket, server: object, ioloop: IOLoop | None = None) -> None:
+        self.id = secrets.token_hex(4)
+        self.peer = ""
+        self.login: Candidate | None = None
+        self.from_balancer = False
+        self.client_has_tls = False
+        self.is_probe = False
+        self.started_s = clock.monotonic_s()
+        self._login_timer: _CallLater | None = None
+        super().__init__(conn, server, ioloop)
+
+    @override
+    def handle(self) -> None:
+        """Greet, or first read the PROXY header that a balancer must send; pyftpdlib greets at once."""
+        self.peer = self.remote_ip
+        self.expect_login()
+        if self.peer in self.service.settings.balancer.source_addresses:
+            self.set_terminator(FIXED_BYTES)
+        else:
+            self._greet()
+
+    def read_proxy_header(self, data: bytes) -> None:
+        """Take what has come of the header; a connection that begins with anything else is closed."""
+        try:
+            if len(data) == FIXED_BYTES and (length := body_length_bytes(data)):
+                self._in_buffer.append(data)
+                self.set_terminator(length)
+                return
+            header = decode(data)
+        except ProxyHeaderError as error:
+            log.warning("bad PROXY header", peer=self.peer, why=str(error))
+            self.close()
+            return
+        self.from_balancer = True
+        self.client_has_tls = header.tls
+        self.id = header.session or self.id
+        self.is_probe = header.source is None
+        if header.source is not None:
+            self.remote_ip, self.remote_port = header.source
+        self._greet()
+
+    def _greet(self) -> None:
+        self.bounds_lines = True
+        self.set_terminator(b"\n")  # a bare LF ends a line too; a CR before it is dropped
+        sessions = self.service.sessions
+        turned_away = refusal(
+            self.service.limits,
+            banned=self.service.bans.is_banned(self.remote_ip, clock.monotonic_s()),
+            draining=self.service.drain.draining,
+            sessions=sessions.count,
+            from_address=sessions.from_address(self.remote_ip),
+        )
+        if turned_away:
+            self.service.metrics.refused_sessions.inc()
+            log.info("session refused", reply=turned_away, **self.who)
+            self.hang_up(turned_away)
+        else:
+            self.admitted()
+            self.reply(f"220 {self.site.greeting}")
+
+    def admitted(self) -> None:
+        """There is room: the session counts from here until its connection has ended."""
+        raise NotImplementedError
+
+    def expect_login(self) -> None:
+        """Give the client until the login deadline from now; NOOPs do not move it."""
+        if self._login_timer is not None and not self._login_timer.cancelled:
+            self._login_timer.cancel()
+        self._login_timer = self.call_later(self.service.limits.login_timeout_s, self._login_overdue)
+
+    def _login_overdue(self) -> None:
+        if self.login is None and self.is_busy:  # its password is being checked, or waits for that: our time, not its
+            self._login_timer = self.call_later(_RECHECK_S, self._login_overdue)
+        elif self.login is None:
+            self.hang_up("421 Too long without a login.")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the session works on a command."""
+        raise NotImplementedError
+
+    @property
+    def who(self) -> dict[str, Any]:
+        """The session, for logs."""
+        name = self.login.name if self.login else None
+        return {"session": self.id, "site": self.site_name, "client": self.remote_ip, "account": name}
