@@ -3,16 +3,11 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
-
-from cluster.ask import RefusedError, UnreachableError, get_document
 from cluster.health import BalancerHealth, FtpnodeHealth, NodeState
 from cluster.settings import Settings
 from compose.lab.process import Process
-
-Health = TypeVar("Health", bound=msgspec.Struct)
+from compose.status import health
 
 _EVERY_S = 0.1
 _ASK_TIMEOUT_S = 1.0
@@ -72,12 +67,11 @@ class Parts:
 
     def balancer_health(self) -> BalancerHealth | None:
         """What the balancer says of itself, None when it does not answer."""
-        return _health(self._settings.balancer.management, BalancerHealth)
+        return health(self._settings.balancer.management, BalancerHealth, timeout_s=_ASK_TIMEOUT_S)
 
     def node_health(self, name: str) -> FtpnodeHealth | None:
         """What a node's ftpnode says of itself, None when it does not answer."""
-        node = self._settings.nodes[name]
-        return _health(node.management, FtpnodeHealth)
+        return health(self._settings.nodes[name].management, FtpnodeHealth, timeout_s=_ASK_TIMEOUT_S)
 
     def anybody_answers(self) -> bool:
         """Whether the balancer's or a node's address is already served, by this cluster or by another."""
@@ -89,16 +83,16 @@ class Parts:
             node = self.node_health(name)
             if node is None or node.state is not NodeState.READY:
                 return False
-        health = self.balancer_health()
-        return health is not None and all(node.usable for node in health.nodes)
+        balancer = self.balancer_health()
+        return balancer is not None and all(node.usable for node in balancer.nodes)
 
     def nothing_owed(self) -> bool:
         """Whether every replicator knows every peer in sync and lacks nothing, and neither does a peer."""
         for name in self._settings.nodes:
-            health = self.node_health(name)
-            if health is None or health.replicator is None or health.replicator.wanted_files:
+            node = self.node_health(name)
+            if node is None or node.replicator is None or node.replicator.wanted_files:
                 return False
-            if not all(peer.in_sync and peer.backlog_files == 0 for peer in health.replicator.peers):
+            if not all(peer.in_sync and peer.backlog_files == 0 for peer in node.replicator.peers):
                 return False
         return True
 
@@ -111,10 +105,3 @@ class Parts:
                 return True
             if stop.wait(_EVERY_S) or self._clock() > deadline_s:
                 return False
-
-
-def _health(address: tuple[str, int], kind: type[Health]) -> Health | None:
-    try:
-        return get_document(address, "health", kind, timeout_s=_ASK_TIMEOUT_S)
-    except (UnreachableError, RefusedError):
-        return None
