@@ -276,4 +276,5 @@ def _rules(settings: Settings, service: Service, client: tuple[str, int], local:
         login_attempts=settings.limits.login_attempts,
         reply_timeout_s=settings.balancer.reply_timeout_s,
         publish_timeout_s=settings.limits.publish_timeout_s,
+        digest_timeout_s=settings.balancer.digest_timeout_s,
     )

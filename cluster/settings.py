@@ -208,7 +208,9 @@ class Balancer(_Section, frozen=True):
     """One address for all.
 
     `listen` is where it binds (default: the VIP itself); `source_addresses` are its own addresses as the nodes see
-    them: PROXY headers and session tokens are believed from there alone.
+    them: PROXY headers and session tokens are believed from there alone. A node that owes a reply for
+    `reply_timeout_s` is taken for lost; a digest (HASH and its like), for which it reads a whole file, may take
+    `digest_timeout_s` longer.
     """
 
     vip: str
@@ -225,6 +227,7 @@ class Balancer(_Section, frozen=True):
     probe: Probe = Probe()
     connect_timeout_s: Seconds = 2.0
     reply_timeout_s: Seconds = 30.0
+    digest_timeout_s: Seconds = 600.0
 
     @property
     def bind_address(self) -> str:

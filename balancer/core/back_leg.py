@@ -4,6 +4,7 @@ from balancer.core.actions import ExpectReply, NoteMove, OpenBack, Pause, SendBa
 from balancer.core.conversation import Conversation, Steps
 from balancer.core.events import BackFailed, BackOpened, BackReplied, PauseOver
 from balancer.core.facts import Lookup, read_facts
+from balancer.core.patience import Work, patience_s
 from balancer.core.reply import Reply
 
 
@@ -18,22 +19,17 @@ def answer_of_node(talk: Conversation) -> Steps[Reply | None]:
     return None
 
 
-def ask(talk: Conversation, line: str, *, publishes: bool = False) -> Steps[Reply | None]:
-    """Send one line to the node; its reply, or None when the node is lost. `publishes`: copies may be waited for."""
+def ask(talk: Conversation, line: str, work: Work = Work.ANSWER) -> Steps[Reply | None]:
+    """Send one line to the node; its reply, or None when the node is lost, or takes too long for this work."""
     if talk.node is None:
         return None
-    talk.act(SendBack(line, patience_s(talk, publishes=publishes)))
+    talk.act(SendBack(line, patience_s(talk.rules, work)))
     return (yield from answer_of_node(talk))
 
 
 def look(talk: Conversation, path: str) -> Steps[Lookup]:
     """What the node knows of `path`."""
     return read_facts((yield from ask(talk, f"MLST {path}")))
-
-
-def patience_s(talk: Conversation, *, publishes: bool) -> float:
-    """How long a reply may take."""
-    return talk.rules.reply_timeout_s + (talk.rules.publish_timeout_s if publishes else 0.0)
 
 
 def have_back_leg(talk: Conversation) -> Steps[bool]:

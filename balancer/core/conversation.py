@@ -45,6 +45,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     login_attempts: int = 3
     reply_timeout_s: float = 30.0
     publish_timeout_s: float = 30.0
+    digest_timeout_s: float = 600.0
     rounds: int = 2
     pause_s: float = 1.0
     queue_lines: int = 100

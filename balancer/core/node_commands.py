@@ -11,21 +11,18 @@ from balancer.core.back_leg import ask, have_back_leg, have_type, log_in, look, 
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps
 from balancer.core.facts import Absent, Facts, Lookup, Unknown
+from balancer.core.patience import CHANGES, DIGESTS, SETS_TIMES, WORK_OF, Work
 from balancer.core.reply import Reply, reply
 from balancer.core.transfer import NO_NODE
 
-_SHOWS: Final = frozenset({"PWD", "SIZE", "MLST", "STAT", "FEAT", "SYST", "AVBL", "HASH", "XCRC", "XMD5", "XSHA256"})
-_SETS_TIMES: Final = frozenset({"MDTM", "MFMT", "MFF", "MFCT"})
-ASKED: Final = _SHOWS | _SETS_TIMES | {"CWD", "CDUP", "RNFR", "OPTS", "COMB"}
+_SHOWS: Final = frozenset({"PWD", "SIZE", "MLST", "STAT", "FEAT", "SYST", "AVBL"})
+ASKED: Final = _SHOWS | DIGESTS | SETS_TIMES | {"CWD", "CDUP", "RNFR", "OPTS", "COMB"}
 """May be asked again at will: they change nothing, or the same thing twice is the same as once."""
-
-CHANGES: Final = frozenset({"DELE", "MKD", "RMD", "RNTO", "SITE"})
-"""Change the tree, so a lost node leaves the question whether it did."""
 
 ALIASES: Final = {"XCWD": "CWD", "XCUP": "CDUP", "XPWD": "PWD", "XMKD": "MKD", "XRMD": "RMD"}
 """RFC 1123, 4.1.3.1."""
 
-_PUBLISHING: Final = CHANGES | _SETS_TIMES
+_PUBLISHING: Final = CHANGES | SETS_TIMES
 _UNKNOWN_OUTCOME: Final = reply(451, "The node was lost, and it is unknown whether it did this.")
 
 
@@ -61,15 +58,20 @@ def _refused(talk: Conversation, answer: Reply, node: str) -> None:
 
 
 def pass_on(talk: Conversation, command: Command) -> Steps[None]:
-    """Let a node answer; a change that one node cannot make now (4yz) is asked of the next."""
+    """Let a node answer; a change that one node cannot make now (4yz) is asked of the next.
+
+    A digest is asked of each node once.
+    """
     answer: Reply | None = None
     refusal = NO_NODE
     while answer is None and (yield from have_back_leg(talk)):
         yield from have_type(talk) if command.verb == "SIZE" else ()
-        answer = yield from ask(talk, command.line, publishes=command.verb in _PUBLISHING)
+        answer = yield from ask(talk, command.line, WORK_OF.get(command.verb, Work.ANSWER))
         if answer is not None and answer.is_transient and command.verb in _PUBLISHING:
             refusal, answer = answer, None
             talk.refuse_node(f"the node said {refusal.lines[-1]}")
+        if answer is None and command.verb in DIGESTS:
+            talk.refused |= talk.lost  # a client is not kept waiting for the same reading again and again
         if answer is None and command.verb in CHANGES and (yield from have_back_leg(talk)):
             answer = yield from _look_first(talk, command)
     answer = answer or refusal

@@ -24,7 +24,8 @@ from balancer.core.events import (
     Event,
 )
 from balancer.core.front_commands import AFTER_LOGIN, BEFORE_LOGIN, epsv, opts_utf8, pasv
-from balancer.core.node_commands import ALIASES, ASKED, CHANGES, log_in_client, pass_on
+from balancer.core.node_commands import ALIASES, ASKED, log_in_client, pass_on
+from balancer.core.patience import CHANGES
 from balancer.core.upload import store
 
 PROCEDURES: Final[Mapping[str, Callable[[Conversation, Command], Steps[None]]]] = {

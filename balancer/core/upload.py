@@ -7,11 +7,12 @@ to a file (APPE, REST and STOR) is repeated only when the file shows whether the
 from enum import Enum
 
 from balancer.core.actions import ExpectReply, FeedNode, ReceiveUpload
-from balancer.core.back_leg import have_back_leg, look, patience_s
+from balancer.core.back_leg import have_back_leg, look
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps, Transfer
 from balancer.core.events import BackDataLost, Ending, UploadEnded
 from balancer.core.facts import Absent, Facts, Lookup, Unknown
+from balancer.core.patience import Work, patience_s
 from balancer.core.reply import Reply, reply
 from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, try_elsewhere, why_not
 
@@ -108,14 +109,14 @@ def _fed(talk: Conversation, transfer: Transfer) -> Steps[Reply | None]:
     """Feed the node until it gives its verdict; None when it is lost, or the client made no data connection."""
     talk.act(FeedNode())
     if transfer.ending is not None:
-        talk.act(ExpectReply(patience_s(talk, publishes=True)))
+        talk.act(ExpectReply(patience_s(talk.rules, Work.PUBLISH)))
     while talk.node is not None and transfer.front_failed is None:
         if transfer.front_open and not transfer.receiving:
             talk.act(ReceiveUpload())
             transfer.receiving = True
         event = yield
         if isinstance(event, UploadEnded | BackDataLost):
-            talk.act(ExpectReply(patience_s(talk, publishes=True)))
+            talk.act(ExpectReply(patience_s(talk.rules, Work.PUBLISH)))
         if transfer.answer is not None:
             if transfer.answer.code == 421 or (transfer.answer.is_good and transfer.ending is None):
                 talk.leave_node(f"the node said {transfer.answer.lines[-1]}")

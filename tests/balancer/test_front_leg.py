@@ -263,3 +263,16 @@ async def test_a_draining_node_is_left_by_idle_sessions_at_once(tmp_path):
         assert await asyncio.to_thread(client.pwd) == "/"
         assert busy.commands[-1] == "QUIT"
         client.close()
+
+
+@pytest.mark.asyncio
+async def test_a_long_digest_is_not_taken_for_a_lost_node(tmp_path):
+    async with bench(tmp_path, reply_timeout_s=0.5) as b:
+        digest = asyncio.create_task(b.run(lambda ftp: ftp.sendcmd("HASH a")))
+        await asyncio.to_thread(until, lambda: "HASH a" in b.commands, "a node reads", 10)
+        b.arm("PWD", "hang")
+        assert await b.run(lambda ftp: ftp.pwd()) == "/"  # asked of another node: so long the first one was silent
+        for node in b.nodes:
+            node.has_read.set()
+        assert (await digest).startswith("213")
+        assert b.commands.count("HASH a") == 1

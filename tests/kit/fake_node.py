@@ -59,6 +59,7 @@ class FakeNode:
         self._server: asyncio.Server | None = None
         self._management: Management | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.has_read = asyncio.Event()
 
     async def start(self, port: int, management_port: int) -> None:
         self._server = await asyncio.start_server(self._serve, self.address, port)
@@ -225,6 +226,11 @@ class FakeSession:
             self.say("550 none")
         else:
             self.say(f"250-Listing\r\n {facts} {argument}\r\n250 End")
+
+    async def do_hash(self, argument: str) -> None:
+        """Reads until the test says that the file is at its end."""
+        await self.node.has_read.wait()
+        self.say(f"213 SHA-256 0-1 00 {argument}")
 
     async def do_mkd(self, argument: str) -> None:
         path = self.path(argument)

@@ -289,6 +289,27 @@ def test_what_a_node_knows_alone_is_passed_to_it_and_its_choices_move_with_the_s
 
 
 @pytest.mark.parametrize(
+    ("line", "patience_s"),
+    [
+        *((f"{verb} a", 3 + 600) for verb in ("HASH", "XCRC", "XMD5", "XSHA256")),
+        *((line, 3 + 20) for line in ("MKD a", "DELE a", "MFMT 20200101000000 a", "SITE CHMOD 644 a")),
+        *((line, 3) for line in ("PWD", "MLST a", "AVBL", "CWD a", "OPTS HASH BLAKE3")),
+    ],
+)
+def test_a_node_has_as_long_as_the_command_may_take(line: str, patience_s: float) -> None:
+    rules = msgspec.structs.replace(RULES, reply_timeout_s=3, publish_timeout_s=20, digest_timeout_s=600)
+    talk = Transcript(rules).logs_in().client(line)
+    assert talk._next() == a.SendBack(line, patience_s)
+
+
+def test_a_digest_is_asked_of_each_node_once() -> None:
+    talk = Transcript().logs_in().client("HASH a").node_gets("HASH a").node_dies()
+    talk.replays("node2", avoiding=("node1",)).node_gets("HASH a").node_dies()
+    talk.does(a.OpenBack(frozenset({"node1", "node2"}), tls=False)).happens(e.BackFailed(None, "none"))
+    talk.client_gets("451").client("NOOP").client_gets("200")
+
+
+@pytest.mark.parametrize(
     "line",
     [
         *("AVBL", "XCRC a", "XMD5 a", "XSHA256 a", "MFF modify=20200101000000; a", "MDTM 20200101000000 a"),
