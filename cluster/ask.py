@@ -1,4 +1,4 @@
-"""Asks a program's management endpoint: a document, or an action with the cluster's token."""
+"""Asks a program's management endpoint: how it is, and with the cluster's token for a document or an action."""
 
 import http.client
 import urllib.parse
@@ -21,10 +21,13 @@ class RefusedError(Exception):
 
 
 def get_document(
-    address: tuple[str, int], name: str, kind: type[Document], *, timeout_s: float = TIMEOUT_S
+    address: tuple[str, int], name: str, kind: type[Document], *, token: str = "", timeout_s: float = TIMEOUT_S
 ) -> Document:
-    """GET /name at the management address; UnreachableError when that fails."""
-    return _decode(address, _ask(address, "GET", f"/{name}", {}, timeout_s), kind)
+    """GET /name at the management address; every document but `health` needs the token.
+
+    RefusedError when the program refuses, UnreachableError when it does not answer.
+    """
+    return _decode(address, _ask(address, "GET", f"/{name}", token, timeout_s), kind)
 
 
 def post_action(
@@ -39,10 +42,11 @@ def post_action(
 ) -> Document:
     """POST /name with the token; RefusedError when the program refuses, UnreachableError when it does not answer."""
     path = f"/{name}?{urllib.parse.urlencode(query)}" if query else f"/{name}"
-    return _decode(address, _ask(address, "POST", path, {"Authorization": f"Bearer {token}"}, timeout_s), kind)
+    return _decode(address, _ask(address, "POST", path, token, timeout_s), kind)
 
 
-def _ask(address: tuple[str, int], method: str, path: str, headers: dict[str, str], timeout_s: float) -> bytes:
+def _ask(address: tuple[str, int], method: str, path: str, token: str, timeout_s: float) -> bytes:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     connection = http.client.HTTPConnection(*address, timeout=timeout_s)
     try:
         connection.request(method, path, headers=headers)

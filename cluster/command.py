@@ -63,6 +63,14 @@ def hosted_settings_or_exit(file: Path, node: str) -> Settings:
     return settings
 
 
+def token_or_exit(settings: Settings) -> str:
+    """The management token, which every document but the health needs; one line and exit status 1 without it."""
+    try:
+        return settings.cluster.management_token.read_text(encoding="latin-1").strip()
+    except OSError as error:
+        give_up(f"{error.filename}: {error.strerror}; it is needed to ask a node or to command it")
+
+
 def show_table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A table on a terminal, lines of tab-separated fields anywhere else."""
     if not sys.stdout.isatty():

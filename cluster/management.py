@@ -1,7 +1,7 @@
-"""The management endpoint every program serves: GET /health, GET /metrics, POST /<action> with the cluster's token.
+"""The management endpoint every program serves: GET /health, GET /metrics, GET /<document>, POST /<action>.
 
-The health document and the metrics are open to whoever reaches the address, which belongs on a private network; an
-action needs `Authorization: Bearer TOKEN`.
+The health document and the metrics are open to whoever reaches the address, which belongs on a private network. Other
+documents tell of clients and accounts; they and every action need `Authorization: Bearer` with the cluster's token.
 """
 
 import asyncio
@@ -37,7 +37,8 @@ class Management:
         self._registry = registry
         self._token = token
         self._actions = dict(actions or {})
-        self._documents = {"health": health, **(documents or {})}
+        self._health = health
+        self._documents = dict(documents or {})
         self._runner: web.AppRunner | None = None
 
     async def start(self, address: str, port: int) -> None:
@@ -60,23 +61,30 @@ class Management:
         return web.Response(body=text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 
     async def _document(self, request: web.Request) -> web.Response:
-        document = self._documents.get(request.match_info["name"])
+        name = request.match_info["name"]
+        if name == "health":
+            return web.Response(body=msgspec.json.encode(self._health()), content_type=_JSON)
+        document = self._documents.get(name)
         if document is None:
             raise web.HTTPNotFound
+        self._demand_token(request)
         return web.Response(body=msgspec.json.encode(document()), content_type=_JSON)
 
     async def _act(self, request: web.Request) -> web.Response:
         action = self._actions.get(request.match_info["name"])
         if action is None:
             raise web.HTTPNotFound
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
-            raise web.HTTPForbidden(text="this needs the cluster's management token\n")
+        self._demand_token(request)
         try:
             answer = await action(dict(request.query))
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
         return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
+
+    def _demand_token(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), f"Bearer {self._token}".encode()):
+            raise web.HTTPForbidden(text="this needs the cluster's management token\n")
 
 
 class ManagementThread:

@@ -15,7 +15,14 @@ from rich.console import Console
 
 from cluster.ask import RefusedError, UnreachableError, get_document, post_action
 from cluster.clock import utc_now
-from cluster.command import config_option, give_up, json_option, node_settings_or_exit, settings_or_exit
+from cluster.command import (
+    config_option,
+    give_up,
+    json_option,
+    node_settings_or_exit,
+    settings_or_exit,
+    token_or_exit,
+)
 from cluster.durable_file import PRIVATE_MODE, write_durably
 from cluster.health import BalancerHealth, FtpnodeHealth, NodeState, ReplicatorHealth
 from cluster.password import hash_password
@@ -211,14 +218,11 @@ def _host_files(settings: Settings, host: str) -> dict[str, Path]:
 
 def _act(file: Path, node: str, action: str) -> None:
     settings = node_settings_or_exit(file, node)
-    address = settings.nodes[node].management
+    address, token = settings.nodes[node].management, token_or_exit(settings)
     try:
-        token = settings.cluster.management_token.read_text(encoding="ascii").strip()
         health = post_action(address, action, FtpnodeHealth, token=token)
     except (UnreachableError, RefusedError) as error:
         give_up(str(error))
-    except OSError as error:
-        give_up(f"{error.filename}: {error.strerror}; it is needed to command a node")
     click.echo(f"{node} is {health.state}, {health.sessions} sessions, {health.transfers} transfers")
 
 

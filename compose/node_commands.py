@@ -10,7 +10,7 @@ import msgspec
 
 from cluster.ask import TIMEOUT_S, RefusedError, UnreachableError, get_document, post_action
 from cluster.clock import utc_now
-from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table
+from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table, token_or_exit
 from cluster.live import Affected, Bans, LiveSession, LiveSessions, Reloaded
 from cluster.settings import Settings
 from compose.certificates import Certificate, CertificateState, certificates
@@ -66,7 +66,7 @@ def reload(nodes: tuple[str, ...], file: Path) -> None:
     Accounts, limits and certificates change without dropping a session; ports, addresses and folders need a restart.
     """
     settings = settings_or_exit(file)
-    token = _token(settings)
+    token = token_or_exit(settings)
     refused = [f"there is no node {node!r}" for node in nodes if node not in settings.nodes]
     for node in [node for node in settings.nodes if node in nodes or not nodes]:
         try:
@@ -109,18 +109,19 @@ NODE_COMMANDS: Final = (sessions, kick, bans, lift, reload, certs)
 
 def _documents(settings: Settings, name: str, kind: type[Document]) -> tuple[dict[str, Document], list[str]]:
     """The document of every node that answers, and a sentence for every node that does not."""
+    token = token_or_exit(settings)
     found: dict[str, Document] = {}
     silent = []
     for node, described in settings.nodes.items():
         try:
-            found[node] = get_document(described.management, name, kind)
+            found[node] = get_document(described.management, name, kind, token=token)
         except (UnreachableError, RefusedError) as error:
             silent.append(f"{node}: {error}")
     return found, silent
 
 
 def _act(settings: Settings, action: str, nothing_found: str, **query: str) -> None:
-    token = _token(settings)
+    token = token_or_exit(settings)
     silent, count = [], 0
     for node, described in settings.nodes.items():
         try:
@@ -134,13 +135,6 @@ def _act(settings: Settings, action: str, nothing_found: str, **query: str) -> N
     if not count:
         give_up(*silent, nothing_found)
     _end(silent)
-
-
-def _token(settings: Settings) -> str:
-    try:
-        return settings.cluster.management_token.read_text(encoding="ascii").strip()
-    except OSError as error:
-        give_up(f"{error.filename}: {error.strerror}; it is needed to command a node")
 
 
 def _show(

@@ -19,6 +19,7 @@ from cluster.command import (
     node_option,
     node_settings_or_exit,
     show_table,
+    token_or_exit,
 )
 from cluster.health import ReplicatorHealth
 from cluster.log import LogFormat, start_logging
@@ -111,7 +112,8 @@ async def _serve(settings: Settings, node: str) -> None:
 def _ask(file: Path, node: str, name: str, kind: type[Document]) -> Document:
     settings = node_settings_or_exit(file, node)
     try:
-        return get_document(settings.nodes[node].replicator_management, name, kind)
+        token = "" if name == "health" else token_or_exit(settings)
+        return get_document(settings.nodes[node].replicator_management, name, kind, token=token)
     except (UnreachableError, RefusedError) as error:
         give_up(f"the replicator of {node}: {error}")
 

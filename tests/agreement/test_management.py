@@ -1,13 +1,17 @@
-"""The management endpoint: health for all, actions for who has the token, and clear refusals."""
+"""The management endpoint: health for all, the rest for who has the token, and clear refusals."""
+
+import urllib.request
 
 import prometheus_client
 import pytest
 
 from cluster.ask import RefusedError, UnreachableError, get_document, post_action
 from cluster.health import FtpnodeHealth, NodeState, ReplicatorHealth
+from cluster.live import Ban, Bans
 from cluster.management import Management, ManagementThread
 from tests.kit.cluster_folder import free_network
 
+BANS = Bans((Ban("192.0.2.7", 60.0),))
 HEALTH = FtpnodeHealth(node="node1", state=NodeState.READY, sessions=3)
 
 
@@ -22,7 +26,13 @@ def address():
     address = (f"{free_network()}.1", 8021)
     registry = prometheus_client.CollectorRegistry()
     prometheus_client.Counter("uploads", "Uploads", registry=registry).inc()
-    management = Management(health=lambda: HEALTH, registry=registry, token="secret", actions={"drain": _drain})
+    management = Management(
+        health=lambda: HEALTH,
+        registry=registry,
+        token="secret",
+        actions={"drain": _drain},
+        documents={"bans": lambda: BANS},
+    )
     thread = ManagementThread(management, *address)
     yield address
     thread.stop()
@@ -36,6 +46,18 @@ def test_an_action_needs_the_token(address) -> None:
     assert post_action(address, "drain", FtpnodeHealth, token="secret").state is NodeState.DRAINING
     with pytest.raises(RefusedError, match="403"):
         post_action(address, "drain", FtpnodeHealth, token="guess")
+
+
+def test_a_document_that_tells_of_clients_needs_the_token(address) -> None:
+    assert get_document(address, "bans", Bans, token="secret") == BANS
+    for guess in ("", "guess", "gu\u00e9ss"):
+        with pytest.raises(RefusedError, match="403"):
+            get_document(address, "bans", Bans, token=guess)
+
+
+def test_metrics_are_open(address) -> None:
+    with urllib.request.urlopen(f"http://{address[0]}:{address[1]}/metrics", timeout=5) as answer:
+        assert b"uploads_total 1.0" in answer.read()
 
 
 def test_refusals_say_why(address) -> None:

@@ -160,6 +160,8 @@ def test_uploads_on_both_nodes_while_they_are_cut_end_in_one_winner_and_a_kept_l
         assert (replicators.root("node1") / conflict["file"]).read_bytes() == b"first"
         listed = command(replicators, "conflicts", "node1")
         assert "Station/x" in listed.stdout
+        replicators.cluster.settings.cluster.management_token.write_text("another")
+        assert "403" in command(replicators, "conflicts", "node1").stderr
 
 
 def test_a_wiped_node_gets_everything_back_and_deletes_nothing(tmp_path):

@@ -76,8 +76,13 @@ class RunningNode:
     def health(self):
         return self.document("health")
 
-    def document(self, name):
-        with urllib.request.urlopen(f"http://{self.host}:{self.node.management_port}/{name}", timeout=5) as answer:
+    def document(self, name, token=None):
+        token = self.cluster.management_token() if token is None else token
+        request = urllib.request.Request(
+            f"http://{self.host}:{self.node.management_port}/{name}",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
 
     def metrics(self):

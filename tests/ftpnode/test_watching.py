@@ -1,6 +1,7 @@
 """Bans and live sessions: seen and changed through the management endpoint and the `tripod` command."""
 
 import json
+import urllib.error
 
 import pytest
 from click.testing import CliRunner
@@ -97,4 +98,15 @@ def test_a_listing_never_shows_a_password_and_an_action_needs_the_token(strict):
         client.ask("NOOP")
         assert strict.cluster.passwords["station"] not in json.dumps(strict.document("sessions"))
     assert strict.act("kick?id=x", token="wrong") == 403
+
+
+@pytest.mark.parametrize("document", ["sessions", "bans"])
+def test_who_is_logged_in_from_where_is_told_to_operators_alone(strict, document):
+    for token in ("", "wrong"):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            strict.document(document, token=token)
+    assert strict.document("health", token="")["node"] == "node1"
+
+
+def test_what_an_action_lacks_is_said(strict):
     assert strict.act("lift") == 400

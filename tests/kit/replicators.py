@@ -67,7 +67,8 @@ class Replicators:
         node = self.cluster.settings.nodes[name]
         try:
             url = f"http://{node.address}:{node.replicator_management_port}/{what}"
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            token = {"Authorization": f"Bearer {self.cluster.management_token()}"}
+            with urllib.request.urlopen(urllib.request.Request(url, headers=token), timeout=2) as answer:
                 return json.load(answer)
         except OSError:
             return None
