@@ -79,6 +79,14 @@ def test_what_is_not_there_is_refused_by_a_code_of_its_own(station, command, cod
     assert station.ask(command).startswith(code)
 
 
+def test_creation_times_are_not_offered_since_none_can_be_set(station):
+    told = station.ask("FEAT")
+    assert "MFF modify;" in told
+    assert "MFCT" not in told
+    assert "create" not in told.lower()
+    assert station.ask("MFCT 20200101000000 missing").startswith("504")
+
+
 def test_site_help_names_what_site_can_do(station):
     told = station.ask("SITE HELP")
     assert told.startswith("214-")
