@@ -6,7 +6,6 @@ promised, announced or acknowledged before that.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
@@ -15,16 +14,7 @@ from cluster.tree_path import parent
 from replicator.core.head import Kind, winner
 from replicator.core.hybrid_clock import Clock
 from replicator.core.place import Input, Place, Rest, plan, step
-from replicator.index_writer import IndexWriter, Statement, open_database
-
-_PUT_PLACE: Final = "INSERT OR REPLACE INTO places VALUES (?, ?)"
-_PUT_FACT: Final = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
-_PUT_PEER: Final = "INSERT OR REPLACE INTO peers VALUES (?, ?)"
-_PUT_INTENT: Final = "INSERT OR REPLACE INTO intents VALUES (?, ?)"
-_DROP_INTENT: Final = "DELETE FROM intents WHERE number = ?"
-_DROP_PLACE: Final = "DELETE FROM places WHERE path = ?"
-_DROP_CONFLICT: Final = "DELETE FROM conflicts WHERE path = ? AND content_id = ?"
-_PUT_CONFLICT: Final = "INSERT OR REPLACE INTO conflicts VALUES (?, ?, ?)"
+from replicator.index_writer import Change, IndexWriter
 
 _NEW_PLACE: Final = Place()
 _Value = TypeVar("_Value")
@@ -79,22 +69,17 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 class Index:
     """Everything a replica remembers. Used by the control thread alone."""
 
-    def __init__(self, file: Path, node: str, new_incarnation: str) -> None:
-        database = open_database(file)
-        facts = dict(database.execute("SELECT key, value FROM facts"))
+    def __init__(self, writer: IndexWriter, node: str, new_incarnation: str) -> None:
+        facts = {str(key): blob for (key,), blob in writer.rows("facts")}
         self.is_new = "facts" not in facts
         self.facts = _read(facts, "facts", Facts) or Facts(incarnation=new_incarnation)
         self.node = node
-        places = database.execute("SELECT path, place FROM places")
-        self.places = {path: msgspec.msgpack.decode(blob, type=Place) for path, blob in places}
-        stored = _read(facts, "clock", Clock)
-        self.clock = stored or Clock(f"{node}:{self.facts.incarnation}")
-        peers = database.execute("SELECT node, peer FROM peers")
-        self.peers = {name: msgspec.msgpack.decode(blob, type=PeerFacts) for name, blob in peers}
-        intents = database.execute("SELECT number, intent FROM intents ORDER BY number")
-        self.intents = {number: msgspec.msgpack.decode(blob, type=Intent) for number, blob in intents}
-        rows = database.execute("SELECT conflict FROM conflicts")
-        decoded = [msgspec.msgpack.decode(blob, type=Conflict) for (blob,) in rows]
+        self.places = {str(path): msgspec.msgpack.decode(blob, type=Place) for (path,), blob in writer.rows("places")}
+        self.clock = _read(facts, "clock", Clock) or Clock(f"{node}:{self.facts.incarnation}")
+        self.peers = {str(peer): msgspec.msgpack.decode(blob, type=PeerFacts) for (peer,), blob in writer.rows("peers")}
+        intents = writer.rows("intents")
+        self.intents = {int(number): msgspec.msgpack.decode(blob, type=Intent) for (number,), blob in intents}
+        decoded = [msgspec.msgpack.decode(blob, type=Conflict) for _, blob in writer.rows("conflicts")]
         self.conflicts = {(conflict.path, conflict.content_id): conflict for conflict in decoded}
         self.live_files = sum(_is_live_file(place) for place in self.places.values())
         self._numbers = max(self.intents, default=0)
@@ -104,7 +89,8 @@ class Index:
         self.pending = {path for path, place in self.places.items() if not isinstance(plan(place), Rest)}
         for path, place in self.places.items():
             self._link(path, place)
-        self._writer = IndexWriter(database, self.clock.sequence)
+        self._writer = writer
+        writer.start(self.clock.sequence)
         if self.is_new:
             self.note(self.facts)
 
@@ -143,13 +129,13 @@ class Index:
         place, clock = step(before, self.clock, event)
         if clock != self.clock:
             self.clock = clock
-            self._write(_PUT_FACT, ("clock", msgspec.msgpack.encode(clock)))
+            self._write("facts", ("clock",), clock)
         if place != before:
             self._unlink(path, before)
             self.places[path] = place
             self.live_files += _is_live_file(place) - _is_live_file(before)
             self._link(path, place)
-            self._write(_PUT_PLACE, (path, msgspec.msgpack.encode(place)))
+            self._write("places", (path,), place)
             if place.announced != before.announced:
                 self._log.append((place.announced, path))
                 self._compact()
@@ -170,25 +156,25 @@ class Index:
     def note(self, facts: Facts) -> None:
         """Remember new facts of our own."""
         self.facts = facts
-        self._write(_PUT_FACT, ("facts", msgspec.msgpack.encode(facts)))
+        self._write("facts", ("facts",), facts)
 
     def note_peer(self, peer: str, facts: PeerFacts) -> None:
         """Remember what is known of a peer."""
         if self.peers.get(peer) != facts:
             self.peers[peer] = facts
-            self._write(_PUT_PEER, (peer, msgspec.msgpack.encode(facts)))
+            self._write("peers", (peer,), facts)
 
     def intend(self, intent: Intent) -> int:
         """Remember an intent; its number. It must be durable before the disk changes."""
         self._numbers += 1
         self.intents[self._numbers] = intent
-        self._write(_PUT_INTENT, (self._numbers, msgspec.msgpack.encode(intent)))
+        self._write("intents", (self._numbers,), intent)
         return self._numbers
 
     def forget(self, number: int) -> None:
         """The intent was carried out, or given up."""
         del self.intents[number]
-        self._write(_DROP_INTENT, (number,))
+        self._write("intents", (number,), None)
 
     def note_conflict(self, conflict: Conflict) -> None:
         """List content that lost; never forget where it is kept."""
@@ -196,12 +182,12 @@ class Index:
         known = self.conflicts.get(key)
         if known is None or (conflict.kept and not known.kept):
             self.conflicts[key] = conflict
-            self._write(_PUT_CONFLICT, (*key, msgspec.msgpack.encode(conflict)))
+            self._write("conflicts", key, conflict)
 
     def drop_conflict(self, conflict: Conflict) -> None:
         """List it no more."""
         del self.conflicts[conflict.path, conflict.content_id]
-        self._write(_DROP_CONFLICT, (conflict.path, conflict.content_id))
+        self._write("conflicts", (conflict.path, conflict.content_id), None)
 
     def forget_tombstones(self, acked: int, before_ns: int, limit: int = 1000) -> int:
         """Drop tombstones announced up to `acked` and stamped before `before_ns`, `limit` at most; how many.
@@ -217,7 +203,7 @@ class Index:
             if place.announced == sequence and place.heads and old and place.row is None:
                 del self.places[path]
                 self.children[parent(path)].discard(path)
-                self._write(_DROP_PLACE, (path,))
+                self._write("places", (path,), None)
                 dropped += 1
         return dropped
 
@@ -229,8 +215,9 @@ class Index:
         """Commit what is left and close."""
         self._writer.close()
 
-    def _write(self, sql: str, values: tuple[str | int | bytes, ...]) -> None:
-        self._writer.write(Statement(sql, values, self.clock.sequence))
+    def _write(self, table: str, key: tuple[str | int, ...], value: msgspec.Struct | None) -> None:
+        blob = None if value is None else msgspec.msgpack.encode(value)
+        self._writer.write(Change(table, key, blob, self.clock.sequence))
 
     def _link(self, path: str, place: Place) -> None:
         self.children.setdefault(parent(path), set()).add(path)

@@ -17,6 +17,13 @@ CREATE TABLE IF NOT EXISTS intents (number INTEGER PRIMARY KEY, intent BLOB NOT 
 CREATE TABLE IF NOT EXISTS conflicts
     (path TEXT, content_id TEXT, conflict BLOB NOT NULL, PRIMARY KEY (path, content_id)) WITHOUT ROWID;
 """
+_TABLES: Final = {
+    "facts": ("key",),
+    "places": ("path",),
+    "peers": ("node",),
+    "intents": ("number",),
+    "conflicts": ("path", "content_id"),
+}
 _MAX_BATCH: Final = 2000
 
 
@@ -33,11 +40,12 @@ def open_database(file: Path) -> sqlite3.Connection:
     return database
 
 
-class Statement(msgspec.Struct, frozen=True):
-    """One statement, and the replica's sequence once it is committed."""
+class Change(msgspec.Struct, frozen=True):
+    """One row of a table as it is from now on, none without a `blob`; and the replica's sequence once it is durable."""
 
-    sql: str
-    values: tuple[str | int | bytes, ...]
+    table: str
+    key: tuple[str | int, ...]
+    blob: bytes | None
     sequence: int
 
 
@@ -45,7 +53,7 @@ class _Flush(msgspec.Struct, frozen=True):
     done: "asyncio.Future[None]"
 
 
-_Item = Statement | _Flush | None
+_Item = Change | _Flush | None
 
 
 class IndexWriter:
@@ -54,19 +62,29 @@ class IndexWriter:
     What could not be committed (a full disk) is kept and tried again with the next; who waits meanwhile hears why.
     """
 
-    def __init__(self, database: sqlite3.Connection, sequence: int) -> None:
-        self.durable_sequence = sequence
-        self._database = database
+    def __init__(self, file: Path) -> None:
+        """The writer of the index at `file`; sqlite3.Error passes."""
+        self.durable_sequence = 0
+        self._database = open_database(file)
         self._error: sqlite3.Error | None = None
-        self._unwritten: list[Statement] = []
+        self._unwritten: list[Change] = []
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="index-writer")
+
+    def rows(self, table: str) -> list[tuple[tuple[str | int, ...], bytes]]:
+        """Every row of a table, in the order of its key; before the start only."""
+        found = self._database.execute(f"SELECT * FROM {table} ORDER BY {', '.join(_TABLES[table])}")  # noqa: S608
+        return [(tuple(row[:-1]), row[-1]) for row in found]
+
+    def start(self, sequence: int) -> None:
+        """Write from now on; the rows are as of the replica's `sequence`."""
+        self.durable_sequence = sequence
         self._thread.start()
 
-    def write(self, statement: Statement) -> None:
+    def write(self, change: Change) -> None:
         """Commit this after all that was given before."""
-        self._items.put(statement)
+        self._items.put(change)
 
     async def durable(self) -> None:
         """Wait until all that was given so far is committed; sqlite3.Error when it could not be."""
@@ -77,7 +95,8 @@ class IndexWriter:
     def close(self) -> None:
         """Commit what is left and close the database."""
         self._items.put(None)
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._database.close()
 
     def _run(self) -> None:
@@ -85,8 +104,7 @@ class IndexWriter:
         while going:
             batch = self._gather()
             going = batch[-1] is not None
-            statements = [item for item in batch if isinstance(item, Statement)]
-            self._unwritten += statements
+            self._unwritten += [item for item in batch if isinstance(item, Change)]
             sequence = self._unwritten[-1].sequence if self._unwritten else None
             if self._unwritten:
                 self._commit()
@@ -103,8 +121,8 @@ class IndexWriter:
     def _commit(self) -> None:
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            for statement in self._unwritten:
-                self._database.execute(statement.sql, statement.values)
+            for change in self._unwritten:
+                self._database.execute(*_statement(change))
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             self._error = error
@@ -126,3 +144,11 @@ class IndexWriter:
                 done.set_result(None)
             else:
                 done.set_exception(error)
+
+
+def _statement(change: Change) -> tuple[str, tuple[str | int | bytes, ...]]:
+    if change.blob is None:
+        condition = " AND ".join(f"{column} = ?" for column in _TABLES[change.table])
+        return f"DELETE FROM {change.table} WHERE {condition}", change.key  # noqa: S608
+    places = ", ".join("?" * (len(change.key) + 1))
+    return f"INSERT OR REPLACE INTO {change.table} VALUES ({places})", (*change.key, change.blob)  # noqa: S608

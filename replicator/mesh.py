@@ -101,7 +101,7 @@ async def _first_of(
     done: list[PeerLink] = []
     while pending and len(done) < enough:
         finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        done += [asking[task] for task in finished if task.result()]
+        done += [link for task, link in asking.items() if task in finished and task.result()]
     return tuple(done)
 
 

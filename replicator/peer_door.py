@@ -73,7 +73,11 @@ class PeerDoor:
 
     async def start(self, address: str, port: int, tls: ssl.SSLContext) -> None:
         """Listen; OSError when the address cannot be bound."""
-        self._server = await asyncio.start_server(self._answer, address, port, ssl=tls)
+
+        async def come_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self.answer(Connection(reader, writer))
+
+        self._server = await asyncio.start_server(come_in, address, port, ssl=tls)
 
     async def stop(self) -> None:
         """Stop listening and drop the connections."""
@@ -100,8 +104,9 @@ class PeerDoor:
             self._progress[peer] = PeerProgress(facts.seen, facts.held, self.replica.index.pending)
         return self._progress[peer]
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answerer = Answerer(self, Connection(reader, writer))
+    async def answer(self, connection: Connection) -> None:
+        """Answer a peer that has connected, until one end is lost."""
+        answerer = Answerer(self, connection)
         self._answerers.add(answerer)
         task = asyncio.current_task()
         assert task is not None, "asyncio runs every connection in a task"

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -66,10 +66,30 @@ class PeerSite(msgspec.Struct, frozen=True):
     peer_port: int
 
 
+Dial = Callable[[PeerSite], Awaitable[Connection]]
+"""Connects to a peer; one of LOST when it cannot be reached."""
+
+
+def tls_dialler(tls: ssl.SSLContext) -> Dial:
+    """Dials with this node's certificate."""
+
+    async def dial(site: PeerSite) -> Connection:
+        reader, writer = await asyncio.open_connection(
+            site.peer_address,
+            site.peer_port,
+            ssl=tls,
+            server_hostname=site.peer,
+            local_addr=(site.address, 0),
+        )
+        return Connection(reader, writer)
+
+    return dial
+
+
 class PeerLink:
     """One peer, as this node uses it. Used by the control thread alone."""
 
-    def __init__(self, site: PeerSite, index: Index, tls: ssl.SSLContext, replication: Replication) -> None:
+    def __init__(self, site: PeerSite, index: Index, dial: Dial, replication: Replication) -> None:
         self.site = site
         self.name = site.peer
         self.trouble = ""
@@ -78,7 +98,7 @@ class PeerLink:
         # and a peer is often lost just when this node ends too.
         self.ending = False
         self._index = index
-        self._tls = tls
+        self._dial = dial
         self._replication = replication
         self._connection: Connection | None = None
         self._numbers = itertools.count(1)
@@ -168,17 +188,7 @@ class PeerLink:
             raise PeerError(f"sent other content than {content_id[:12]}")
 
     async def _converse(self) -> None:
-        reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(
-                self.site.peer_address,
-                self.site.peer_port,
-                ssl=self._tls,
-                server_hostname=self.name,
-                local_addr=(self.site.address, 0),
-            ),
-            _HANDSHAKE_S,
-        )
-        connection = Connection(reader, writer)
+        connection = await asyncio.wait_for(self._dial(self.site), _HANDSHAKE_S)
         lost: BaseException | None = None
         try:
             welcome = await self._greet(connection)

@@ -1,50 +1,23 @@
-"""One replicator: puts its parts together, runs them, and stops them in order."""
+"""One replicator as a program: its addresses, and the order in which it starts and stops."""
 
 import asyncio
-import contextlib
-import random
+import functools
 import secrets
-import sqlite3
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-import msgspec
-
-from cluster.clock import monotonic_s, now_ns, now_s
 from cluster.durable_file import make_folders_durably
-from cluster.health import NodeState, PeerHealth, ReplicatorHealth
 from cluster.log import logger
 from cluster.management import Management
 from cluster.settings import Settings
-from cluster.tree_path import CONFLICTS
 from replicator.connection import client_tls, server_tls
-from replicator.core.copies import is_in_sync
-from replicator.core.head import winner
+from replicator.engine import Engine
 from replicator.index import Index
-from replicator.marker import Mark, Marker, WrongRootError
-from replicator.measures import Measures
-from replicator.mesh import Mesh
-from replicator.peer_door import PeerDoor
-from replicator.peer_link import PeerLink, PeerSite
+from replicator.index_writer import IndexWriter
+from replicator.peer_link import tls_dialler
 from replicator.publish_socket import PublishSocket
-from replicator.publishing import Publishing
-from replicator.replica import NotYetError, Replica, UnstableError
-from replicator.report import ConflictList, ListedConflict
-from replicator.restart import replay_intents
-from replicator.scan import Scan, differing
-from replicator.staging import Staging
-from replicator.tree import Tree
 from replicator.watch import Watch
-from replicator.worker import Worker
 
 INDEX_NAME: Final = "index.sqlite3"
-_TICK_S: Final = 1.0
-_DIRTY_S: Final = 0.1
-_QUIET_S: Final = 0.5
-_JOIN_ALONE_S: Final = 5.0
-_JOIN_S: Final = 120.0
-_DAY_NS: Final = 86_400 * 10**9
-_MAX_BACKLOG: Final = 1_000_000
 
 log = logger(__name__)
 
@@ -55,44 +28,21 @@ class Service:
     def __init__(self, settings: Settings, node: str, token: str) -> None:
         """OSError or sqlite3.Error when the root or the state folder cannot be used."""
         mine = settings.nodes[node]
-        replication = settings.replication
-        client, self._server_tls = client_tls(settings.cluster, mine), server_tls(settings.cluster, mine)
+        client, server = client_tls(settings.cluster, mine), server_tls(settings.cluster, mine)
         make_folders_durably(mine.root)
         make_folders_durably(mine.state, mode=0o700)
-        self._settings, self._node, self._mine, self._replication = settings, node, mine, replication
-        self.measures = Measures()
-        self._tree = Tree(mine.root)
-        self._index = Index(mine.state / INDEX_NAME, node, secrets.token_hex(8))
-        self._marker = Marker(
-            mine.root, Mark(cluster=settings.cluster.name, node=node, incarnation=self._index.incarnation)
-        )
-        self._staging = Staging(self._tree.staging)
-        self._replica = Replica(self._index, self._tree, self._marker, self._staging)
-        peers = frozenset(settings.nodes) - {node}
-        self._door = PeerDoor(settings.cluster.name, node, peers, self._replica, replication)
-        links = [PeerLink(self._site(peer), self._index, client, replication) for peer in sorted(peers)]
-        self._mesh = Mesh(links, self._staging, replication)
-        self._replica.fetch = self._mesh.fetch
-        self._worker = Worker(self._replica, self._progressed)
-        self._replica.wake = self._worker.wake
-        for link in links:
-            link.on_change = self._worker.retry
-        self._watch = Watch(mine.root)
-        self._scan = Scan(self._replica, self._watch, missing_is_deleted=replication.missing_at_scan == "delete")
-        self._publishing = Publishing(self._replica, self._mesh, settings, self.health, self.measures)
-        self._socket = PublishSocket(self._publishing.answer)
+        self._node, self._mine = node, mine
+        self._index = Index(IndexWriter(mine.state / INDEX_NAME), node, secrets.token_hex(8))
+        engine = Engine(settings, node, self._index, Watch(mine.root), tls_dialler(client))
+        engine.listen = functools.partial(engine.door.start, mine.replicator_host, mine.peer_port, server)
+        self._engine = engine
+        self._socket = PublishSocket(engine.publishing.answer)
         self._management = Management(
-            health=self.health, registry=self.measures.registry, token=token, documents={"conflicts": self.conflicts}
+            health=engine.health,
+            registry=engine.measures.registry,
+            token=token,
+            documents={"conflicts": engine.conflicts},
         )
-        self._complete = asyncio.Event()
-        self._door.on_complete = self._complete.set
-        self._wrong_root = ""
-        self._broken = ""
-        self._started = False
-        self._watching = False
-        self._unwatchable = ""
-        self._odd = 0
-        self._backlog: dict[str, tuple[int, int]] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set. OSError when an address cannot be bound."""
@@ -102,291 +52,17 @@ class Service:
             await self._socket.start(mine.state)
             log.info("started", node=self._node, incarnation=self._index.incarnation, paths=len(self._index.places))
             async with asyncio.TaskGroup() as tasks:
-                work = tasks.create_task(self._work())
+                work = tasks.create_task(self._engine.work())
                 await stop.wait()
                 await self._socket.stop()
-                for link in self._mesh.links:
+                for link in self._engine.mesh.links:
                     link.ending = True
                 work.cancel()
         finally:
             await self._close()
 
-    async def _work(self) -> None:
-        await self._claim_root()
-        self._tree.prepare()
-        unclean = not self._index.is_new and not self._index.facts.clean_stop
-        intents = await replay_intents(self._replica)
-        if unclean:
-            log.warning("the last run was cut off; its intents are replayed", intents=intents)
-        await self._replica.blocking(self._staging.start)
-        self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))
-        await self._door.start(self._mine.replicator_host, self._mine.peer_port, self._server_tls)
-        self._started = True
-        self._worker.retry()
-        async with asyncio.TaskGroup() as tasks:
-            for link in self._mesh.links:
-                tasks.create_task(link.run())
-            tasks.create_task(self._worker.run())
-            tasks.create_task(self._every(_TICK_S, self._tick))
-            await self._join()
-            tasks.create_task(self._every(_DIRTY_S, self._follow_marks))
-            tasks.create_task(self._every(self._replication.canary_interval_s, self._check_watch))
-            tasks.create_task(self._scan_for_ever())
-
-    async def _claim_root(self) -> None:
-        """Wait until the root is the one that the index describes."""
-        while True:
-            try:
-                self._marker.claim(known=self._index.facts.marked)
-            except WrongRootError as error:
-                if not self._wrong_root:
-                    log.warning("the root is not used", why=str(error))
-                self._wrong_root = str(error)
-                await asyncio.sleep(_TICK_S)
-                continue
-            self._wrong_root = ""
-            if not self._index.facts.marked:
-                self._index.note(msgspec.structs.replace(self._index.facts, marked=True))
-                await self._index.durable()
-            return
-
-    async def _join(self) -> None:
-        """A replica without memory hears a peer's whole index before it takes in what lies in its root."""
-        if self._index.facts.joined:
-            await self._start_watch()
-            await self._guarded(self._scan_all)
-            return
-        await self._hear_a_peer()
-        await self._start_watch()
-        await self._guarded(self._scan_all)
-        self._index.note(msgspec.structs.replace(self._index.facts, joined=True, imported=True))
-        await self._index.durable()
-        log.info("joined", heard=self._complete.is_set(), paths=len(self._index.places))
-
-    async def _hear_a_peer(self) -> None:
-        """Wait for a whole index, while there is a peer that can be expected to send one."""
-        started_s = monotonic_s()
-        while self._mesh.links and not self._complete.is_set():
-            connected = any(link.connected for link in self._mesh.links)
-            if monotonic_s() - started_s > (_JOIN_S if connected else _JOIN_ALONE_S):
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.1):  # unlike wait_for it never swallows a cancellation
-                    await self._complete.wait()
-
-    async def _every(self, interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await self._guarded(work)
-            await asyncio.sleep(interval_s)
-
-    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        """A wrong root or a broken index stops all changes, not the program: the health document must say so."""
-        try:
-            await work()
-        except WrongRootError as error:
-            if not self._wrong_root:
-                log.warning("the root is not used", why=str(error))
-            self._wrong_root = str(error)
-        except sqlite3.Error as error:
-            if not self._broken:
-                log.warning("the index cannot be written", why=str(error))
-            self._broken = f"the index cannot be written: {error}; is the disk full? It is tried again"
-        except OSError as error:
-            log.warning("housekeeping failed", why=str(error))
-
-    async def _tick(self) -> None:
-        self._marker.check()
-        if self._wrong_root:
-            self._wrong_root = ""
-            log.info("the root is back")
-            self._watch.mark_everything()
-        self._worker.retry()
-        self._staging.expire(now_s(), self._replication.staged_expiry_s)
-        self._forget_tombstones()
-        await self._replica.limit_conflicts(self._replication.conflict_store_bytes)
-        for link in self._mesh.links:
-            self._backlog[link.name] = self._backlog_of(link)
-            self.measures.backlog.labels(peer=link.name).set(self._backlog[link.name][0])
-            in_sync = is_in_sync(link.view(monotonic_s()), self._replication.lease_s)
-            self.measures.in_sync.labels(peer=link.name).set(in_sync)
-        self.measures.heads.set(sum(len(place.heads) for place in self._index.places.values()))
-        self.measures.wanted.set(len(self._index.pending))
-        self.measures.conflicts.set(len(self._index.conflicts))
-        self._progressed()
-        await self._index.durable()
-        self._broken = ""
-
-    def _forget_tombstones(self) -> None:
-        """Drop the tombstones that every node has and that are old: a peer that comes back later joins as new."""
-        acked = [link.facts.acked for link in self._mesh.links]
-        before_ns = now_ns() - self._replication.tombstone_days * _DAY_NS
-        self._index.forget_tombstones(min(acked, default=self._index.durable_sequence), before_ns)
-
-    def _backlog_of(self, link: PeerLink) -> tuple[int, int]:
-        lacking = self._index.announcements(link.facts.acked, _MAX_BACKLOG)
-        heads = (winner(self._index.place(path).heads) for _, path in lacking)
-        return len(lacking), sum(head.size_bytes for head in heads if head)
-
-    def _progressed(self) -> None:
-        self._door.progressed()
-        self._mesh.announce()
-
-    async def _follow_marks(self) -> None:
-        dirty = self._watch.take(_QUIET_S)
-        if dirty.everything:
-            await self._scan_all()
-            return
-        for folder in dirty.folders:
-            await self._scan.run(folder)
-        rows = {path: self._index.place(path).row for path in dirty.paths}
-        changed = await self._replica.blocking(differing, self._tree, rows) if rows else frozenset()
-        for path in dirty.paths:
-            if path in changed:
-                await self._follow(path, deleted=dirty.paths[path].deleted)
-        if changed or dirty.folders:
-            self._progressed()
-
-    async def _follow(self, path: str, *, deleted: bool) -> None:
-        place = self._index.place(path)
-        try:
-            if deleted:
-                for below in reversed(list(self._index.below(path))):
-                    await self._replica.rescan(below, deleted=True)
-            await self._replica.rescan(path, deleted=deleted)
-            row = self._index.place(path).row
-            if row is not None and row.kind.value == "directory" and place.row is None:
-                await self._scan.run(path)
-        except UnstableError:
-            self._watch.mark(path, deleted=deleted)
-        except (NotYetError, OSError) as error:
-            log.warning("cannot be replicated", path=path, why=str(error))
-
-    async def _check_watch(self) -> None:
-        self._marker.check()
-        await self._replica.blocking(self._watch.touch_canary)
-        patience_s = 2 * self._replication.canary_interval_s + 1.0
-        if self._watching:
-            if not self._watch.is_blind(monotonic_s(), patience_s):
-                return
-            log.warning("the watcher is blind; it is built anew")
-        self._watching = False
-        self.measures.watch_rebuilds.inc()
-        await self._replica.blocking(self._watch.stop)
-        await self._start_watch()
-        if self._watching:
-            self._watch.mark_everything()
-
-    async def _start_watch(self) -> None:
-        try:
-            await self._replica.blocking(self._watch.start)
-        except OSError as error:
-            if not self._unwatchable:
-                log.warning("the root cannot be watched; only scans find changes", why=str(error))
-            self._unwatchable = str(error)
-            return
-        self._watching, self._unwatchable = True, ""
-
-    async def _scan_for_ever(self) -> None:
-        chance = random.Random(self._index.incarnation)
-        while True:
-            await asyncio.sleep(self._replication.scan_interval_s * chance.uniform(0.75, 1.25))
-            await self._guarded(self._scan_all)
-
-    async def _scan_all(self) -> None:
-        self.measures.rescans.inc()
-        self._odd = await self._scan.run()
-        self._progressed()
-
     async def _close(self) -> None:
         await self._socket.stop()
-        await self._door.stop()
         await self._management.stop()
-        await self._replica.blocking(self._watch.stop)
-        self._replica.close()
-        self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=True))
-        self._index.close()
+        await self._engine.close()
         log.info("stopped", node=self._node)
-
-    def health(self) -> ReplicatorHealth:
-        """What this replicator says about itself."""
-        index = self._index
-        return ReplicatorHealth(
-            node=self._node,
-            incarnation=index.incarnation,
-            state=self._state(),
-            sequence=index.clock.sequence,
-            files=index.live_files,
-            conflicts=len(index.conflicts),
-            wanted_files=len(index.pending),
-            watching=self._watching,
-            peers=tuple(self._peer_health(link) for link in self._mesh.links),
-            notices=self._notices(),
-        )
-
-    def conflicts(self) -> ConflictList:
-        """Every conflict that this node knows of."""
-        listed = []
-        for conflict in sorted(self._index.conflicts.values(), key=lambda conflict: (conflict.path, conflict.stamp_ns)):
-            shown = winner(self._index.place(conflict.path).heads)
-            listed.append(
-                ListedConflict(
-                    path=conflict.path,
-                    node=conflict.node,
-                    stamp_ns=conflict.stamp_ns,
-                    size_bytes=conflict.size_bytes,
-                    content_id=conflict.content_id,
-                    winner=shown.dot.node if shown else "",
-                    file=f"{CONFLICTS}/{conflict.kept}" if conflict.kept else "",
-                )
-            )
-        return ConflictList(node=self._node, conflicts=tuple(listed))
-
-    def _state(self) -> NodeState:
-        if self._wrong_root or self._broken or any(link.rolled_back for link in self._mesh.links):
-            return NodeState.FAILED
-        return NodeState.READY if self._started and self._index.facts.joined else NodeState.JOINING
-
-    def _notices(self) -> tuple[str, ...]:
-        notices = [text for text in (self._wrong_root, self._broken) if text]
-        notices += [
-            f"the index is older than what {link.name} has seen of it: stop, remove it, and join as a new node"
-            for link in self._mesh.links
-            if link.rolled_back
-        ]
-        notices += [f"{link.name} is not connected: {link.trouble}" for link in self._mesh.links if not link.connected]
-        notices += self._door.trouble.values()
-        if self._unwatchable:
-            notices.append(
-                f"the root cannot be watched ({self._unwatchable}); only scans find changes past the cluster"
-            )
-        if self._publishing.is_degraded(monotonic_s()):
-            notices.append("in the last minute changes were answered with fewer copies than their policy asks for")
-        if self._odd:
-            notices.append(f"{self._odd} entries in the root are not replicated (links, devices, unusable names)")
-        if self._worker.trouble:
-            path, why = next(iter(self._worker.trouble.items()))
-            notices.append(f"{len(self._worker.trouble)} paths wait, such as {path!r}: {why}")
-        return tuple(notices)
-
-    def _peer_health(self, link: PeerLink) -> PeerHealth:
-        view = link.view(monotonic_s())
-        files, size_bytes = self._backlog.get(link.name, (0, 0))
-        return PeerHealth(
-            peer=link.name,
-            connected=link.connected,
-            in_sync=is_in_sync(view, self._replication.lease_s),
-            backlog_files=files,
-            backlog_bytes=size_bytes,
-            heard_s_ago=round(view.heard_ago_s, 3) if link.connected else None,
-        )
-
-    def _site(self, peer: str) -> PeerSite:
-        theirs = self._settings.nodes[peer]
-        return PeerSite(
-            cluster=self._settings.cluster.name,
-            node=self._node,
-            address=self._mine.replicator_host,
-            peer=peer,
-            peer_address=theirs.replicator_host,
-            peer_port=theirs.peer_port,
-        )

@@ -7,6 +7,7 @@ from cluster.content_id import content_id_of
 from replicator.core.copies import PeerView
 from replicator.core.head import Dot, Head, Kind
 from replicator.index import Index, PeerFacts
+from replicator.index_writer import IndexWriter
 from replicator.marker import Mark, Marker
 from replicator.replica import Replica
 from replicator.staging import Held, Staging
@@ -26,7 +27,7 @@ class OpenReplica:
 
     async def __aenter__(self) -> Replica:
         self.root.mkdir(exist_ok=True)
-        index = Index(self.folder / "index.sqlite3", "here", "1")
+        index = Index(IndexWriter(self.folder / "index.sqlite3"), "here", "1")
         if index.is_new and self._imported:
             index.note(type(index.facts)(incarnation="1", marked=True, imported=True, joined=True))
         marker = Marker(self.root, Mark(cluster="test", node="here", incarnation="1"))

@@ -15,7 +15,7 @@ from replicator.connection import LOST, Connection, PeerError, client_tls, serve
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.index import PeerFacts
 from replicator.peer_door import PeerDoor
-from replicator.peer_link import Offer, PeerLink, PeerSite
+from replicator.peer_link import Offer, PeerLink, PeerSite, tls_dialler
 from replicator.wire import (
     PROTOCOL,
     Acked,
@@ -206,7 +206,7 @@ async def linked(folder):
         (folder / "there").mkdir()
         async with OpenReplica(folder / "there") as there:
             place = PeerSite("test", "there", "127.0.0.1", "here", "127.0.0.1", port)
-            link = PeerLink(place, there.index, client_tls(site.cluster, site.node("there")), QUICK)
+            link = PeerLink(place, there.index, tls_dialler(client_tls(site.cluster, site.node("there"))), QUICK)
             changed = asyncio.Event()
             link.on_change = changed.set
             running = asyncio.create_task(link.run())
@@ -248,7 +248,7 @@ async def test_a_peer_that_saw_more_of_us_than_we_know_shows_a_rolled_back_index
         (tmp_path / "there").mkdir()
         async with OpenReplica(tmp_path / "there") as there:
             place = PeerSite("test", "there", "127.0.0.1", "here", "127.0.0.1", port)
-            link = PeerLink(place, there.index, client_tls(site.cluster, site.node("there")), QUICK)
+            link = PeerLink(place, there.index, tls_dialler(client_tls(site.cluster, site.node("there"))), QUICK)
             changed = asyncio.Event()
             link.on_change = changed.set
             running = asyncio.create_task(link.run())
