@@ -1,5 +1,10 @@
-"""Appends to the classic logs that the node's `logs` name. Rotation is the platform's: rename, then SIGHUP."""
+"""Appends to the classic logs that the node's `logs` name. Rotation is the platform's: rename, then SIGHUP.
 
+The event loop writes, and so do the threads of SFTP sessions: a lock keeps lines whole, and no file is closed under a
+writer's hands.
+"""
+
+import threading
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +20,7 @@ class AccessLogs:
     """The open files. Making it opens them: OSError when one cannot be."""
 
     def __init__(self, files: AccessLogFiles) -> None:
+        self._lock = threading.Lock()
         self._files = files
         self._w3c = _opened(files.w3c)
         self._xferlog = _opened(files.xferlog)
@@ -27,11 +33,15 @@ class AccessLogs:
 
     def command(self, done: CommandDone) -> None:
         """Log a command and its last reply."""
-        _append(self._w3c, w3c_line(done))
+        line = w3c_line(done)
+        with self._lock:
+            _append(self._w3c, line)
 
     def transfer(self, done: TransferDone) -> None:
         """Log an upload or a download."""
-        _append(self._xferlog, xferlog_line(done))
+        line = xferlog_line(done)
+        with self._lock:
+            _append(self._xferlog, line)
 
     def reopen(self, files: AccessLogFiles | None = None) -> None:
         """Go on in files of these names, or of the same names; where one cannot be opened, the open ones stay."""
@@ -40,11 +50,16 @@ class AccessLogs:
         except OSError as error:
             log.warning("cannot reopen a log", file=str(error.filename), why=error.strerror)
             return
-        self.close()
-        self._files, self._w3c, self._xferlog = fresh._files, fresh._w3c, fresh._xferlog
+        with self._lock:
+            self._close()
+            self._files, self._w3c, self._xferlog = fresh._files, fresh._w3c, fresh._xferlog
 
     def close(self) -> None:
         """Write no more."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         for stream in (self._w3c, self._xferlog):
             if stream is not None:
                 stream.close()

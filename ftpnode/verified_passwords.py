@@ -3,11 +3,15 @@
 Only right passwords are kept, as a keyed hash under a key of this process that is never stored: what is remembered is
 useless elsewhere, there is one entry an account at most, and a wrong password always takes the whole check. (IIS keeps
 verified credentials for 900 s too.)
+
+The event loop asks, and so do the threads of SFTP sessions: a lock keeps the memory whole, and no digest is computed
+under it.
 """
 
 import hashlib
 import hmac
 import secrets
+import threading
 from typing import Final
 
 LIFETIME_S: Final = 900.0
@@ -18,15 +22,20 @@ class VerifiedPasswords:
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
+        self._lock = threading.Lock()
         self._until_s: dict[bytes, float] = {}
 
     def remember(self, hashed: str, password: str, now_s: float) -> None:
         """`password` was found to fit `hashed`."""
-        self._until_s[self._digest(hashed, password)] = now_s + LIFETIME_S
+        digest = self._digest(hashed, password)
+        with self._lock:
+            self._until_s[digest] = now_s + LIFETIME_S
 
     def knows(self, hashed: str, password: str, now_s: float) -> bool:
         """Whether `password` was found to fit `hashed` less than LIFETIME_S ago."""
-        return now_s < self._until_s.get(self._digest(hashed, password), now_s)
+        digest = self._digest(hashed, password)
+        with self._lock:
+            return now_s < self._until_s.get(digest, now_s)
 
     def _digest(self, hashed: str, password: str) -> bytes:
         return hmac.new(self._key, f"{hashed}\0{password}".encode(), hashlib.sha256).digest()

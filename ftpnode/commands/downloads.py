@@ -5,20 +5,16 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from typing_extensions import override
 
-from cluster import clock
-from cluster.log import logger
 from ftpnode.commands.reading import read_here
 from ftpnode.core.listing import Entry, timestamp
-from ftpnode.core.log_lines import TransferDone
 from ftpnode.core.verdict import Ending, judge_download
 from ftpnode.transfer import Transfer
+from ftpnode.transfer_record import TransferRecord
 from ftpnode.trouble import CommandRefusedError
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.data_connection import DataConnection
     from ftpnode.pyftpdlib_door.session import Session
-
-log = logger(__name__)
 
 
 class Download(Transfer):
@@ -26,13 +22,11 @@ class Download(Transfer):
 
     def __init__(self, session: "Session", path: str, file: BinaryIO, offset: int) -> None:
         assert session.login is not None, "downloads need a login"
-        self._login = session.login
         self._session = session
-        self._path = path
         self._file = file
         self._offset = offset
         self._connection: DataConnection | None = None
-        self._started_s = clock.monotonic_s()
+        self._record = TransferRecord(session.service, session, path, is_upload=False)
         self.opening = "Here comes the file."
 
     @override
@@ -45,33 +39,10 @@ class Download(Transfer):
         self._file.close()
         verdict = judge_download(ending)
         moved_bytes = self._connection.tot_bytes_sent if self._connection else 0
-        metrics = self._session.service.metrics
-        metrics.downloads.labels(outcome=ending.value).inc()
-        metrics.bytes.labels(direction="out").inc(moved_bytes)
+        self._record.close(
+            moved_bytes, ending.value, is_complete=verdict.complete, offset=self._offset, reply=verdict.reply
+        )
         self._session.reply(verdict.reply)
-        self._session.service.access_logs.transfer(
-            TransferDone(
-                at=clock.utc_now(),
-                seconds=clock.monotonic_s() - self._started_s,
-                client=self._session.remote_ip,
-                moved_bytes=moved_bytes,
-                path=f"/{self._path}",
-                is_upload=False,
-                account=self._login.name,
-                is_anonymous=self._login.account.password is None,
-                is_complete=verdict.complete,
-            )
-        )
-        log.info(
-            "download",
-            path=self._path,
-            offset=self._offset,
-            bytes=moved_bytes,
-            seconds=round(clock.monotonic_s() - self._started_s, 3),
-            reply=verdict.reply,
-            outcome=ending.value,
-            **self._session.who,
-        )
 
 
 def retrieve(session: "Session", argument: str) -> None:

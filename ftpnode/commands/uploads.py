@@ -1,33 +1,26 @@
 """STOR, APPE, STOU, REST: bytes into staging, then a verdict, then the publisher, then the reply."""
 
 import contextlib
-import errno
 import secrets
 from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
 from cluster import clock
-from cluster.log import logger
-from cluster.publish import Done, Fetch, Publish
-from cluster.tree_path import parent
-from ftpnode.core.log_lines import TransferDone
+from cluster.publish import Done
 from ftpnode.core.replies import published
 from ftpnode.core.verdict import Ending, judge_upload
-from ftpnode.ports import ChangeRefusedError, change
+from ftpnode.ports import ChangeRefusedError
+from ftpnode.publish_upload import publish_upload
 from ftpnode.staging import StagedFile
 from ftpnode.transfer import Transfer
+from ftpnode.transfer_record import TransferRecord
 from ftpnode.trouble import CommandRefusedError, reply_to
+from ftpnode.upload_target import existing, look_at_target
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
-
-    from ftpnode.core.login import Candidate
     from ftpnode.pyftpdlib_door.data_connection import DataConnection
     from ftpnode.pyftpdlib_door.session import Session
-    from ftpnode.service import Service
-
-log = logger(__name__)
 
 _MAX_OFFSET_DIGITS: Final = 18
 _WHOLE_FILE: Final = -1
@@ -41,11 +34,10 @@ class Upload(Transfer):
         self._session = session
         self._service = session.service
         self._login = session.login
-        self._who = session.who
         self._path = path
         self._staged = staged
-        self._started_s = clock.monotonic_s()
-        self._ended_s = self._started_s
+        self._record = TransferRecord(session.service, session, path, is_upload=True)
+        self._ended_s = clock.monotonic_s()
         self._copied_bytes = staged.content.size_bytes
         self.opening = opening
 
@@ -66,22 +58,8 @@ class Upload(Transfer):
         self._session.off_loop(self._service.workers.publishes, self._publish, self._published, self._refused)
 
     def _publish(self) -> Done:
-        """Runs in a thread. Whatever comes of it, no staged file of ours stays behind."""
-        try:
-            self._staged.seal()
-            request = Publish(
-                id=0,
-                account=self._login.name,
-                policy=self._login.account.publish_policy(),
-                path=self._path,
-                staged=self._staged.name,
-                content_id=self._staged.content.content_id(),
-                size_bytes=self._staged.content.size_bytes,
-                mtime_ns=clock.now_ns(),
-            )
-            return change(self._service.publisher, request, self._service.limits.publish_timeout_s)
-        finally:
-            self._staged.discard()
+        """Runs in a thread."""
+        return publish_upload(self._service, self._login, self._path, self._staged, clock.now_ns())
 
     def _published(self, done: Done) -> None:
         self._publishing_over()
@@ -99,34 +77,15 @@ class Upload(Transfer):
 
     def _close_with(self, reply: str, outcome: str, **more: int) -> None:
         content = self._staged.content
-        moved_bytes = content.size_bytes - self._copied_bytes
-        self._service.metrics.uploads.labels(outcome=outcome).inc()
-        self._service.metrics.bytes.labels(direction="in").inc(moved_bytes)
-        self._session.reply(reply)
-        self._service.access_logs.transfer(
-            TransferDone(
-                at=clock.utc_now(),
-                seconds=clock.monotonic_s() - self._started_s,
-                client=self._session.remote_ip,
-                moved_bytes=moved_bytes,
-                path=f"/{self._path}",
-                is_upload=True,
-                account=self._login.name,
-                is_anonymous=self._login.account.password is None,
-                is_complete=reply.startswith("226"),
-            )
-        )
-        log.info(
-            "upload",
-            path=self._path,
-            bytes=moved_bytes,
+        self._record.close(
+            content.size_bytes - self._copied_bytes,
+            outcome,
+            is_complete=reply.startswith("226"),
             content_id=content.content_id(),
-            seconds=round(clock.monotonic_s() - self._started_s, 3),
             reply=reply,
-            outcome=outcome,
             **more,
-            **self._who,
         )
+        self._session.reply(reply)
 
 
 def store(session: "Session", argument: str) -> None:
@@ -168,14 +127,14 @@ def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None
     service, home, login = session.service, session.home, session.login
 
     def prepare() -> StagedFile:
-        _look_at_target(service, path, home)
+        look_at_target(service, path, home)
         staged = service.staging.create()
         try:
             if keep_bytes == _WHOLE_FILE:
-                with contextlib.suppress(FileNotFoundError), _existing(service, path, login) as source:
+                with contextlib.suppress(FileNotFoundError), existing(service, path, login) as source:
                     staged.copy_from(source, source.seek(0, 2))
             elif keep_bytes:
-                with _existing(service, path, login) as source:
+                with existing(service, path, login) as source:
                     _check_offset(keep_bytes, source.seek(0, 2))
                     staged.copy_from(source, keep_bytes)
         except BaseException:
@@ -187,40 +146,9 @@ def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None
     session.off_loop(pool, prepare, lambda staged: session.data.begin(Upload(session, path, staged, opening)))
 
 
-def _look_at_target(service: "Service", path: str, home: str) -> None:
-    """Refuse before the client sends anything what could not be published."""
-    if service.staging.free_bytes() < service.settings.replication.disk_reserve_bytes:
-        raise OSError(errno.ENOSPC, "below the reserve")
-    above = parent(path)
-    if above != home and not service.tree.entry(above).is_directory:
-        raise NotADirectoryError(errno.ENOTDIR, "the parent is a file")
-    if path == home:
-        raise IsADirectoryError(errno.EISDIR, "the home")
-    try:
-        if service.tree.entry(path).is_directory:
-            raise IsADirectoryError(errno.EISDIR, "a directory")
-    except FileNotFoundError:
-        return
-
-
 def _check_offset(offset: int, size_bytes: int) -> None:
     if offset > size_bytes:
         raise CommandRefusedError(f"554 The file has {size_bytes} bytes; REST asks for {offset}.")
-
-
-def _existing(service: "Service", path: str, login: "Candidate") -> "BinaryIO":
-    """The file that stands at `path`, fetched first where only other nodes have it; FileNotFoundError without one."""
-    try:
-        return service.tree.open_file(path)
-    except FileNotFoundError:
-        if not service.has_replicator:
-            raise
-    request = Fetch(id=0, path=path, account=login.name, policy=login.account.publish_policy())
-    try:
-        change(service.publisher, request, service.limits.publish_timeout_s)
-    except ChangeRefusedError as error:
-        raise FileNotFoundError(errno.ENOENT, str(error)) from error
-    return service.tree.open_file(path)
 
 
 def _forget(_future: object) -> None:

@@ -33,7 +33,7 @@ class CommandDone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TransferDone(msgspec.Struct, frozen=True, kw_only=True):
-    """One upload or download; `path` is absolute in the tree."""
+    """One upload or download; `path` is absolute in the tree, `service` is the door: `ftp` or `sftp`."""
 
     at: datetime.datetime
     seconds: float
@@ -44,6 +44,7 @@ class TransferDone(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     is_anonymous: bool
     is_complete: bool
+    service: str = "ftp"
 
 
 def w3c_header(at: datetime.datetime) -> str:
@@ -83,7 +84,7 @@ def xferlog_line(done: TransferDone) -> str:
         "i" if done.is_upload else "o",
         "a" if done.is_anonymous else "r",
         _underscored(done.account),
-        "ftp",
+        done.service,
         "0",
         "*",
         "c" if done.is_complete else "i",

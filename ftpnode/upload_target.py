@@ -1,0 +1,49 @@
+"""Looks at where an upload is to stand, before its first byte: by whichever door it comes."""
+
+import errno
+from typing import TYPE_CHECKING, BinaryIO
+
+from cluster.publish import Fetch
+from cluster.tree_path import parent
+from ftpnode.ports import ChangeRefusedError, change
+
+if TYPE_CHECKING:
+    from ftpnode.core.login import Candidate
+    from ftpnode.service import Service
+
+
+def look_at_target(service: "Service", path: str, home: str) -> None:
+    """Refuse before the client sends anything what could not be published: raises the OSError that stands in the way.
+
+    Blocks on the disk.
+    """
+    if service.staging.free_bytes() < service.settings.replication.disk_reserve_bytes:
+        raise OSError(errno.ENOSPC, "below the reserve")
+    above = parent(path)
+    if above != home and not service.tree.entry(above).is_directory:
+        raise NotADirectoryError(errno.ENOTDIR, "the parent is a file")
+    if path == home:
+        raise IsADirectoryError(errno.EISDIR, "the home")
+    try:
+        if service.tree.entry(path).is_directory:
+            raise IsADirectoryError(errno.EISDIR, "a directory")
+    except FileNotFoundError:
+        return
+
+
+def existing(service: "Service", path: str, login: "Candidate") -> BinaryIO:
+    """The file that stands at `path`, fetched first where only other nodes have it; FileNotFoundError without one.
+
+    Blocks for as long as a fetch may take.
+    """
+    try:
+        return service.tree.open_file(path)
+    except FileNotFoundError:
+        if not service.has_replicator:
+            raise
+    request = Fetch(id=0, path=path, account=login.name, policy=login.account.publish_policy())
+    try:
+        change(service.publisher, request, service.limits.publish_timeout_s)
+    except ChangeRefusedError as error:
+        raise FileNotFoundError(errno.ENOENT, str(error)) from error
+    return service.tree.open_file(path)
