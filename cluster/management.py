@@ -23,7 +23,10 @@ Action = Callable[[Mapping[str, str]], Awaitable[msgspec.Struct]]
 
 
 class Management:
-    """What one program serves on its management address."""
+    """What one program serves on its management address.
+
+    `refresh` is awaited, with its name, before a document other than `health` is made, and before `metrics`.
+    """
 
     def __init__(
         self,
@@ -33,12 +36,14 @@ class Management:
         token: str,
         documents: Mapping[str, Document] | None = None,
         actions: Mapping[str, Action] | None = None,
+        refresh: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._registry = registry
         self._token = token
         self._actions = dict(actions or {})
         self._health = health
         self._documents = dict(documents or {})
+        self._refresh = refresh
         self._runner: web.AppRunner | None = None
 
     async def start(self, address: str, port: int) -> None:
@@ -57,6 +62,8 @@ class Management:
             await self._runner.cleanup()
 
     async def _metrics(self, _request: web.Request) -> web.Response:
+        if self._refresh is not None:
+            await self._refresh("metrics")
         text = prometheus_client.generate_latest(self._registry)
         return web.Response(body=text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 
@@ -68,6 +75,8 @@ class Management:
         if document is None:
             raise web.HTTPNotFound
         self._demand_token(request)
+        if self._refresh is not None:
+            await self._refresh(name)
         return web.Response(body=msgspec.json.encode(document()), content_type=_JSON)
 
     async def _act(self, request: web.Request) -> web.Response:

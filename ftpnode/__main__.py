@@ -10,7 +10,7 @@ import click
 from cluster.command import config_option, give_up, hosted_settings_or_exit, log_format_option, node_option
 from cluster.log import LogFormat, start_logging
 from cluster.problem import ConfigError
-from ftpnode.server import Server
+from ftpnode.alone import Alone
 
 
 @click.command()
@@ -25,16 +25,16 @@ def main(file: Path, node: str, log_format: LogFormat) -> None:
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its errors are what strangers send to the port
     _raise_file_limit()
     try:
-        server = Server(settings, node, file)
+        program = Alone(settings, node, file)
     except ConfigError as error:
         give_up(*(str(problem) for problem in error.problems))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.stop())
-    signal.signal(signal.SIGHUP, lambda *_: server.reload())
+        signal.signal(number, lambda *_: program.stop())
+    signal.signal(signal.SIGHUP, lambda *_: program.reload())
     try:
-        server.run()
+        program.run()
     finally:
-        server.close()
+        program.close()
 
 
 def _raise_file_limit() -> None:

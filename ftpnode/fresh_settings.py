@@ -28,12 +28,12 @@ class FreshSettings(msgspec.Struct, frozen=True):
     identity: TlsIdentity
 
 
-def read_anew(file: Path, service: "Service") -> FreshSettings:
-    """Read `file` and the certificate; ConfigError with every reason why this process must keep what it has."""
+def read_anew(file: Path, old: Settings, node: str) -> FreshSettings:
+    """Read `file` and the certificate; ConfigError with every reason why the node must keep the `old` settings."""
     settings = read_settings(file)
-    if problems := needs_restart(service.settings, settings, service.name):
+    if problems := needs_restart(old, settings, node):
         raise ConfigError(problems)
-    return FreshSettings(settings, node_identity(settings.nodes[service.name]))
+    return FreshSettings(settings, node_identity(settings.nodes[node]))
 
 
 def node_identity(node: Node) -> TlsIdentity:
@@ -41,8 +41,13 @@ def node_identity(node: Node) -> TlsIdentity:
     try:
         return TlsIdentity(node.certificate, node.key)
     except OSError as error:
-        what = f"cannot be used: {error.strerror}"
-        raise ConfigError((Problem(str(error.filename), what, "check the path and its permissions"),)) from error
+        raise cannot_use(error, "the certificate") from error
+
+
+def cannot_use(error: OSError, what: str) -> ConfigError:
+    """What to say of a file or folder that the disk refused; `what` names it where the error does not."""
+    where, fix = str(error.filename or what), "check the path and its permissions"
+    return ConfigError((Problem(where, f"cannot be used: {error.strerror}", fix),))
 
 
 def adopt(fresh: FreshSettings, service: "Service", sites: "Iterable[type[Session]]") -> Reloaded:

@@ -9,7 +9,6 @@ from typing import Literal
 
 from cluster.settings import AccountLimits
 from ftpnode.core.bandwidth import Pace
-from ftpnode.core.login import Candidate
 
 Direction = Literal["up", "down"]
 
@@ -21,12 +20,9 @@ class Paces:
         self._lock = threading.Lock()
         self._paces: dict[tuple[str, Direction], Pace] = {}
 
-    def moved(self, login: Candidate, direction: Direction, moved_bytes: int, now_s: float) -> float:
+    def moved(self, account: str, direction: Direction, bytes_per_s: int, moved_bytes: int, now_s: float) -> float:
         """Count bytes that were moved; returns for how long the transfer has to pause, in seconds. From any thread."""
-        bytes_per_s = rate(login.account.limits, direction)
-        if bytes_per_s is None:
-            return 0.0
-        key = (login.name, direction)
+        key = (account, direction)
         with self._lock:  # two threads that read the same pace would move twice the rate
             pace = self._paces.get(key, Pace()).after(moved_bytes, bytes_per_s, now_s)
             self._paces[key] = pace

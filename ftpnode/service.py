@@ -1,4 +1,4 @@
-"""Everything the sessions of one node share: its settings, its tree, its publisher, its worker threads, its numbers."""
+"""Everything the sessions of one process share: settings, tree, publisher, tally, worker threads, numbers."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -6,21 +6,20 @@ from typing import Final
 from cluster.publish import SOCKET_NAME
 from cluster.settings import Settings
 from ftpnode.access_logs import AccessLogs
-from ftpnode.bans import BanList
-from ftpnode.drain import Drain
+from ftpnode.core.place import Place
 from ftpnode.local_publisher import LocalPublisher
 from ftpnode.metrics import Metrics
-from ftpnode.paces import Paces
 from ftpnode.ports import Publisher
 from ftpnode.replicator_client import ReplicatorClient
 from ftpnode.sessions import Sessions
 from ftpnode.staging import Staging
+from ftpnode.tally import Tally
 from ftpnode.tree import Tree
 from ftpnode.verified_passwords import VerifiedPasswords
-from ftpnode.vital_signs import VitalSigns
 
 _DISK_THREADS: Final = 4
 _DIGEST_THREADS: Final = 2  # whoever may read may ask for the digest of any file, again and again
+_ALONE: Final = Place()
 
 
 class Workers:
@@ -41,37 +40,29 @@ class Workers:
 
 
 class Service:
-    """One node's ftpnode, but for its sockets. Making it reads the secrets: OSError when one cannot be read."""
+    """One process of a node's ftpnode, but for its sockets.
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    Making it reads a secret and opens the logs: OSError when one cannot be used.
+    """
+
+    def __init__(self, settings: Settings, name: str, tally: Tally, place: Place = _ALONE) -> None:
         self.name = name
+        self.place = place
         self.adopt(settings)
         self.token_key = settings.cluster.token_key.read_bytes()
-        self.management_token = settings.cluster.management_token.read_text().strip()
         self.access_logs = AccessLogs(self.node.logs)
         self.tree = Tree(self.node.root)
-        self.staging = Staging(self.node.root)
-        self.has_replicator = settings.replication.mode == "full-mesh"
-        self.publisher: Publisher = (
-            ReplicatorClient(self.node.state / SOCKET_NAME) if self.has_replicator else LocalPublisher(self.node.root)
-        )
-        self.drain = Drain(self.node.state)
-        self.sessions = Sessions()
-        self.bans = BanList()
-        self.paces = Paces()
+        self.staging = Staging(self.node.root, place.mark)
+        self.has_replicator = has_replicator(settings)
+        self.publisher = publisher_of(settings, name)
+        self.tally = tally
+        self.sessions = Sessions(tally)
         self.metrics = Metrics()
         self.metrics.sessions.set_function(lambda: self.sessions.count)
         self.metrics.transfers.set_function(lambda: self.sessions.transfers)
         self.workers = Workers(
-            password_checks=self.limits.password_checks_at_once, publishes=self.limits.publishes_at_once
-        )
-        self.vital_signs = VitalSigns(
-            node=name,
-            root=self.node.root,
-            reserve_bytes=settings.replication.disk_reserve_bytes,
-            replicator=self.publisher if self.has_replicator else None,
-            drain=self.drain,
-            sessions=self.sessions,
+            password_checks=place.share(self.limits.password_checks_at_once),
+            publishes=place.share(self.limits.publishes_at_once),
         )
         self.verified_passwords = VerifiedPasswords()
         self.publishing = 0
@@ -84,3 +75,21 @@ class Service:
         self.settings = settings
         self.node = settings.nodes[self.name]
         self.limits = settings.limits
+        self.passive_ports = self.place.slice(self.node.passive_ports.all())
+
+    def close(self) -> None:
+        """Start nothing more, and give up what is under way."""
+        self.publisher.close()
+        self.workers.stop()
+        self.access_logs.close()
+
+
+def has_replicator(settings: Settings) -> bool:
+    """Whether changes go through a replicator."""
+    return settings.replication.mode == "full-mesh"
+
+
+def publisher_of(settings: Settings, name: str) -> Publisher:
+    """What makes changes visible on node `name`."""
+    node = settings.nodes[name]
+    return ReplicatorClient(node.state / SOCKET_NAME) if has_replicator(settings) else LocalPublisher(node.root)

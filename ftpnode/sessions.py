@@ -1,11 +1,12 @@
-"""Knows the sessions of this node, and counts them by the client's real address."""
+"""Knows the sessions of this process, and has the node's tally count them."""
 
-from collections import Counter
+import itertools
 from typing import Protocol
 
 from cluster.live import LiveSession
-from cluster.settings import Settings
+from cluster.settings import AccountLimits, Limits, Settings
 from ftpnode.core.login import Candidate
+from ftpnode.tally import Tally
 
 
 class Session(Protocol):
@@ -30,16 +31,13 @@ class Session(Protocol):
 
 
 class Sessions:
-    """Which client addresses have how many sessions, and how many transfers are under way."""
+    """The sessions that this process serves, and how many transfers are under way in them."""
 
-    def __init__(self) -> None:
-        self._by_address: Counter[str] = Counter()
-        self._live: set[Session] = set()
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._numbers = itertools.count(1)
+        self._live: dict[Session, int] = {}
         self.transfers = 0
-
-    def from_address(self, address: str) -> int:
-        """How many sessions come from this client address."""
-        return self._by_address[address]
 
     @property
     def count(self) -> int:
@@ -50,19 +48,27 @@ class Sessions:
         """Every session; from any thread."""
         return tuple(self._live)
 
-    def of_account(self, name: str) -> tuple[Session, ...]:
-        """The sessions that are logged in as this account."""
-        return tuple(session for session in self._live if session.login is not None and session.login.name == name)
+    def admit(self, session: Session, limits: Limits, now_s: float) -> str | None:
+        """Let a session in, which counts until it is `closed`; or the 421 that turns it away."""
+        number = next(self._numbers)
+        refused = self._tally.admit(number, session.remote_ip, limits, now_s)
+        if refused is None:
+            self._live[session] = number
+        return refused
 
-    def opened(self, session: Session) -> None:
-        """A session was let in."""
-        self._live.add(session)
-        self._by_address[session.remote_ip] += 1
+    def log_in(self, session: Session, account: str, limits: AccountLimits) -> str | None:
+        """Count a session as the account's; or the reply that refuses the login. From any thread."""
+        number = self._live.get(session)
+        return self._tally.log_in(number, account, limits) if number is not None else None
+
+    def log_out(self, session: Session) -> None:
+        """A session is nobody's again."""
+        number = self._live.get(session)
+        if number is not None:
+            self._tally.log_out(number)
 
     def closed(self, session: Session) -> None:
-        """A session that was let in has ended."""
-        self._live.discard(session)
-        address = session.remote_ip
-        self._by_address[address] -= 1
-        if self._by_address[address] <= 0:
-            del self._by_address[address]
+        """A session has ended; one that was never let in changes nothing."""
+        number = self._live.pop(session, None)
+        if number is not None:
+            self._tally.leave(number)

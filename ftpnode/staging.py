@@ -21,15 +21,16 @@ _MODE: Final = 0o644
 
 
 class Staging:
-    """The staging folder of one root."""
+    """The staging folder of one root. `mark` begins the names that this process gives, where there are several."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, mark: str = "") -> None:
         self.folder = on_disk(root, STAGING)
+        self._prefix = f"{PREFIX}{mark}"
 
     def prepare(self) -> int:
         """Make the folder and remove what a previous run left; returns how many files that were."""
         make_folders_durably(self.folder)
-        left = list(self.folder.glob(f"{PREFIX}*"))
+        left = list(self.folder.glob(f"{self._prefix}*"))
         for path in left:
             path.unlink(missing_ok=True)
         return len(left)
@@ -40,7 +41,7 @@ class Staging:
 
     def create(self) -> "StagedFile":
         """A new empty staged file."""
-        return StagedFile(self.folder / f"{PREFIX}{secrets.token_hex(16)}")
+        return StagedFile(self.folder / f"{self._prefix}{secrets.token_hex(16)}")
 
 
 class StagedFile:

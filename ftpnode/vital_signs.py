@@ -1,17 +1,17 @@
 """Knows how the replicator and the disk were a moment ago, so that the health document never waits for either."""
 
 import shutil
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
 from cluster import clock
 from cluster.health import FtpnodeHealth, ReplicatorHealth
 from cluster.log import logger
 from cluster.publish import Ask, State
+from cluster.settings import Settings
 from ftpnode.core.node_state import node_state
 from ftpnode.drain import Drain
 from ftpnode.ports import Publisher, PublisherUnreachableError
-from ftpnode.sessions import Sessions
 
 log = logger(__name__)
 
@@ -24,20 +24,21 @@ class VitalSigns:
 
     def __init__(
         self,
-        *,
+        settings: Settings,
         node: str,
-        root: Path,
-        reserve_bytes: int,
+        *,
         replicator: Publisher | None,
         drain: Drain,
-        sessions: Sessions,
+        sessions: Callable[[], int],
+        transfers: Callable[[], int],
     ) -> None:
         self._node = node
-        self._root = root
-        self._reserve_bytes = reserve_bytes
+        self._root = settings.nodes[node].root
+        self._reserve_bytes = settings.replication.disk_reserve_bytes
         self._replicator = replicator
         self._drain = drain
         self._sessions = sessions
+        self._transfers = transfers
         self._started_s = clock.monotonic_s()
         self._health: ReplicatorHealth | None = None
         self._disk = (0, 0)
@@ -73,8 +74,8 @@ class VitalSigns:
         return FtpnodeHealth(
             node=self._node,
             state=state,
-            sessions=self._sessions.count,
-            transfers=self._sessions.transfers,
+            sessions=self._sessions(),
+            transfers=self._transfers(),
             disk_free_bytes=free_bytes,
             disk_total_bytes=total_bytes,
             uptime_s=clock.monotonic_s() - self._started_s,

@@ -9,7 +9,7 @@ from cluster.publish import MakeDirectory
 from cluster.session_token import token_is_good
 from cluster.settings import AccountLimits
 from cluster.tree_path import parents
-from ftpnode.core.account_limits import NOT_FROM_HERE, refusal
+from ftpnode.core.account_limits import NOT_FROM_HERE
 from ftpnode.core.admission import BANNED
 from ftpnode.core.login import Candidate, Examination, candidate, examination
 from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError, change
@@ -45,7 +45,7 @@ def password(session: "Session", text: str) -> None:
     if not session.user:
         session.reply("503 Send USER first.")
         return
-    if session.service.bans.is_banned(session.remote_ip, clock.monotonic_s()):  # by what its other sessions guessed
+    if session.service.tally.is_banned(session.remote_ip, clock.monotonic_s()):  # by what its other sessions guessed
         session.hang_up(BANNED)
         return
     found = candidate(session.site, session.service.settings.accounts, session.user)
@@ -93,7 +93,7 @@ def _check(session: "Session", found: Candidate | None, text: str) -> None:
 def _welcome(session: "Session", found: Candidate) -> None:
     if session.is_gone:
         return
-    if _is_too_many(session, found):
+    if not _is_let_in(session, found):
         return
     session.login = found
     session.failed_logins = 0
@@ -110,23 +110,19 @@ def _welcome(session: "Session", found: Candidate) -> None:
     )
 
 
-def _is_too_many(session: "Session", found: Candidate) -> bool:
-    """Whether the account's own limits turn this login away; then the client has been told."""
-    limits = found.account.limits
-    if session.is_probe or limits == _NO_LIMITS:
-        return False
-    others = session.service.sessions.of_account(found.name)
-    from_address = sum(other.remote_ip == session.remote_ip for other in others)
-    reply = refusal(limits, address=session.remote_ip, sessions=len(others), from_address=from_address)
+def _is_let_in(session: "Session", found: Candidate) -> bool:
+    """Whether the account's own limits let this login in; otherwise the client has been told why not."""
+    limits = _NO_LIMITS if session.is_probe else found.account.limits
+    reply = session.service.sessions.log_in(session, found.name, limits)
     if reply is None:
-        return False
+        return True
     if reply == NOT_FROM_HERE:
         _refuse(session, reply, "network not allowed")
     else:
         session.service.metrics.logins.labels(account=found.name, result="too many").inc()
         log.warning("login refused", user=session.user, why=reply, **session.who)
         session.hang_up(reply)
-    return True
+    return False
 
 
 def ensure_home(service: "Service", home: str, found: Candidate) -> None:
@@ -145,9 +141,9 @@ def ensure_home(service: "Service", home: str, found: Candidate) -> None:
 
 
 def count_against(service: "Service", address: str, who: dict[str, Any]) -> None:
-    """A wrong password came from `address`, which may ban it; `who` is for the log. Call it on the loop."""
+    """A wrong password came from `address`, which may ban it; `who` is for the log."""
     exempt = (*service.limits.ban_exempt, *service.settings.balancer.source_addresses)
-    if service.bans.failed(address, service.limits, exempt, clock.monotonic_s()):
+    if service.tally.failed(address, service.limits, exempt, clock.monotonic_s()):
         service.metrics.bans.inc()
         log.warning("address banned", seconds=service.limits.ban_s, **who)
 

@@ -11,7 +11,6 @@ from cluster import clock
 from cluster.log import logger
 from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
 from cluster.settings import Site
-from ftpnode.core.admission import refusal
 from ftpnode.core.login import Candidate
 from ftpnode.pyftpdlib_door.control_wire import ControlWire
 from ftpnode.service import Service
@@ -72,24 +71,16 @@ class Arrival(ControlWire):
     def _greet(self) -> None:
         self.bounds_lines = True
         self.set_terminator(b"\n")  # a bare LF ends a line too; a CR before it is dropped
-        sessions = self.service.sessions
-        turned_away = refusal(
-            self.service.limits,
-            banned=self.service.bans.is_banned(self.remote_ip, clock.monotonic_s()),
-            draining=self.service.drain.draining,
-            sessions=sessions.count,
-            from_address=sessions.from_address(self.remote_ip),
-        )
+        turned_away = self.admit()
         if turned_away:
             self.service.metrics.refused_sessions.inc()
             log.info("session refused", reply=turned_away, **self.who)
             self.hang_up(turned_away)
         else:
-            self.admitted()
             self.reply(f"220 {self.site.greeting}")
 
-    def admitted(self) -> None:
-        """There is room: the session counts from here until its connection has ended."""
+    def admit(self) -> str | None:
+        """Count the session from here until its connection has ended; or the 421 that turns it away."""
         raise NotImplementedError
 
     def expect_login(self) -> None:

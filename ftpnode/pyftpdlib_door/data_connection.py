@@ -223,7 +223,7 @@ class PlainDataConnection(DTPHandler):
         login = self.cmd_channel.login
         if login is None or self._closed:
             return
-        pause_s = self.cmd_channel.service.paces.moved(login, direction, moved_bytes, clock.monotonic_s())
+        pause_s = self.cmd_channel.service.tally.moved(login, direction, moved_bytes, clock.monotonic_s())
         if pause_s and self._resting is None:
             self._resting = self.ioloop.call_later(pause_s, self._go_on, direction, _errback=self.handle_error)
             self._listen_for(0)

@@ -34,7 +34,7 @@ class PassivePort(Acceptor):
         host = session.socket.getsockname()[0]
         self.create_socket(session.socket.family, socket.SOCK_STREAM)
         self.set_reuse_addr()
-        self._bind_to_one(host, session.service.node.passive_ports.all())
+        self._bind_to_one(host, session.service.passive_ports)
         self.listen(5)
         self.host, self.port = self.socket.getsockname()[:2]
         self.call_later(timeout_s, self.handle_timeout)

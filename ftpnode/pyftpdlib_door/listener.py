@@ -27,8 +27,8 @@ class Listener(FTPServer):
 
     max_cons = 0
 
-    def __init__(self, address: tuple[str, int], session: type, ioloop: "IOLoop") -> None:
-        super().__init__(address, session, ioloop=ioloop, backlog=1024)
+    def __init__(self, listening: socket.socket, session: type, ioloop: "IOLoop") -> None:
+        super().__init__(listening, session, ioloop=ioloop, backlog=1024)
 
     @override
     def handle_accepted(self, sock: socket.socket, addr: tuple[str, int]) -> None:

@@ -13,6 +13,7 @@ from typing import ClassVar, Final, TypeVar
 from pyftpdlib.ioloop import IOLoop
 from typing_extensions import override
 
+from cluster import clock
 from cluster.live import LiveSession
 from cluster.settings import Compatibility, Resumption, Settings
 from ftpnode.commands.spelling import respell
@@ -55,7 +56,6 @@ class Session(Arrival):
         self.data = DataSide(self)
         self.doing = Doing(self)
         self._farewell = ""
-        self._admitted = False
         self._half_closed = False
         self._job = False
         self._working = False
@@ -63,9 +63,8 @@ class Session(Arrival):
         super().__init__(conn, server, ioloop)
 
     @override
-    def admitted(self) -> None:
-        self._admitted = True
-        self.service.sessions.opened(self)
+    def admit(self) -> str | None:
+        return self.service.sessions.admit(self, self.service.limits, clock.monotonic_s())
 
     # --- lines in
 
@@ -288,6 +287,7 @@ class Session(Arrival):
     def log_out(self) -> None:
         """Forget the login and all that came with it; the connection stays."""
         self.data.drop()
+        self.service.sessions.log_out(self)
         self.user, self.login = "", None
         self.cwd, self.restart_at, self.rename_from = "/", 0, None
         self.only_epsv = False
@@ -331,6 +331,4 @@ class Session(Arrival):
         """Runs once after the connection has ended, however that came about (`close` is called in several ways)."""
         self._waiting.clear()
         self.data.transfer_ended(Ending.CONTROL_GONE)
-        if self._admitted:
-            self._admitted = False
-            self.service.sessions.closed(self)
+        self.service.sessions.closed(self)

@@ -7,7 +7,6 @@ from typing_extensions import override
 
 from cluster import clock
 from cluster.log import logger
-from ftpnode.core.admission import refusal
 from ftpnode.pyftpdlib_door.listener import Listener
 from ftpnode.sftp_door.session import Session
 
@@ -27,10 +26,10 @@ class SftpListener(Listener):
     """One site's SFTP port. Admission is the FTP door's: the drain, sessions in all and by address."""
 
     def __init__(
-        self, service: "Service", site: str, address: tuple[str, int], host_key: "PKey", threads: "OffLoop",
+        self, service: "Service", site: str, listening: socket.socket, host_key: "PKey", threads: "OffLoop",
         ioloop: "IOLoop",
     ) -> None:  # fmt: skip
-        super().__init__(address, Session, ioloop)
+        super().__init__(listening, Session, ioloop)
         self._service = service
         self._site = site
         self._host_key = host_key
@@ -40,22 +39,14 @@ class SftpListener(Listener):
 
     @override
     def handle_accepted(self, sock: socket.socket, addr: tuple[str, int]) -> None:
-        sessions = self._service.sessions
-        turned_away = refusal(
-            self._service.limits,
-            banned=self._service.bans.is_banned(addr[0], clock.monotonic_s()),
-            draining=self._service.drain.draining,
-            sessions=sessions.count,
-            from_address=sessions.from_address(addr[0]),
-        )
+        session = Session(self._service, self._site, addr[0], self._threads)
+        turned_away = self._service.sessions.admit(session, self._service.limits, clock.monotonic_s())
         if turned_away:
             self._service.metrics.refused_sessions.inc()
             log.info("session refused", reply=turned_away, site=self._site, client=addr[0], door="sftp")
             sock.close()
             return
-        session = Session(self._service, self._site, addr[0], self._threads)
         self._sessions.add(session)
-        sessions.opened(session)
         session.start(sock, self._host_key, self._ended)
 
     @override

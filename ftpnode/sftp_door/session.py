@@ -23,7 +23,6 @@ from cluster.password import password_is_right
 from cluster.public_key import key_blob
 from cluster.settings import Settings
 from ftpnode.commands.login import count_against, ensure_home
-from ftpnode.core.account_limits import refusal
 from ftpnode.core.ban import is_within
 from ftpnode.core.login import Candidate, candidate
 from ftpnode.core.reload import login_after
@@ -144,7 +143,7 @@ class Session(paramiko.ServerInterface):
         else:
             self.bytes_down += moved_bytes
         assert self.login is not None, "files are open after a login"
-        pause_s = self.service.paces.moved(self.login, direction, moved_bytes, clock.monotonic_s())
+        pause_s = self.service.tally.moved(self.login, direction, moved_bytes, clock.monotonic_s())
         if pause_s:
             with self.at_work():
                 self._over.wait(pause_s)
@@ -166,7 +165,7 @@ class Session(paramiko.ServerInterface):
     @override
     def check_auth_password(self, username: str, password: str | bytes) -> int:
         """As PASS: an unknown account takes as long as a wrong password. Anonymous accounts are unknown here."""
-        banned = self.service.bans.is_banned(self.remote_ip, clock.monotonic_s())
+        banned = self.service.tally.is_banned(self.remote_ip, clock.monotonic_s())
         if banned or self._has_failed_too_often():
             return AUTH_FAILED
         given = password if isinstance(password, str) else password.decode("utf-8", "replace")
@@ -228,10 +227,7 @@ class Session(paramiko.ServerInterface):
         log.info("login", user=self.login.name, how=self._how, **self.who)
 
     def _is_one_too_many(self, found: Candidate) -> bool:
-        others = self.service.sessions.of_account(found.name)
-        from_address = sum(other.remote_ip == self.remote_ip for other in others)
-        limits = found.account.limits
-        why = refusal(limits, address=self.remote_ip, sessions=len(others), from_address=from_address)
+        why = self.service.sessions.log_in(self, found.name, found.account.limits)
         if why is not None:
             self.service.metrics.logins.labels(account=found.name, result="too many").inc()
             log.warning("login refused", user=found.name, why=why, **self.who)

@@ -8,7 +8,6 @@ from ftpnode.drain import Drain
 from ftpnode.local_publisher import LocalPublisher
 from ftpnode.ports import PublisherUnreachableError
 from ftpnode.replicator_client import ReplicatorClient
-from ftpnode.sessions import Sessions
 from ftpnode.staging import Staging
 from ftpnode.tree import TooManyEntriesError, Tree
 from ftpnode.verified_passwords import LIFETIME_S, VerifiedPasswords
@@ -116,20 +115,6 @@ def test_the_drain_flag_outlives_the_process(tmp_path):
     assert Drain(tmp_path / "state").draining
     Drain(tmp_path / "state").enable()
     assert not Drain(tmp_path / "state").draining
-
-
-class FakeSession:
-    def __init__(self, remote_ip):
-        self.remote_ip = remote_ip
-
-
-def test_sessions_are_counted_by_address_and_forgotten():
-    sessions = Sessions()
-    first, *others = (FakeSession(address) for address in ("a", "a", "b"))
-    for session in (first, *others):
-        sessions.opened(session)
-    sessions.closed(first)
-    assert (sessions.count, sessions.from_address("a"), sessions.from_address("b")) == (2, 1, 1)
 
 
 def test_without_a_socket_there_is_no_replicator(tmp_path):

@@ -1,3 +1,4 @@
+from socket import socket
 from typing import Any
 
 from pyftpdlib.ioloop import Acceptor, IOLoop
@@ -6,5 +7,5 @@ class FTPServer(Acceptor):
     max_cons: int
     handler: Any
     def __init__(
-        self, address_or_socket: tuple[str, int], handler: type, ioloop: IOLoop | None = None, backlog: int = 100
+        self, address_or_socket: tuple[str, int] | socket, handler: type, ioloop: IOLoop | None = None, backlog: int = 100
     ) -> None: ...
