@@ -55,7 +55,7 @@ class Progress:
 @click.option("--kills", default=1000, show_default=True, help="SIGKILLs in all.")
 @click.option("--uploads", default=10_000, show_default=True, help="Acknowledged uploads in all, at least.")
 @click.option("--clusters", default=3, show_default=True, help="Clusters of two nodes, side by side.")
-@click.option("--clients", default=6, show_default=True, help="Clients of each cluster.")
+@click.option("--clients", default=4, show_default=True, help="Clients of each cluster.")
 @click.option("--seed", default=1, show_default=True, help="Of all chance but for the machine's own.")
 @click.option("--keep", type=click.Path(path_type=Path), help="A new folder that keeps trees and logs.")
 def main(keep: Path | None, **numbers: int) -> None:

@@ -11,7 +11,6 @@ from tests.kills.record import Record
 from tests.kit.running_cluster import RunningCluster
 from tests.kit.wait import until
 
-_MOST_REST_S = 4.0
 _START_S = 60.0
 _PARTS = ("ftpnode", "replicator")
 
@@ -20,7 +19,13 @@ class Killer(threading.Thread):
     """Kills until `enough()`. One kill in four comes while the part still starts."""
 
     def __init__(
-        self, cluster: RunningCluster, node: str, chance: random.Random, record: Record, enough: Callable[[], bool]
+        self,
+        cluster: RunningCluster,
+        node: str,
+        chance: random.Random,
+        record: Record,
+        most_rest_s: float,
+        enough: Callable[[], bool],
     ) -> None:
         super().__init__(name=f"killer of {node}")
         self._parts = cluster.parts
@@ -28,6 +33,7 @@ class Killer(threading.Thread):
         self._node_name = node
         self._chance = chance
         self._record = record
+        self._most_rest_s = most_rest_s
         self._enough = enough
         self._pause = threading.Event()
         self._left: set[str] = set()
@@ -41,7 +47,7 @@ class Killer(threading.Thread):
             raise
 
     def _kill(self, parts: tuple[str, ...]) -> None:
-        self._pause.wait(self._chance.uniform(0, _MOST_REST_S))
+        self._pause.wait(self._chance.uniform(0, self._most_rest_s))
         names = tuple(f"{self._node_name}.{part}" for part in parts)
         self._parts.kill(names)
         if "ftpnode" in parts:

@@ -21,12 +21,16 @@ REPLICATION = {"staged_expiry_s": 5.0}
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much: `kills` and `uploads` in all, spread over `clusters` of two nodes with `clients` each."""
+    """How much: `kills` and `uploads` in all, spread over `clusters` of two nodes with `clients` each.
+
+    Once it is up again, a node is left alone for a random time up to `most_rest_s`.
+    """
 
     kills: int
     uploads: int
     clusters: int = 1
-    clients: int = 6
+    clients: int = 4
+    most_rest_s: float = 4.0
     seed: int = 1
 
 
@@ -56,12 +60,10 @@ def _work(plan: Plan, clusters: list[RunningCluster], record: Record, progress: 
         nodes = cluster.files.settings.nodes
         watchers.append(Watcher([node.root for node in nodes.values()], record))
         killers += [
-            Killer(cluster, node, random.Random(f"{plan.seed} {number} {node}"), record, killed_enough)
-            for node in nodes
+            Killer(cluster, node, chance(plan, number, node), record, plan.most_rest_s, killed_enough) for node in nodes
         ]
         uploaders[number] = [
-            Uploader(cluster, client, random.Random(f"{plan.seed} {number} {client}"), record, enough)
-            for client in range(plan.clients)
+            Uploader(cluster, client, chance(plan, number, client), record, enough) for client in range(plan.clients)
         ]
     every = [uploader for each in uploaders.values() for uploader in each]
     threads: list[threading.Thread] = [*watchers, *every, *killers]
@@ -76,6 +78,11 @@ def _work(plan: Plan, clusters: list[RunningCluster], record: Record, progress: 
     for number, cluster in enumerate(clusters):
         owed = {path: content for uploader in uploaders[number] for path, content in uploader.owed.items()}
         settle(cluster, owed, record)
+
+
+def chance(plan: Plan, cluster: int, who: object) -> random.Random:
+    """The chance of one thread: the same for the same seed, whatever the others do."""
+    return random.Random(f"{plan.seed} {cluster} {who}")
 
 
 def settle(cluster: RunningCluster, owed: Mapping[str, bytes], record: Record) -> None:
