@@ -4,9 +4,12 @@ import contextlib
 import multiprocessing
 import re
 import socket
+import statistics
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from bench.servers import Server
 from cluster.clock import monotonic_s
@@ -22,6 +25,48 @@ def upload_mb_s(server: Server, file: Path, *, tls: bool) -> float:
 def download_mb_s(server: Server, size_bytes: int, *, tls: bool) -> float:
     """What `upload_mb_s` left, down into nothing."""
     return _timed(server, size_bytes, ["-o", "/dev/null", f"{server.url}up.bin"], tls=tls)
+
+
+def streams_mb_s(server: Server, file: Path, streams: int, *, up: bool, tls: bool = False) -> float:
+    """So many streams at once by one curl each, up from `file`, or as many bytes down; megabytes (10^6) a second."""
+    size_bytes = file.stat().st_size
+    secure = ["--ssl-reqd", "-k"] if tls else []
+    way = ["-T", str(file), f"{server.url}up.bin"] if up else ["-o", "/dev/null", f"{server.url}{size_bytes}"]
+    command = ["curl", "-sS", "-u", server.user, *secure, *way]
+    began_s = monotonic_s()
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(streams)]
+    for process in running:
+        _, said = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"a client of {server.name} failed: {said.decode().strip()}")
+    return streams * size_bytes / 1e6 / (monotonic_s() - began_s)
+
+
+def command_ms(server: Server, commands: int) -> float:
+    """The median time between a command that only a node can answer (PWD) and its reply, in milliseconds."""
+    with logged_in(server) as (control, replies):
+        times_s = []
+        for _ in range(commands):
+            began_s = monotonic_s()
+            control.sendall(b"PWD\r\n")
+            _expect(replies, b"257")
+            times_s.append(monotonic_s() - began_s)
+    return statistics.median(times_s) * 1000
+
+
+@contextlib.contextmanager
+def logged_in(server: Server) -> Iterator[tuple[socket.socket, BinaryIO]]:
+    """A session's control connection, and its replies."""
+    with (
+        socket.create_connection((server.address, server.port), timeout=60) as control,
+        control.makefile("rb") as replies,
+    ):
+        control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _expect(replies, b"220")
+        for command, wanted in ((f"USER {server.account}", b"331"), (f"PASS {server.password}", b"230")):
+            control.sendall(command.encode() + b"\r\n")
+            _expect(replies, wanted)
+        yield control, replies
 
 
 def sessions_per_s(server: Server, clients: int, sessions: int, size_bytes: int) -> float:
@@ -52,12 +97,7 @@ def idle_cost(server: Server, sessions: int, seconds: float) -> tuple[float, flo
     before_mb = _memory_mb(server)
     with contextlib.ExitStack() as stack:
         for _ in range(sessions):
-            control = stack.enter_context(socket.create_connection((server.address, server.port), timeout=60))
-            replies = stack.enter_context(control.makefile("rb"))
-            _expect(replies, b"220")
-            for command, wanted in ((f"USER {server.account}", b"331"), (f"PASS {server.password}", b"230")):
-                control.sendall(command.encode() + b"\r\n")
-                _expect(replies, wanted)
+            stack.enter_context(logged_in(server))
         used_s = _cpu_s(server)
         threading.Event().wait(seconds)
         return _memory_mb(server) - before_mb, (_cpu_s(server) - used_s) / seconds * 100

@@ -2,12 +2,13 @@
 
 import contextlib
 import datetime
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,29 +52,30 @@ class Bench:
     """Starts servers in one folder and ends them all."""
 
     folder: Path
+    network: str = NETWORK
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def ftpnode(self) -> Server:
         """Our ftpnode, publishing by itself: durable, policy `local`."""
         folder = self.folder / "ours"
         plan = msgspec.structs.replace(
-            network_plan("bench", 1, network=NETWORK),
+            network_plan("bench", 1, network=self.network),
             mode="none",
             limits={"sessions": 100_000, "sessions_per_address": 100_000},
         )
         passwords = write_cluster(folder, plan, datetime.datetime.now(datetime.UTC))
         command = [sys.executable, "-m", "ftpnode", "--config", str(folder / "cluster.yaml"), "--node", "node1"]
-        return self._start("ftpnode", f"{NETWORK}.11", "station", passwords["station"], command)
+        return self.start("ftpnode", f"{self.network}.11", "station", passwords["station"], command)
 
     def bare(self, *, tls: bool = False) -> Server:
         """pyftpdlib as it comes."""
         root = self.folder / ("bare-tls" if tls else "bare")
         root.mkdir()
-        address = f"{NETWORK}.{22 if tls else 21}"
+        address = f"{self.network}.{22 if tls else 21}"
         keys = self.folder / "ours/keys"
         pair = [str(keys / "node1.crt"), str(keys / "node1.key")] if tls else ["", ""]
         command = [sys.executable, "-m", "bench.bare_pyftpdlib", address, "2121", str(root), PASSWORD, *pair]
-        return self._start("bare pyftpdlib", address, "station", PASSWORD, command)
+        return self.start("bare pyftpdlib", address, "station", PASSWORD, command)
 
     def vsftpd(self) -> Server | None:
         """vsftpd with anonymous uploads, so that it needs no account on this host; None where it is not installed."""
@@ -86,7 +88,7 @@ class Bench:
         empty.mkdir()
         self.folder.chmod(0o755)
         settings = {
-            "listen": "YES", "background": "NO", "listen_address": f"{NETWORK}.31", "listen_port": "2121",
+            "listen": "YES", "background": "NO", "listen_address": f"{self.network}.31", "listen_port": "2121",
             "anonymous_enable": "YES", "anon_root": root, "write_enable": "YES", "anon_upload_enable": "YES",
             "anon_other_write_enable": "YES", "anon_umask": "022", "no_anon_password": "YES", "ssl_enable": "YES",
             "allow_anon_ssl": "YES", "force_local_data_ssl": "NO", "force_local_logins_ssl": "NO",
@@ -96,13 +98,25 @@ class Bench:
         }  # fmt: skip
         file = self.folder / "vsftpd.conf"
         file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        return self._start("vsftpd", f"{NETWORK}.31", "anonymous", "x", ["vsftpd", str(file)], "pub/")
+        return self.start("vsftpd", f"{self.network}.31", "anonymous", "x", ["vsftpd", str(file)], "pub/")
 
-    def _start(
-        self, name: str, address: str, account: str, password: str, command: list[str], folder: str = ""
+    def start(
+        self,
+        name: str,
+        address: str,
+        account: str,
+        password: str,
+        command: list[str],
+        folder: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> Server:
+        """Start a server and wait for its greeting."""
+        with contextlib.suppress(OSError), socket.create_connection((address, 2121), timeout=1):
+            raise SystemExit(f"somebody else listens on {address}:2121; does another bench run?")
         log = (self.folder / f"{name}.log").open("wb")
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})}
+        )
         self.stack.callback(_end, process)
         self.stack.callback(log.close)
         deadline_s, pause = monotonic_s() + 20, threading.Event()
@@ -115,9 +129,9 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench_in(folder: Path) -> Iterator[Bench]:
+def bench_in(folder: Path, network: str = NETWORK) -> Iterator[Bench]:
     """A bench whose servers are ended at the end."""
-    bench = Bench(folder)
+    bench = Bench(folder, network)
     with bench.stack:
         yield bench
 
