@@ -28,7 +28,7 @@ def run(file: Path, log_format: LogFormat) -> None:
     settings = settings_or_exit(file)
     start_logging(log_format, part="balancer")
     try:
-        asyncio.run(Program(settings).run())
+        asyncio.run(Program(settings).run(file))
     except ConfigError as error:
         give_up(*(str(problem) for problem in error.problems))
     except OSError as error:

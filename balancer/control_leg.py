@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Final
 
+from OpenSSL import SSL
 from typing_extensions import override
 
 from balancer.tls_pump import TlsPump, TruncatedError
@@ -34,6 +34,7 @@ class ControlLeg(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._tls: TlsPump | None = None
         self._shaken = False
+        self._early = b""
         self._over = False
 
     @override
@@ -74,15 +75,21 @@ class ControlLeg(asyncio.Protocol):
             return
         if self._tls is None:
             self._transport.write(data)
+        elif not self._shaken:
+            self._early += data
         else:
-            self._tls.write(data)
-            self._flush_tls()
+            self._write_tls(self._tls, data)
         if self._transport.get_write_buffer_size() > _MAX_UNSENT_BYTES:
             self._lose("does not read")
 
-    def start_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on."""
+    def start_tls(self, context: SSL.Context) -> None:
+        """Speak TLS from here on; what is sent before the handshake is done waits for it."""
         self._tls = TlsPump(context)
+
+    @property
+    def client_certificate(self) -> bytes:
+        """The certificate (DER) that the other end has shown under TLS and holds the key of; empty without one."""
+        return self._tls.client_certificate if self._tls is not None and self._shaken else b""
 
     def close(self) -> None:
         """Send what is unsent, then close."""
@@ -102,6 +109,9 @@ class ControlLeg(asyncio.Protocol):
     def _read_tls(self, tls: TlsPump) -> None:
         if not self._shaken:
             self._shaken = tls.shake_hands()
+            if self._shaken:
+                early, self._early = self._early, b""
+                tls.write(early)
             self._flush_tls()
         while self._shaken and not self._over and (data := tls.read()) is not None:
             self._flush_tls()
@@ -109,6 +119,13 @@ class ControlLeg(asyncio.Protocol):
                 self._lose("closed")
                 return
             self._on_bytes(data)
+
+    def _write_tls(self, tls: TlsPump, data: bytes) -> None:
+        try:
+            tls.write(data)
+        except TruncatedError as error:
+            self._lose(str(error))
+        self._flush_tls()
 
     def _flush_tls(self) -> None:
         if self._tls is not None and self._transport is not None and (data := self._tls.take()):

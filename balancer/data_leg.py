@@ -5,11 +5,12 @@ import contextlib
 import fcntl
 import os
 import socket
-import ssl
 import struct
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
+
+from OpenSSL import SSL
 
 from balancer.control_leg import keep_alive
 from balancer.tls_pump import TlsPump, TruncatedError
@@ -69,13 +70,14 @@ class DataLeg:
         """Whether the bytes on the wire are the data themselves."""
         return self._tls is None
 
-    async def secure(self, context: ssl.SSLContext) -> None:
-        """Shake hands as a TLS server; TruncatedError or OSError when that fails."""
+    async def secure(self, context: SSL.Context) -> bool:
+        """Shake hands as a TLS server; whether that resumed a session of `context`. TruncatedError, OSError."""
         self._tls = TlsPump(context)
         while not self._tls.shake_hands():
             await self._flush()
             self._tls.feed(await self._receive_raw())
         await self._flush()
+        return self._tls.was_resumed
 
     async def receive(self) -> bytes:
         """The next bytes; empty at the good end (FIN, or close_notify under TLS); SourceCutError."""
@@ -97,7 +99,7 @@ class DataLeg:
             else:
                 self._tls.write(data)
             await self._flush()
-        except OSError as error:
+        except (OSError, TruncatedError) as error:
             raise SinkLostError(str(error) or "takes nothing for too long") from error
 
     async def receive_into(self, file: int, offset_bytes: int, room_bytes: int, pipe: Pipe) -> int:

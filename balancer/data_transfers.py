@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 
+from OpenSSL import SSL
+
 from balancer.back_connection import connect
 from balancer.core import actions as a
 from balancer.core import events as e
@@ -13,6 +15,7 @@ from balancer.tls_pump import TruncatedError
 from balancer.upload_flow import UploadFlow
 from cluster.clock import monotonic_s
 from cluster.log import logger
+from cluster.settings import Resumption
 
 log = logger(__name__)
 
@@ -47,11 +50,16 @@ class DataTransfers:
         self._lent: LentPort | None = None
         self._front: DataLeg | None = None
         self._back: DataLeg | None = None
+        self._tls: SSL.Context | None = None
         self._upload: UploadFlow | None = None
         self._delivered_bytes = 0
         self._began_s = 0.0
         self._of_front: set[asyncio.Task[None]] = set()
         self._of_back: set[asyncio.Task[None]] = set()
+
+    def speak_tls(self, context: SSL.Context) -> None:
+        """Use this, the control connection's own, for data connections that are protected."""
+        self._tls = context
 
     @property
     def seconds(self) -> float:
@@ -71,10 +79,10 @@ class DataTransfers:
                 self._spawn(self._of_back, self._connect_back(node, port))
             case a.DropBackData():
                 self._drop_back()
-            case a.OpenFrontData(target, protected):
+            case a.OpenFrontData():
                 self._began_s = monotonic_s()
                 self._delivered_bytes = 0
-                self._spawn(self._of_front, self._open_front(target, protected=protected))
+                self._spawn(self._of_front, self._open_front(action))
             case _:
                 self._move(action)
 
@@ -129,21 +137,30 @@ class DataTransfers:
         self._back = DataLeg(sock, settings.limits.transfer_stall_s)
         self._report(e.BackDataOpened())
 
-    async def _open_front(self, target: tuple[str, int] | None, *, protected: bool) -> None:
+    async def _open_front(self, wanted: a.OpenFrontData) -> None:
         limits = self._around.settings.limits
         try:
-            if target is not None:
-                sock = await connect(target, self._local, limits.passive_accept_s)
+            if wanted.target is not None:
+                sock = await connect(wanted.target, self._local, limits.passive_accept_s)
             else:
                 assert self._lent is not None, "the session has a lease"
                 sock = await self._lent.connection(limits.passive_accept_s)
             self._front = DataLeg(sock, limits.transfer_stall_s)
-            if protected:
-                await self._front.secure(self._around.tls)
+            if wanted.protected and not await self._secure(self._front, wanted.resumption):
+                self._report(e.FrontDataFailed("not resumed", foreign=True))
+                return
         except (OSError, TruncatedError) as error:
             self._report(e.FrontDataFailed(_reason(error)))
             return
         self._report(e.FrontDataOpened())
+
+    async def _secure(self, front: DataLeg, wanted: Resumption) -> bool:
+        """Speak TLS on a data connection; whether it may be used."""
+        assert self._tls is not None, "PROT P comes after TLS"
+        resumed = await front.secure(self._tls)
+        if wanted is not Resumption.OFF and not resumed:
+            log.info("data TLS not resumed", wanted=wanted.value, client=self._client)
+        return resumed or wanted is not Resumption.REQUIRE
 
     async def _download(self, back: DataLeg, front: DataLeg) -> None:
         ending = e.Ending.FINISHED

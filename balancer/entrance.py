@@ -38,18 +38,21 @@ class Entrance:
 
     async def open(self) -> None:
         """Listen for every service; OSError names the one whose port is busy."""
-        balancer = self._around.settings.balancer
-        loop = asyncio.get_running_loop()
-        for name, service in balancer.services.items():
-            try:
-                server = await loop.create_server(
-                    partial(Greeter, self, name), balancer.bind_address, service.port, backlog=_BACKLOG
-                )
-            except OSError as error:
-                message = f"service {name}, port {service.port} on {balancer.bind_address}: {error.strerror}"
-                raise OSError(error.errno, message) from error
-            self._servers.append(server)
-            log.info("listening", service=name, address=balancer.bind_address, port=service.port)
+        for name, service in self._around.settings.balancer.services.items():
+            await self._listen(name, service.port, implicit_tls=False)
+            if service.implicit_port is not None:
+                await self._listen(name, service.implicit_port, implicit_tls=True)
+
+    async def _listen(self, name: str, port: int, *, implicit_tls: bool) -> None:
+        address = self._around.settings.balancer.bind_address
+        greeter = partial(Greeter, self, name, implicit_tls=implicit_tls)
+        try:
+            server = await asyncio.get_running_loop().create_server(greeter, address, port, backlog=_BACKLOG)
+        except OSError as error:
+            message = f"service {name}, port {port} on {address}: {error.strerror}"
+            raise OSError(error.errno, message) from error
+        self._servers.append(server)
+        log.info("listening", service=name, address=address, port=port, implicit_tls=implicit_tls)
 
     async def close(self) -> None:
         """Stop listening and end all sessions."""
@@ -60,7 +63,9 @@ class Entrance:
         for server in self._servers:
             await server.wait_closed()
 
-    def admit(self, name: str, client: tuple[str, int], local: tuple[str, int]) -> SessionLegs | None:
+    def admit(
+        self, name: str, client: tuple[str, int], local: tuple[str, int], *, implicit_tls: bool
+    ) -> SessionLegs | None:
         """A session for a client that has just connected, or None when there are too many."""
         limits = self._around.settings.limits
         address = client[0]
@@ -76,7 +81,9 @@ class Entrance:
             self._around.metrics.open_sessions.set(len(self._sessions))
 
         service = self._around.settings.balancer.services[name]
-        session = SessionLegs(self._around, name, service, client=client, local=local, on_end=ended)
+        session = SessionLegs(
+            self._around, name, service, client=client, local=local, implicit_tls=implicit_tls, on_end=ended
+        )
         self._sessions.add(session)
         self._by_address[address] += 1
         self._around.metrics.open_sessions.set(len(self._sessions))
@@ -86,17 +93,21 @@ class Entrance:
 class Greeter(asyncio.Protocol):
     """Takes a new connection and hands it to the front leg of its session."""
 
-    def __init__(self, entrance: Entrance, service: str) -> None:
+    def __init__(self, entrance: Entrance, service: str, *, implicit_tls: bool) -> None:
         self._entrance = entrance
         self._service = service
+        self._implicit_tls = implicit_tls
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport), "a TCP connection"
         client, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        session = self._entrance.admit(self._service, client[:2], local[:2]) if client else None
+        implicit_tls = self._implicit_tls
+        admit = self._entrance.admit
+        session = admit(self._service, client[:2], local[:2], implicit_tls=implicit_tls) if client else None
         if session is None:
-            transport.write(_BUSY)
+            if not implicit_tls:  # there it would have to be said under TLS
+                transport.write(_BUSY)
             transport.close()
             return
         transport.set_protocol(session.front)

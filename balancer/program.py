@@ -4,21 +4,21 @@ import asyncio
 import random
 import resource
 import signal
-import ssl
 from pathlib import Path
 
 from balancer.entrance import Entrance
+from balancer.front_tls import FrontTls
 from balancer.metrics import Metrics
 from balancer.nodes import Nodes
 from balancer.passive_ports import PassivePorts
 from balancer.prober import Prober
 from balancer.spool import SpoolBudget, new_file
 from balancer.surroundings import Surroundings
-from balancer.tls_pump import server_context
 from cluster.health import BalancerHealth, NodeState
 from cluster.log import logger
 from cluster.management import Management
 from cluster.problem import ConfigError, Problem
+from cluster.read_settings import read_settings
 from cluster.settings import Settings
 from cluster.settings_rules import balancer_files, missing_files
 
@@ -32,13 +32,6 @@ def make_surroundings(settings: Settings) -> Surroundings:
         raise ConfigError(problems)
     balancer = settings.balancer
     try:
-        tls = server_context(balancer.certificate, balancer.key)
-    except ssl.SSLError as error:
-        what = f"does not go with {balancer.certificate}: {error.reason or error}"
-        raise ConfigError((Problem(str(balancer.key), what, "`tripod init` writes a pair"),)) from error
-    except OSError as error:
-        raise _unreadable(balancer.key, error) from error
-    try:
         token_key = settings.cluster.token_key.read_bytes()
     except OSError as error:
         raise _unreadable(settings.cluster.token_key, error) from error
@@ -50,7 +43,7 @@ def make_surroundings(settings: Settings) -> Surroundings:
     return Surroundings(
         settings=settings,
         token_key=token_key,
-        tls=tls,
+        tls=FrontTls(settings),
         nodes=Nodes(settings.nodes, balancer.probe),
         ports=PassivePorts(balancer.bind_address, balancer.passive_ports.all(), random.SystemRandom()),
         budget=SpoolBudget(balancer.spool),
@@ -96,8 +89,8 @@ class Program:
         await self._management.stop()
         log.info("stopped")
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+    async def run(self, file: Path) -> None:
+        """Serve until SIGTERM or SIGINT; at SIGHUP, `reload` from `file`."""
         # Every session takes up to four descriptors, and the passive ports one each.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -105,12 +98,25 @@ class Program:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reload, file)
         try:
             await self.start()
             log.info("ready", vip=self._settings.balancer.vip)
             await stop.wait()
         finally:
             await self.stop()
+
+    def reload(self, file: Path) -> None:
+        """Read `file` and the certificate anew, for the handshakes to come; a bad one is logged and changes nothing."""
+        problems: tuple[Problem, ...] = ()
+        try:
+            self.around.tls.adopt(read_settings(file))
+        except ConfigError as error:
+            problems = error.problems
+        for problem in problems:
+            log.error("reload refused", where=problem.where, what=problem.what, fix=problem.fix)
+        if not problems:
+            log.info("reloaded", file=str(file))
 
     def health(self) -> BalancerHealth:
         """What the balancer says of itself."""

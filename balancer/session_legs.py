@@ -37,6 +37,7 @@ class SessionLegs:
         *,
         client: tuple[str, int],
         local: tuple[str, int],
+        implicit_tls: bool,
         on_end: Callable[[], None],
     ) -> None:
         self.id = secrets.token_hex(6)
@@ -47,7 +48,7 @@ class SessionLegs:
         self._client = client
         self._on_end = on_end
         self._local = local
-        self._session = Session(_rules(around.settings, service, client, local))
+        self._session = Session(_rules(around.settings, service, client, local, implicit_tls=implicit_tls))
         self._data = DataTransfers(around, client[0], local[0], self._take, self._spawn)
         self._reader = CommandLineReader()
         self._events: deque[e.Event] = deque()
@@ -115,7 +116,9 @@ class SessionLegs:
             case a.SendFront(answer):
                 self.front.send(encode(answer))
             case a.StartFrontTls():
-                self.front.start_tls(self._around.tls)
+                context = self._around.tls.session_context(self._service.site)
+                self.front.start_tls(context)
+                self._data.speak_tls(context)
             case a.EndSession(outcome):
                 self._end(outcome)
             case a.OpenBack(avoid, tls):
@@ -151,7 +154,13 @@ class SessionLegs:
             self._take(e.BackFailed(None, "no node is left"))
             return
         back = BackLeg(name, lambda answer: self._take(e.BackReplied(answer)), self._back_lost)
-        header = ProxyHeader(source=self._client, destination=self._local, tls=tls, session=self.id)
+        header = ProxyHeader(
+            source=self._client,
+            destination=self._local,
+            tls=tls,
+            certificate=self.front.client_certificate,
+            session=self.id,
+        )
         target = settings.nodes[name].address, settings.sites[self._service.site].port
         try:
             async with asyncio.timeout(settings.balancer.connect_timeout_s):
@@ -260,19 +269,23 @@ class SessionLegs:
         self._on_end()
 
 
-def _rules(settings: Settings, service: Service, client: tuple[str, int], local: tuple[str, int]) -> Rules:
+def _rules(
+    settings: Settings, service: Service, client: tuple[str, int], local: tuple[str, int], *, implicit_tls: bool
+) -> Rules:
     site = settings.sites[service.site]
     return Rules(
         site=service.site,
         greeting=site.greeting,
         client=client,
         local=local,
+        implicit_tls=implicit_tls,
         pasv_address=advertised_address(settings.balancer.advertise, client[0], local[0]),
         host_names=site.host_names,
         passive_accounts=frozenset(
             name for name in site.accounts if not settings.accounts[name].compatibility.active_mode
         ),
-        protected_accounts=frozenset(name for name in site.accounts if settings.accounts[name].tls == "required"),
+        protected_accounts=frozenset(name for name in site.accounts if settings.accounts[name].needs_tls),
+        resumption={name: settings.accounts[name].data_tls_resumption for name in site.accounts},
         login_attempts=settings.limits.login_attempts,
         reply_timeout_s=settings.balancer.reply_timeout_s,
         publish_timeout_s=settings.limits.publish_timeout_s,

@@ -1,8 +1,8 @@
 """What all sessions of one balancer share."""
 
-import ssl
 from dataclasses import dataclass
 
+from balancer.front_tls import FrontTls
 from balancer.metrics import Metrics
 from balancer.nodes import Nodes
 from balancer.passive_ports import PassivePorts
@@ -16,7 +16,7 @@ class Surroundings:
 
     settings: Settings
     token_key: bytes
-    tls: ssl.SSLContext
+    tls: FrontTls
     nodes: Nodes
     ports: PassivePorts
     budget: SpoolBudget

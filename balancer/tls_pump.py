@@ -4,73 +4,92 @@ asyncio reports a TLS stream that just stops as if it had ended well; uploads ne
 """
 
 import contextlib
-import ssl
-from pathlib import Path
 from typing import Final
 
-_READ_BYTES: Final = 256 << 10
+from OpenSSL import SSL
+
+from cluster.tls_identity import client_certificate, session_was_reused
+
+_RECORD_BYTES: Final = 16 << 10
+_WIRE_BYTES: Final = 256 << 10
 
 
 class TruncatedError(Exception):
     """The stream ended without close_notify, or is no TLS: what came may not be all."""
 
 
-def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """The context of the front legs: TLS 1.2 or newer; OSError or ssl.SSLError when the files do not do."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.load_cert_chain(certificate, key)
-    return context
-
-
 class TlsPump:
     """One TLS connection, server side: `feed` what came, `take` what must go out."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+    def __init__(self, context: SSL.Context) -> None:
+        self._tls = SSL.Connection(context, None)
+        self._tls.set_accept_state()
+
+    @property
+    def was_resumed(self) -> bool:
+        """Whether the handshake resumed an earlier session of its context."""
+        return session_was_reused(self._tls)
+
+    @property
+    def client_certificate(self) -> bytes:
+        """The certificate (DER) that the client has shown and holds the key of; empty without one."""
+        return client_certificate(self._tls)
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the wire; empty means that the wire has ended."""
         if data:
-            self._incoming.write(data)
+            self._tls.bio_write(data)
         else:
-            self._incoming.write_eof()
+            self._tls.bio_shutdown()
 
     def take(self) -> bytes:
         """Bytes for the wire; empty when there are none."""
-        return self._outgoing.read()
+        found = []
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                found.append(self._tls.bio_read(_WIRE_BYTES))
+        return b"".join(found)
 
     def shake_hands(self) -> bool:
         """Go on with the handshake; whether it is done; TruncatedError when it failed."""
         try:
             self._tls.do_handshake()
-        except ssl.SSLWantReadError:
+        except SSL.WantReadError:
             return False
-        except ssl.SSLError as error:
-            raise TruncatedError(f"TLS handshake: {error.reason or error}") from error
+        except SSL.Error as error:
+            raise TruncatedError(f"TLS handshake: {_reason(error)}") from error
         return True
 
     def read(self) -> bytes | None:
         """Decrypted bytes; empty after close_notify, None when more must be fed first; TruncatedError."""
         try:
-            return self._tls.read(_READ_BYTES)
-        except ssl.SSLWantReadError:
+            return self._tls.recv(_RECORD_BYTES)
+        except SSL.WantReadError:
             return None
-        except ssl.SSLZeroReturnError:
+        except SSL.ZeroReturnError:
             return b""
-        except ssl.SSLError as error:
-            raise TruncatedError(f"TLS: {error.reason or error}") from error
+        except SSL.Error as error:
+            raise TruncatedError(f"TLS: {_reason(error)}") from error
 
     def write(self, data: bytes | memoryview) -> None:
-        """Encrypt `data`; `take` it afterwards."""
-        if data:
-            self._tls.write(data)
+        """Encrypt `data`; `take` it afterwards. TruncatedError when this connection takes no more."""
+        if not data:
+            return
+        try:
+            self._tls.sendall(data)
+        except SSL.Error as error:
+            raise TruncatedError(f"TLS: {_reason(error)}") from error
 
     def say_goodbye(self) -> None:
         """Put close_notify on the wire."""
         # Whether the other end says it too is read off its stream, not here.
-        with contextlib.suppress(ssl.SSLError):
-            self._tls.unwrap()
+        with contextlib.suppress(SSL.Error):
+            self._tls.shutdown()
+
+
+def _reason(error: SSL.Error) -> str:
+    """OpenSSL's own words: its errors carry a list of (library, function, reason) or a system's error."""
+    found = error.args[0] if error.args else None
+    if isinstance(found, list) and found:
+        return str(found[0][-1])
+    return str(error.args[-1]) if error.args else type(error).__name__

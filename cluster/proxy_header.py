@@ -1,22 +1,29 @@
 """The PROXY protocol, version 2 (the binary one), for TCP over IPv4 and IPv6: written by balancers, read by nodes.
 
 Source: haproxy's doc/proxy-protocol.txt, section 2.2. Two type-length-value fields are used: PP2_TYPE_SSL says that
-the client speaks TLS to the balancer, and 0xE0 carries the session id for the logs.
+the client speaks TLS to the balancer and, in PP2_SUBTYPE_SSL_CLIENT_CERT, with which certificate; 0xE0 carries the
+session id for the logs.
 """
 
 import ipaddress
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 FIXED_BYTES: Final = 16
-MAX_ADDRESS_BYTES: Final = 536
+MAX_CERTIFICATE_BYTES: Final = 8 << 10
+MAX_BODY_BYTES: Final = 536 + MAX_CERTIFICATE_BYTES
 
 _TLV_SSL: Final = 0x20
+_TLV_SSL_CLIENT_CERTIFICATE: Final = 0x28
 _TLV_SESSION: Final = 0xE0
 _CLIENT_SSL: Final = 0x01
+_CLIENT_CERTIFICATE: Final = 0x02 | 0x04  # shown on this connection, and in this TLS session
+_NOT_VERIFIED: Final = 1
+_SSL_FIXED_BYTES: Final = 5
 
 
 class ProxyHeaderError(Exception):
@@ -27,12 +34,14 @@ class ProxyHeader(msgspec.Struct, frozen=True, kw_only=True):
     """Who is behind a connection.
 
     `source` and `destination` are (address, port) of the client's own connection; None for both (command LOCAL)
-    means the balancer speaks for itself, as its health probes do.
+    means the balancer speaks for itself, as its health probes do. `certificate` (DER) is the client's own, whose key it
+    has shown to hold in the handshake; whom it stands for the node judges. One above MAX_CERTIFICATE_BYTES is left out.
     """
 
     source: tuple[str, int] | None
     destination: tuple[str, int] | None
     tls: bool = False
+    certificate: bytes = b""
     session: str = ""
 
 
@@ -40,7 +49,7 @@ def encode(header: ProxyHeader) -> bytes:
     """The header as bytes."""
     fields = b""
     if header.tls:
-        fields += _field(_TLV_SSL, struct.pack(">BI", _CLIENT_SSL, 0))
+        fields += _field(_TLV_SSL, _ssl_value(header.certificate))
     if header.session:
         fields += _field(_TLV_SESSION, header.session.encode("ascii"))
     if header.source is None or header.destination is None:
@@ -60,7 +69,7 @@ def body_length_bytes(fixed: bytes) -> int:
     version_command, _, length = struct.unpack(">BBH", fixed[12:])
     if version_command not in {0x20, 0x21}:
         raise ProxyHeaderError(f"PROXY version and command {version_command:#04x}")
-    if length > MAX_ADDRESS_BYTES:
+    if length > MAX_BODY_BYTES:
         raise ProxyHeaderError(f"PROXY header of {length} bytes")
     return int(length)
 
@@ -73,8 +82,7 @@ def decode(data: bytes) -> ProxyHeader:
         raise ProxyHeaderError(f"{len(body)} bytes where {length} were announced")
     command, family = data[12] & 0x0F, data[13]
     if command == 0:
-        tls, session = _read_fields(body)
-        return ProxyHeader(source=None, destination=None, tls=tls, session=session)
+        return _with_fields(ProxyHeader(source=None, destination=None), body)
     address_bytes = {0x11: 4, 0x21: 16}.get(family)
     if address_bytes is None:
         raise ProxyHeaderError(f"PROXY family {family:#04x}")
@@ -84,18 +92,33 @@ def decode(data: bytes) -> ProxyHeader:
     source = str(ipaddress.ip_address(body[:address_bytes]))
     destination = str(ipaddress.ip_address(body[address_bytes : 2 * address_bytes]))
     source_port, destination_port = struct.unpack(">HH", body[2 * address_bytes : end])
-    tls, session = _read_fields(body[end:])
-    return ProxyHeader(
-        source=(source, source_port), destination=(destination, destination_port), tls=tls, session=session
-    )
+    ends = ProxyHeader(source=(source, source_port), destination=(destination, destination_port))
+    return _with_fields(ends, body[end:])
 
 
 def _field(kind: int, value: bytes) -> bytes:
     return struct.pack(">BH", kind, len(value)) + value
 
 
-def _read_fields(data: bytes) -> tuple[bool, str]:
-    tls, session = False, ""
+def _ssl_value(certificate: bytes) -> bytes:
+    if not 0 < len(certificate) <= MAX_CERTIFICATE_BYTES:
+        return struct.pack(">BI", _CLIENT_SSL, _NOT_VERIFIED)
+    fixed = struct.pack(">BI", _CLIENT_SSL | _CLIENT_CERTIFICATE, _NOT_VERIFIED)
+    return fixed + _field(_TLV_SSL_CLIENT_CERTIFICATE, certificate)
+
+
+def _with_fields(header: ProxyHeader, data: bytes) -> ProxyHeader:
+    for kind, value in _fields(data):
+        if kind == _TLV_SSL and len(value) >= _SSL_FIXED_BYTES and value[0] & _CLIENT_SSL:
+            below = dict(_fields(value[_SSL_FIXED_BYTES:]))
+            shown = below.get(_TLV_SSL_CLIENT_CERTIFICATE, b"") if value[0] & _CLIENT_CERTIFICATE else b""
+            header = msgspec.structs.replace(header, tls=True, certificate=shown)
+        if kind == _TLV_SESSION:
+            header = msgspec.structs.replace(header, session=_session_text(value))
+    return header
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
     while data:
         if len(data) < 3:
             raise ProxyHeaderError("a PROXY field is cut short")
@@ -103,11 +126,7 @@ def _read_fields(data: bytes) -> tuple[bool, str]:
         value, data = data[3 : 3 + length], data[3 + length :]
         if len(value) != length:
             raise ProxyHeaderError("a PROXY field is cut short")
-        if kind == _TLV_SSL:
-            tls = len(value) >= 5 and bool(value[0] & _CLIENT_SSL)
-        if kind == _TLV_SESSION:
-            session = _session_text(value)
-    return tls, session
+        yield kind, value
 
 
 def _session_text(value: bytes) -> str:

@@ -48,6 +48,8 @@ class Cluster(_Section, frozen=True):
     """What binds the nodes: their name, the authority that signed their certificates, the shared secrets.
 
     `sftp_host_key` is one for all nodes, so that a client that moves to another one meets the host it knows.
+    `client_ca` certifies clients, and nothing else: whoever it certifies under an account's name is that account, where
+    `client_certificate` says so. It must be an authority of your own, and another than `ca`.
     """
 
     name: Name
@@ -55,6 +57,7 @@ class Cluster(_Section, frozen=True):
     token_key: Path
     management_token: Path
     sftp_host_key: Path | None = None
+    client_ca: Path | None = None
 
 
 class Compatibility(_Section, frozen=True):
@@ -89,6 +92,10 @@ class Account(_Section, frozen=True):
     proves that a data connection is from the client of the control connection, where TLS ends at the node: `require`
     refuses others with 522 (and clear ones with 521), `prefer` only logs them. curl and lftp resume, ftplib never does.
     `public_keys` (lines as in an OpenSSH authorized_keys file) let it in over SFTP, where anonymous accounts are not.
+    `client_certificate` of the TLS handshake: `optional` lets its own certificate stand for the password, whatever PASS
+    says; `required` wants the certificate and the right password (over SFTP: a public key). Its own are those of
+    `client_fingerprints` (SHA-256), or, where it has none, those signed by `cluster.client_ca` whose subject's common
+    name is the account's; in either case between their dates.
     """
 
     home: str
@@ -96,6 +103,8 @@ class Account(_Section, frozen=True):
     password: str | None = None
     public_keys: tuple[str, ...] = ()
     tls: Literal["optional", "required"] = "optional"
+    client_certificate: Literal["no", "optional", "required"] = "no"
+    client_fingerprints: tuple[str, ...] = ()
     data_tls_resumption: Resumption = Resumption.OFF
     deny: tuple[DeniedPath, ...] = ()
     policy: PolicyName = "any-peer"
@@ -103,19 +112,34 @@ class Account(_Section, frozen=True):
     compatibility: Compatibility = Compatibility()
     limits: AccountLimits = AccountLimits()
 
+    @property
+    def needs_tls(self) -> bool:
+        """Whether it logs in and moves data over TLS alone."""
+        return self.tls == "required" or self.client_certificate == "required"
+
     def publish_policy(self) -> Policy:
         """The policy its changes are published with."""
         return Policy(nodes=self.policy, when_short=self.when_short)
 
 
 class Site(_Section, frozen=True):
-    """An entrance of every node: its FTP port, who may log in, how it greets; and its SFTP port, where it has one."""
+    """An entrance of every node: its FTP port, who may log in, how it greets; and its SFTP port, where it has one.
+
+    On `implicit_port` clients speak TLS from their first byte (implicit FTPS, often 990); on `port` after AUTH TLS.
+    """
 
     port: Port
     accounts: tuple[str, ...]
     greeting: str = "Tripod ready."
     host_names: tuple[str, ...] = ()  # what HOST (RFC 7151) takes beside the address itself; "*" is any name
     sftp_port: Port | None = None
+    implicit_port: Port | None = None
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports it listens on, by their names here."""
+        ports = {"port": self.port, "implicit_port": self.implicit_port, "sftp_port": self.sftp_port}
+        return {name: port for name, port in ports.items() if port is not None}
 
 
 class Ports(_Section, frozen=True):
@@ -173,11 +197,17 @@ class Node(_Section, frozen=True):
 
 
 class Service(_Section, frozen=True):
-    """One balanced entrance on the VIP: a site behind a port."""
+    """One balanced entrance on the VIP: a site behind a port, and behind another with TLS from the first byte."""
 
     site: str
     port: Port
+    implicit_port: Port | None = None
     persistence: Literal["none", "client"] = "client"
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports it listens on, by their names here."""
+        return {"port": self.port} | ({"implicit_port": self.implicit_port} if self.implicit_port else {})
 
 
 class Advertised(_Section, frozen=True):
@@ -293,3 +323,7 @@ class Settings(_Section, frozen=True):
     balancer: Balancer
     replication: Replication = Replication()
     limits: Limits = Limits()
+
+    def asks_for_certificates(self, site: str) -> bool:
+        """Whether somebody who may log in at `site` can be known by a certificate."""
+        return any(self.accounts[name].client_certificate != "no" for name in self.sites[site].accounts)

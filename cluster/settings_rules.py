@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from cluster.fingerprint import read_fingerprint
 from cluster.password import is_password_hash
 from cluster.problem import Problem
 from cluster.public_key import key_blob
@@ -23,6 +24,7 @@ def broken_rules(settings: Settings) -> tuple[Problem, ...]:
     """Every rule that these settings break, in the order of the file."""
     return (
         *_accounts(settings),
+        *_client_certificates(settings),
         *_sites(settings),
         *_nodes(settings),
         *_balancer(settings),
@@ -48,6 +50,7 @@ def node_files(settings: Settings, name: str) -> dict[str, Path]:
         f"nodes.{name}.certificate": node.certificate,
         f"nodes.{name}.key": node.key,
         **({"cluster.sftp_host_key": host_key} if host_key and _sftp_ports(settings) else {}),
+        **({"cluster.client_ca": settings.cluster.client_ca} if settings.cluster.client_ca else {}),
     }
 
 
@@ -89,6 +92,28 @@ def _account(where: str, account: Account) -> Iterator[Problem]:
             yield Problem(f"{where}.public_keys[{number}]", "is not an SSH public key", fix)
 
 
+def _client_certificates(settings: Settings) -> Iterator[Problem]:
+    client_ca = settings.cluster.client_ca
+    if client_ca is not None and client_ca == settings.cluster.ca:
+        fix = "make one that signs clients alone; docs/operations.md shows how"
+        yield Problem("cluster.client_ca", "is cluster.ca, so that every client could be a node", fix)
+    for name, account in settings.accounts.items():
+        where = f"accounts.{name}.client_certificate"
+        if account.client_certificate == "no":
+            if account.client_fingerprints:
+                fix = "write `client_certificate: required` or `optional`, or drop them"
+                yield Problem(f"accounts.{name}.client_fingerprints", "are there, and client_certificate is `no`", fix)
+        elif account.password is None:
+            yield Problem(where, "is of an anonymous account", "give it a password, or drop the line")
+        elif not account.client_fingerprints and client_ca is None:
+            fix = "pin it in client_fingerprints, or name the authority that signed it as cluster.client_ca"
+            yield Problem(where, "is asked for, and nothing says which certificate is its own", fix)
+        for number, text in enumerate(account.client_fingerprints):
+            if read_fingerprint(text) is None:
+                fix = "`openssl x509 -in FILE -noout -fingerprint -sha256` prints it: 64 hexadecimal digits"
+                yield Problem(f"accounts.{name}.client_fingerprints[{number}]", "is not a SHA-256 fingerprint", fix)
+
+
 def _sites(settings: Settings) -> Iterator[Problem]:
     for name, site in settings.sites.items():
         for number, account in enumerate(site.accounts):
@@ -99,9 +124,7 @@ def _sites(settings: Settings) -> Iterator[Problem]:
             yield Problem(f"sites.{name}.greeting", "has a control character", "write one line of text")
     by_port: dict[int, str] = {}
     for name, site in settings.sites.items():
-        for field, port in (("port", site.port), ("sftp_port", site.sftp_port)):
-            if port is None:
-                continue
+        for field, port in site.ports.items():
             if port in by_port:
                 yield Problem(f"sites.{name}.{field}", f"{port} is the port of {by_port[port]} too", "give it its own")
             by_port[port] = name
@@ -117,7 +140,7 @@ def _sftp_ports(settings: Settings) -> set[int]:
 def _nodes(settings: Settings) -> Iterator[Problem]:
     if not settings.nodes:
         yield Problem("nodes", "has no node", "add at least one; two make it redundant")
-    site_ports = {site.port for site in settings.sites.values()} | _sftp_ports(settings)
+    site_ports = {port for site in settings.sites.values() for port in site.ports.values()}
     for name, node in settings.nodes.items():
         yield from _node(f"nodes.{name}", node, site_ports)
     for (one, first), (other, second) in itertools.combinations(settings.nodes.items(), 2):
@@ -155,16 +178,19 @@ def _balancer(settings: Settings) -> Iterator[Problem]:
     balancer = settings.balancer
     yield from _range("balancer.passive_ports", balancer.passive_ports.first, balancer.passive_ports.last)
     taken: dict[int, str] = {}
+    if balancer.management[0] == balancer.bind_address:
+        taken[balancer.management_port] = "balancer.management_port"
     for name, service in balancer.services.items():
         where = f"balancer.services.{name}"
         if service.site not in settings.sites:
             fix = f"use one of: {', '.join(settings.sites)}"
             yield Problem(f"{where}.site", f"there is no site {service.site!r}", fix)
-        if service.port in taken:
-            yield Problem(f"{where}.port", f"{service.port} is the port of {taken[service.port]} too", "choose another")
-        taken[service.port] = name
-        if service.port in balancer.passive_ports.all():
-            yield Problem(f"{where}.port", "lies in balancer.passive_ports", "move one of them")
+        for field, port in service.ports.items():
+            if port in taken:
+                yield Problem(f"{where}.{field}", f"{port} is the port of {taken[port]} too", "choose another")
+            taken[port] = name
+            if port in balancer.passive_ports.all():
+                yield Problem(f"{where}.{field}", "lies in balancer.passive_ports", "move one of them")
     if not balancer.source_addresses:
         fix = "name the addresses from which the balancer connects to the nodes"
         yield Problem("balancer.source_addresses", "is empty, so no node believes the balancer", fix)

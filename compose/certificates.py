@@ -40,7 +40,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
 def certificates(settings: Settings, now: datetime.datetime) -> tuple[Certificate, ...]:
     """Every certificate the file names, as it is on this host; hosts hold only their own."""
-    return tuple(_look(where, file, now) for where, file in _named(settings))
+    return tuple(one for where, file in _named(settings) for one in _look(where, file, now))
 
 
 def judge(begins: datetime.datetime, ends: datetime.datetime, now: datetime.datetime) -> CertificateState:
@@ -55,28 +55,34 @@ def judge(begins: datetime.datetime, ends: datetime.datetime, now: datetime.date
 
 def _named(settings: Settings) -> Iterator[tuple[str, Path]]:
     yield "cluster.ca", settings.cluster.ca
+    if settings.cluster.client_ca is not None:
+        yield "cluster.client_ca", settings.cluster.client_ca
     for name, node in settings.nodes.items():
         yield f"nodes.{name}", node.certificate
     yield "balancer", settings.balancer.certificate
 
 
-def _look(where: str, file: Path, now: datetime.datetime) -> Certificate:
+def _look(where: str, file: Path, now: datetime.datetime) -> Iterator[Certificate]:
+    """Every certificate of a file: issuers too, which end as well."""
     try:
-        certificate = x509.load_pem_x509_certificate(file.read_bytes())
+        found = x509.load_pem_x509_certificates(file.read_bytes())
     except FileNotFoundError:
-        return Certificate(where=where, file=str(file), state=CertificateState.NOT_HERE)
+        yield Certificate(where=where, file=str(file), state=CertificateState.NOT_HERE)
+        return
     except (OSError, ValueError):
-        return Certificate(where=where, file=str(file), state=CertificateState.UNREADABLE)
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return Certificate(
-        where=where,
-        file=str(file),
-        state=judge(begins, ends, now),
-        subject=_common_name(certificate.subject),
-        issuer=_common_name(certificate.issuer),
-        ends=ends,
-        days_left=(ends - now).days,
-    )
+        yield Certificate(where=where, file=str(file), state=CertificateState.UNREADABLE)
+        return
+    for certificate in found:
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        yield Certificate(
+            where=where,
+            file=str(file),
+            state=judge(begins, ends, now),
+            subject=_common_name(certificate.subject),
+            issuer=_common_name(certificate.issuer),
+            ends=ends,
+            days_left=(ends - now).days,
+        )
 
 
 def _common_name(name: x509.Name) -> str:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from cryptography.x509 import Certificate
 
 from cluster.live import Reloaded
 from cluster.problem import ConfigError, Problem
 from cluster.read_settings import read_settings
-from cluster.settings import Node, Settings
+from cluster.settings import Settings
+from cluster.tls_identity import TlsIdentity, read_identity
+from ftpnode.client_authorities import read_client_authorities
 from ftpnode.core.reload import changed_sections, needs_restart
-from ftpnode.pyftpdlib_door.tls import TlsIdentity
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
@@ -22,26 +24,20 @@ if TYPE_CHECKING:
 
 
 class FreshSettings(msgspec.Struct, frozen=True):
-    """Settings that this process can follow, and the node's certificate as it is on disk now."""
+    """Settings that this process can follow, and the certificates as they are on disk now."""
 
     settings: Settings
     identity: TlsIdentity
+    client_authorities: tuple[Certificate, ...]
 
 
 def read_anew(file: Path, old: Settings, node: str) -> FreshSettings:
-    """Read `file` and the certificate; ConfigError with every reason why the node must keep the `old` settings."""
+    """Read `file` and the certificates; ConfigError with every reason why the node must keep the `old` settings."""
     settings = read_settings(file)
     if problems := needs_restart(old, settings, node):
         raise ConfigError(problems)
-    return FreshSettings(settings, node_identity(settings.nodes[node]))
-
-
-def node_identity(node: Node) -> TlsIdentity:
-    """The node's certificate and key; ConfigError when they cannot be used."""
-    try:
-        return TlsIdentity(node.certificate, node.key)
-    except OSError as error:
-        raise cannot_use(error, "the certificate") from error
+    identity = read_identity(settings.nodes[node].certificate, settings.nodes[node].key)
+    return FreshSettings(settings, identity, read_client_authorities(settings.cluster))
 
 
 def cannot_use(error: OSError, what: str) -> ConfigError:
@@ -54,7 +50,7 @@ def adopt(fresh: FreshSettings, service: "Service", sites: "Iterable[type[Sessio
     """Work by these settings from now on; to be called on the sessions' loop."""
     settings = fresh.settings
     changed = changed_sections(service.settings, settings)
-    service.adopt(settings)
+    service.adopt(settings, fresh.client_authorities)
     service.access_logs.reopen(service.node.logs)
     for site in sites:
         site.site = settings.sites[site.site_name]

@@ -46,9 +46,8 @@ def cannot_listen(where: str, address: Address, error: OSError) -> ConfigError:
 
 def _ports(settings: Settings, host: str) -> Iterator[tuple[str, Address]]:
     for name, site in settings.sites.items():
-        for field, port in (("port", site.port), ("sftp_port", site.sftp_port)):
-            if port is not None:
-                yield f"sites.{name}.{field}", (host, port)
+        for field, port in site.ports.items():
+            yield f"sites.{name}.{field}", (host, port)
 
 
 def _listening(address: Address) -> socket.socket:

@@ -9,11 +9,11 @@ from pyftpdlib.ioloop import IOLoop
 
 from cluster import clock
 from cluster.live import Reloaded
-from ftpnode.fresh_settings import FreshSettings, adopt, node_identity
+from cluster.tls_identity import TlsIdentity, read_identity
+from ftpnode.fresh_settings import FreshSettings, adopt
 from ftpnode.pyftpdlib_door.listener import Listener
 from ftpnode.pyftpdlib_door.off_loop import OffLoop
 from ftpnode.pyftpdlib_door.session import Session
-from ftpnode.pyftpdlib_door.tls import TlsIdentity
 from ftpnode.service import Service
 from ftpnode.sftp_door.host_key import read_host_key
 from ftpnode.sftp_door.listener import SftpListener
@@ -34,13 +34,18 @@ class Server:
 
     def __init__(self, service: Service, opened: Mapping[str, socket.socket]) -> None:
         self.service = service
-        identity = node_identity(service.node)
+        identity = read_identity(service.node.certificate, service.node.key)
         sites = service.settings.sites
         host_keys = {name: self._host_key() for name, site in sites.items() if site.sftp_port}
         self.ioloop = IOLoop()
         self.threads = OffLoop(self.ioloop)
         self._stopping = False
-        self._listeners = [self._listen(name, opened[f"sites.{name}.port"], identity) for name in sites]
+        self._listeners = [
+            self._listen(name, opened[where], identity, implicit_tls=field == "implicit_port")
+            for name in sites
+            for field in ("port", "implicit_port")
+            if (where := f"sites.{name}.{field}") in opened
+        ]
         self._sftp_listeners = [
             SftpListener(service, name, opened[f"sites.{name}.sftp_port"], host_key, self.threads, self.ioloop)
             for name, host_key in host_keys.items()
@@ -87,7 +92,7 @@ class Server:
     def _stop(self) -> None:
         self._stopping = True
 
-    def _listen(self, site: str, opened: socket.socket, identity: TlsIdentity) -> Listener:
+    def _listen(self, site: str, opened: socket.socket, identity: TlsIdentity, *, implicit_tls: bool) -> Listener:
         service = self.service
         fields = {
             "service": service,
@@ -95,6 +100,7 @@ class Server:
             "site_name": site,
             "site": service.settings.sites[site],
             "identity": identity,
+            "implicit_tls": implicit_tls,
             "timeout": service.limits.idle_timeout_s,
         }
         return Listener(opened, type("SiteSession", (Session,), fields), self.ioloop)

@@ -3,9 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from cryptography.x509 import Certificate
+
 from cluster.publish import SOCKET_NAME
 from cluster.settings import Settings
 from ftpnode.access_logs import AccessLogs
+from ftpnode.client_authorities import read_client_authorities
 from ftpnode.core.place import Place
 from ftpnode.local_publisher import LocalPublisher
 from ftpnode.metrics import Metrics
@@ -42,13 +45,13 @@ class Workers:
 class Service:
     """One process of a node's ftpnode, but for its sockets.
 
-    Making it reads a secret and opens the logs: OSError when one cannot be used.
+    Making it reads secrets and opens the logs: OSError or ConfigError when one cannot be used.
     """
 
     def __init__(self, settings: Settings, name: str, tally: Tally, place: Place = _ALONE) -> None:
         self.name = name
         self.place = place
-        self.adopt(settings)
+        self.adopt(settings, read_client_authorities(settings.cluster))
         self.token_key = settings.cluster.token_key.read_bytes()
         self.access_logs = AccessLogs(self.node.logs)
         self.tree = Tree(self.node.root)
@@ -70,9 +73,10 @@ class Service:
         self.homes_seen: set[str] = set()
         """Homes that stand on this disk; they are made at the first login."""
 
-    def adopt(self, settings: Settings) -> None:
+    def adopt(self, settings: Settings, client_authorities: tuple[Certificate, ...]) -> None:
         """Work by these settings from now on; `ftpnode.core.reload` says which changes a running node can follow."""
         self.settings = settings
+        self.client_authorities = client_authorities
         self.node = settings.nodes[self.name]
         self.limits = settings.limits
         self.passive_ports = self.place.slice(self.node.passive_ports.all())

@@ -3,6 +3,7 @@
 import msgspec
 
 from balancer.core.reply import Reply
+from cluster.settings import Resumption
 
 
 class SendFront(msgspec.Struct, frozen=True):
@@ -81,11 +82,13 @@ class DropBackData(msgspec.Struct, frozen=True):
 class OpenFrontData(msgspec.Struct, frozen=True):
     """Connect to the client's `target`, or (None) take the connection on the leased port; then TLS where `protected`.
 
-    FrontDataOpened or FrontDataFailed.
+    `resumption`: whether that TLS has to resume the session of the control connection. FrontDataOpened or
+    FrontDataFailed.
     """
 
     target: tuple[str, int] | None
     protected: bool
+    resumption: Resumption = Resumption.OFF
 
 
 class ReceiveUpload(msgspec.Struct, frozen=True):

@@ -4,9 +4,9 @@ A procedure serves one command of the client. It is a generator: it says what it
 for the next event, and returns when the command is answered. Nothing in here knows how anything is done.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from enum import Enum
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -23,24 +23,31 @@ from balancer.core.events import (
     UploadEnded,
 )
 from balancer.core.reply import Reply, reply
+from cluster.settings import Resumption
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[None, Event, T]
 
 
+_FOREIGN: Final = reply(522, "The data connection must resume the TLS session of the control connection.")
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What is fixed for one session: the service's settings and the addresses of the client's connection.
 
-    `rounds`: how often all nodes are tried anew, `pause_s` apart, before a command is given up.
+    `implicit_tls`: the client's first byte is TLS. `rounds`: how often all nodes are tried anew, `pause_s` apart,
+    before a command is given up.
     """
 
     site: str
     greeting: str
     client: tuple[str, int]
     local: tuple[str, int]
+    implicit_tls: bool = False
     pasv_address: str
     host_names: tuple[str, ...] = ()
     protected_accounts: frozenset[str] = frozenset()
+    resumption: Mapping[str, Resumption] = {}
     passive_accounts: frozenset[str] = frozenset()
     login_attempts: int = 3
     reply_timeout_s: float = 30.0
@@ -68,7 +75,7 @@ class Transfer:
         self.began = False
         self.front_open = False
         self.receiving = False
-        self.front_failed: str | None = None
+        self.front_failed: Reply | None = None
         self.front_lost: str | None = None
         self.ending: Ending | None = None
         self.size_bytes = 0
@@ -82,8 +89,10 @@ class Transfer:
         match event:
             case FrontDataOpened():
                 self.front_open = True
+            case FrontDataFailed(foreign=True):
+                self.front_failed = _FOREIGN
             case FrontDataFailed(why):
-                self.front_failed = why
+                self.front_failed = reply(425, f"No data connection: {why}.")
             case FrontDataLost(why):
                 self.front_lost = why
             case UploadEnded(ending, size_bytes) | DownloadEnded(ending, size_bytes):
@@ -105,7 +114,7 @@ class Conversation:
 
         self.account: str | None = None
         self.logged_in = False
-        self.tls = False
+        self.tls = rules.implicit_tls
         self.type = "A"
         self.folder: str | None = None
         self.rename_from: str | None = None
@@ -113,8 +122,7 @@ class Conversation:
         self.hash_name: str | None = None
 
         self.rest_bytes = 0
-        self.buffer_size_given = False
-        self.protected = False
+        self.buffer_size_given = self.protected = rules.implicit_tls
         self.data: DataPlan | tuple[str, int] = DataPlan.NONE
         self.epsv_only = False
         self.failed_logins = 0
@@ -127,6 +135,11 @@ class Conversation:
         self.lost: set[str] = set()
         self.refused: set[str] = set()
         self.rounds_left = rules.rounds
+
+    @property
+    def resumption(self) -> Resumption:
+        """What the account asks of TLS on data connections."""
+        return self.rules.resumption.get(self.account or "", Resumption.OFF)
 
     def act(self, action: Action) -> None:
         """Want something done."""

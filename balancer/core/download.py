@@ -10,7 +10,7 @@ from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps, Transfer
 from balancer.core.events import DownloadEnded, Ending, FrontDataClosed
 from balancer.core.facts import Facts, Lookup, Unknown
-from balancer.core.reply import Reply, reply
+from balancer.core.reply import Reply
 from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, try_elsewhere, why_not
 
 
@@ -53,7 +53,7 @@ def _verdict(talk: Conversation, transfer: Transfer, answer: Reply | None) -> St
     """The reply that ends this download, or None when another node shall go on with it."""
     if transfer.front_failed is not None:
         talk.leave_node("the client made no data connection")
-        return reply(425, f"No data connection: {transfer.front_failed}.")
+        return transfer.front_failed
     if transfer.front_lost is not None:
         talk.leave_node("the client takes no more")
         return CUT

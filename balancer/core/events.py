@@ -101,9 +101,10 @@ class FrontDataOpened(msgspec.Struct, frozen=True):
 
 
 class FrontDataFailed(msgspec.Struct, frozen=True):
-    """The data connection with the client could not be made."""
+    """The data connection with the client could not be made, or (`foreign`) did not resume its TLS as it must."""
 
     why: str
+    foreign: bool = False
 
 
 class FrontDataLost(msgspec.Struct, frozen=True):

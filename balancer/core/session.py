@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from balancer.core.actions import Action, CloseBack, DropData, EndSession, NoteTransfer, ReleasePort
+from balancer.core.actions import Action, CloseBack, DropData, EndSession, NoteTransfer, ReleasePort, StartFrontTls
 from balancer.core.command_line import Command, parse_command
 from balancer.core.conversation import Conversation, DataPlan, Rules, Steps
 from balancer.core.download import retrieve
@@ -72,7 +72,9 @@ class Session:
         return self._talk.account or ""
 
     def begin(self) -> list[Action]:
-        """Greet the client."""
+        """Greet the client, under TLS where its first byte is."""
+        if self._talk.rules.implicit_tls:
+            self._talk.act(StartFrontTls())
         self._talk.say(220, self._talk.rules.greeting)
         return self._take_actions()
 

@@ -14,6 +14,7 @@ from balancer.core.conversation import Conversation, DataPlan, Steps, Transfer
 from balancer.core.data_address import epsv_port, pasv_port
 from balancer.core.events import BackDataFailed, BackDataOpened, BackReplied
 from balancer.core.reply import Reply, reply
+from cluster.settings import Resumption
 
 NO_NODE = reply(451, "No node can do this now; please try again.")
 CUT = reply(426, "The transfer was cut; please try again.")
@@ -23,7 +24,8 @@ def why_not(talk: Conversation) -> Reply | None:
     """Why a transfer cannot begin, or None."""
     if talk.data is DataPlan.NONE:
         return reply(425, "Use PASV, EPSV, PORT or EPRT first.")
-    if talk.account in talk.rules.protected_accounts and not talk.protected:
+    bound = talk.tls and talk.resumption is Resumption.REQUIRE
+    if (bound or talk.account in talk.rules.protected_accounts) and not talk.protected:
         return reply(521, "This account needs PROT P.")
     return None
 
@@ -65,7 +67,7 @@ def open_front(talk: Conversation, transfer: Transfer, answer: Reply) -> None:
     transfer.began = True
     talk.tell(answer)
     target = talk.data if isinstance(talk.data, tuple) else None
-    talk.act(OpenFrontData(target, talk.protected))
+    talk.act(OpenFrontData(target, talk.protected, talk.resumption))
 
 
 def try_elsewhere(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Reply:

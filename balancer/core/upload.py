@@ -92,7 +92,7 @@ def _verdict(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Re
     """The reply that ends this upload, or None when another node shall have it."""
     if transfer.front_failed is not None:
         talk.leave_node("the client made no data connection")
-        return reply(425, f"No data connection: {transfer.front_failed}.")
+        return transfer.front_failed
     if transfer.ending is Ending.CUT:
         if answer is None or answer.is_good:
             talk.leave_node("the upload was cut")

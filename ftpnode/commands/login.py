@@ -11,6 +11,7 @@ from cluster.settings import AccountLimits
 from cluster.tree_path import parents
 from ftpnode.core.account_limits import NOT_FROM_HERE
 from ftpnode.core.admission import BANNED
+from ftpnode.core.client_certificate import complaint
 from ftpnode.core.login import Candidate, Examination, candidate, examination
 from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError, change
 
@@ -50,9 +51,21 @@ def password(session: "Session", text: str) -> None:
         return
     found = candidate(session.site, session.service.settings.accounts, session.user)
     secure = session.is_tls or session.client_has_tls
-    match examination(found, text, secure=secure, from_balancer=session.from_balancer):
+    unknown = _certificate_complaint(session, found)
+    match examination(
+        found,
+        text,
+        secure=secure,
+        from_balancer=session.from_balancer,
+        certified=unknown is None,
+        is_probe=session.is_probe,
+    ):
         case Examination.REFUSE_CLEAR:
-            _refuse(session, "530 This account needs TLS: use AUTH TLS first.", "needs TLS")
+            also = " and its own client certificate" if found and found.account.client_certificate == "required" else ""
+            _refuse(session, f"530 This account needs TLS{also}: use AUTH TLS first.", "needs TLS")
+        case Examination.REFUSE_UNKNOWN:
+            reply = "530 This account needs its own TLS client certificate; give it to your client and connect again."
+            _refuse(session, reply, unknown or "no client certificate")
         case Examination.CHECK_TOKEN if found is not None and _token_is_good(session, found, text):
             _welcome(session, found)
         case Examination.CHECK_TOKEN:
@@ -61,6 +74,13 @@ def password(session: "Session", text: str) -> None:
             _welcome(session, found)
         case _:
             _check(session, found, text)
+
+
+def _certificate_complaint(session: "Session", found: Candidate | None) -> str | None:
+    """Why the client's certificate does not show that it is this account; None when it does."""
+    if found is None or found.account.client_certificate == "no":
+        return "not asked for"
+    return complaint(session.client_certificate, found, session.service.client_authorities, clock.utc_now())
 
 
 def _token_is_good(session: "Session", found: Candidate, token: str) -> bool:

@@ -23,9 +23,10 @@ class Examination(Enum):
     """What has to be done about one PASS."""
 
     REFUSE_CLEAR = auto()  # the account wants TLS: refuse without looking at the password
+    REFUSE_UNKNOWN = auto()  # the account wants its client certificate: refuse without looking at the password
     CHECK_TOKEN = auto()
     CHECK_PASSWORD = auto()  # for unknown accounts too, so that they take as long
-    WELCOME = auto()  # anonymous: any password will do
+    WELCOME = auto()  # any password will do: it is anonymous, or known by its certificate
 
 
 def candidate(site: Site, accounts: Mapping[str, Account], user: str) -> Candidate | None:
@@ -39,16 +40,31 @@ def candidate(site: Site, accounts: Mapping[str, Account], user: str) -> Candida
     return None
 
 
-def examination(found: Candidate | None, password: str, *, secure: bool, from_balancer: bool) -> Examination:
+def examination(
+    found: Candidate | None,
+    password: str,
+    *,
+    secure: bool,
+    from_balancer: bool,
+    certified: bool = False,
+    is_probe: bool = False,
+) -> Examination:
     """How to examine a PASS.
 
-    `secure`: the client speaks TLS, to us or to the balancer before us. Session tokens count from a balancer alone; a
-    password that looks like one is an ordinary password elsewhere.
+    `secure`: the client speaks TLS, to us or to the balancer before us, and `certified`: its certificate is the
+    account's own. Session tokens count from a balancer alone; a password that looks like one is an ordinary password
+    elsewhere. The balancer's own probes show no certificate.
     """
-    if found is not None and found.account.tls == "required" and not secure:
+    if found is None:
+        return Examination.CHECK_PASSWORD
+    account = found.account
+    uncertified = account.client_certificate == "required" and not certified
+    if account.needs_tls and not secure:
         return Examination.REFUSE_CLEAR
-    if found is not None and from_balancer and looks_like_token(password):
+    if from_balancer and looks_like_token(password) and (is_probe or not uncertified):
         return Examination.CHECK_TOKEN
-    if found is not None and found.account.password is None:
+    if uncertified:
+        return Examination.REFUSE_UNKNOWN
+    if account.password is None or (account.client_certificate == "optional" and certified):
         return Examination.WELCOME
     return Examination.CHECK_PASSWORD

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from cluster.problem import Problem
 from cluster.settings import Settings
 from ftpnode.core.login import Candidate
 
+_ONCE_PER_SITE = ("port", "implicit_port", "sftp_port")
 _ONCE_PER_NODE = ("address", "root", "state", "management_port")
 _ONCE_LIMITS = ("password_checks_at_once", "publishes_at_once")
 _ONCE_REPLICATION = ("mode", "disk_reserve_bytes")
@@ -32,12 +35,12 @@ def _found(old: Settings, new: Settings, node: str) -> Iterator[Problem]:
     if node not in new.nodes:
         yield Problem(f"nodes.{node}", "is gone from the file", "stop this ftpnode, or put it back")
         return
-    if old.cluster != new.cluster:
+    if replace(old.cluster, client_ca=None) != replace(new.cluster, client_ca=None):
         yield Problem("cluster", "has changed, and its secrets are read once", _RESTART)
     for name in sorted(old.sites.keys() ^ new.sites.keys()):
         yield Problem(f"sites.{name}", f"is {'new' if name in new.sites else 'gone'}", _RESTART)
     for name in old.sites.keys() & new.sites.keys():
-        yield from _fields(f"sites.{name}", old.sites[name], new.sites[name], ("port", "sftp_port"))
+        yield from _fields(f"sites.{name}", old.sites[name], new.sites[name], _ONCE_PER_SITE)
     yield from _fields(f"nodes.{node}", old.nodes[node], new.nodes[node], _ONCE_PER_NODE)
     yield from _fields("replication", old.replication, new.replication, _ONCE_REPLICATION)
     yield from _fields("limits", old.limits, new.limits, _ONCE_LIMITS)

@@ -1,4 +1,4 @@
-"""How a session comes in: the PROXY header of a balancer, whether there is room, the greeting, the login deadline."""
+"""How a session comes in: a balancer's PROXY header, TLS, whether there is room, the greeting, the login deadline."""
 
 import secrets
 import socket
@@ -11,6 +11,7 @@ from cluster import clock
 from cluster.log import logger
 from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
 from cluster.settings import Site
+from cluster.tls_identity import client_certificate
 from ftpnode.core.login import Candidate
 from ftpnode.pyftpdlib_door.control_wire import ControlWire
 from ftpnode.service import Service
@@ -26,6 +27,8 @@ class Arrival(ControlWire):
     service: ClassVar[Service]
     site_name: ClassVar[str]
     site: ClassVar[Site]
+    implicit_tls: ClassVar[bool]
+    """Whether TLS begins with the client's first byte (implicit FTPS), with data connections as private as the rest."""
 
     def __init__(self, conn: socket.socket, server: object, ioloop: IOLoop | None = None) -> None:
         self.id = secrets.token_hex(4)
@@ -33,6 +36,7 @@ class Arrival(ControlWire):
         self.login: Candidate | None = None
         self.from_balancer = False
         self.client_has_tls = False
+        self._forwarded_certificate = b""
         self.is_probe = False
         self.started_s = clock.monotonic_s()
         self._login_timer: _CallLater | None = None
@@ -46,7 +50,13 @@ class Arrival(ControlWire):
         if self.peer in self.service.settings.balancer.source_addresses:
             self.set_terminator(FIXED_BYTES)
         else:
-            self._greet()
+            self._begin()
+
+    @override
+    def recv(self, buffer_size: int) -> bytes:
+        """As FTPHandler's, but not a byte beyond a PROXY header: what follows it may be TLS."""
+        left = self.get_terminator()
+        return bytes(super().recv(buffer_size if self.bounds_lines else min(buffer_size, left)))
 
     def read_proxy_header(self, data: bytes) -> None:
         """Take what has come of the header; a connection that begins with anything else is closed."""
@@ -62,22 +72,55 @@ class Arrival(ControlWire):
             return
         self.from_balancer = True
         self.client_has_tls = header.tls
+        self._forwarded_certificate = header.certificate
         self.id = header.session or self.id
         self.is_probe = header.source is None
         if header.source is not None:
             self.remote_ip, self.remote_port = header.source
-        self._greet()
+        self._begin()
 
-    def _greet(self) -> None:
+    def _begin(self) -> None:
+        """Let the client in or not; the greeting waits for TLS where that comes first.
+
+        There, who is turned away hears nothing: a handshake for everybody is what a flood would ask for.
+        """
         self.bounds_lines = True
         self.set_terminator(b"\n")  # a bare LF ends a line too; a CR before it is dropped
         turned_away = self.admit()
         if turned_away:
             self.service.metrics.refused_sessions.inc()
             log.info("session refused", reply=turned_away, **self.who)
-            self.hang_up(turned_away)
+            if self.implicit_tls:
+                self.close()
+            else:
+                self.hang_up(turned_away)
+        elif self.implicit_tls:
+            self.buffer_agreed = True
+            self.protect_data(on=True)
+            self.start_tls()
         else:
-            self.reply(f"220 {self.site.greeting}")
+            self._greet()
+
+    def _greet(self) -> None:
+        self.reply(f"220 {self.site.greeting}")
+
+    @override
+    def handle_ssl_established(self) -> None:
+        """The handshake of the control connection is done; explicit TLS was greeted before it."""
+        if self.implicit_tls:
+            self._greet()
+
+    @property
+    @override
+    def asks_client(self) -> bool:
+        return self.service.settings.asks_for_certificates(self.site_name)
+
+    @property
+    def client_certificate(self) -> bytes:
+        """The certificate (DER) whose key the client holds; empty without one. A balancer tells its client's."""
+        if self.from_balancer:
+            return self._forwarded_certificate
+        return client_certificate(self.socket) if self.is_tls else b""
 
     def admit(self) -> str | None:
         """Count the session from here until its connection has ended; or the 421 that turns it away."""
@@ -92,6 +135,8 @@ class Arrival(ControlWire):
     def _login_overdue(self) -> None:
         if self.login is None and self.is_busy:  # its password is being checked, or waits for that: our time, not its
             self._login_timer = self.call_later(_RECHECK_S, self._login_overdue)
+        elif self._ssl_accepting:
+            self.close()  # a handshake leaves no way to say anything
         elif self.login is None:
             self.hang_up("421 Too long without a login.")
 

@@ -11,10 +11,10 @@ from pyftpdlib.ioloop import AsyncChat, IOLoop
 from typing_extensions import override
 
 from cluster.log import logger
+from cluster.tls_identity import TlsIdentity
 from ftpnode.core.line import LINE_LIMIT_BYTES
 from ftpnode.pyftpdlib_door.data_connection import DataConnection
 from ftpnode.pyftpdlib_door.data_port import ActivePort, PassivePort
-from ftpnode.pyftpdlib_door.tls import TlsIdentity
 
 log = logger(__name__)
 
@@ -111,8 +111,13 @@ class ControlWire(TLS_FTPHandler):
 
     def start_tls(self) -> None:
         """Hand the control connection to TLS; the next bytes are its handshake."""
-        self.ssl_context = self.identity.session_context()
+        self.ssl_context = self.identity.session_context(asks_client=self.asks_client)
         self.secure_connection(self.ssl_context)
+
+    @property
+    def asks_client(self) -> bool:
+        """Whether clients are asked for a certificate."""
+        raise NotImplementedError
 
     def protect_data(self, *, on: bool) -> None:
         """Use TLS on the data connections from now on, or not."""

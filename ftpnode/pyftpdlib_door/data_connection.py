@@ -22,12 +22,12 @@ from typing_extensions import override
 
 from cluster import clock
 from cluster.log import logger
+from cluster.tls_identity import session_was_reused
 from ftpnode.core.bandwidth import chunk_bytes
 from ftpnode.core.pace import ending_by_pace
 from ftpnode.core.replies import write_trouble
 from ftpnode.core.verdict import Ending
 from ftpnode.paces import Direction, rate
-from ftpnode.pyftpdlib_door.tls import session_was_reused
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session

@@ -150,7 +150,7 @@ class Session(Arrival):
     def _needs_private_data(self) -> bool:
         assert self.login is not None, "data commands need a login"
         account = self.login.account
-        wanted = account.tls == "required" or account.data_tls_resumption is Resumption.REQUIRE
+        wanted = account.needs_tls or account.data_tls_resumption is Resumption.REQUIRE
         return wanted and self.is_tls and not self._prot
 
     def nothing_is_behind(self) -> bool:

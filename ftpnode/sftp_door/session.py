@@ -204,7 +204,8 @@ class Session(paramiko.ServerInterface):
         return self._failed_logins >= self.service.limits.login_attempts
 
     def _is_right(self, found: Candidate | None, given: str) -> bool:
-        hashed = found.account.password if found else None
+        """Whether the password is; none is for an account that needs more than that, a certificate or here a key."""
+        hashed = found.account.password if found and found.account.client_certificate != "required" else None
         verified = self.service.verified_passwords
         if hashed is not None and verified.knows(hashed, given, clock.monotonic_s()):
             return True

@@ -45,6 +45,7 @@ class TLS_FTPHandler(FTPHandler):
     ssl_context: SSL.Context | None
     _error: bool
     _prot: bool
+    def handle_ssl_established(self) -> None: ...
     _ssl_accepting: bool
     @classmethod
     def get_ssl_context(cls) -> SSL.Context | None: ...
