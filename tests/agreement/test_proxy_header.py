@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cluster.proxy_header import (
     FIXED_BYTES,
+    MAX_CERTIFICATE_BYTES,
     SIGNATURE,
     ProxyHeader,
     ProxyHeaderError,
@@ -22,9 +23,10 @@ v6 = st.tuples(st.ip_addresses(v=6).map(str), ports)
 sessions = st.text("0123456789abcdef", max_size=64)
 
 
-@given(st.one_of(st.tuples(v4, v4), st.tuples(v6, v6)), st.booleans(), sessions)
-def test_a_header_comes_back_as_it_was(ends: tuple, tls: bool, session: str) -> None:
-    header = ProxyHeader(source=ends[0], destination=ends[1], tls=tls, session=session)
+@given(st.one_of(st.tuples(v4, v4), st.tuples(v6, v6)), st.booleans(), st.binary(max_size=2000), sessions)
+def test_a_header_comes_back_as_it_was(ends: tuple, tls: bool, certificate: bytes, session: str) -> None:
+    shown = certificate if tls else b""
+    header = ProxyHeader(source=ends[0], destination=ends[1], tls=tls, certificate=shown, session=session)
     data = encode(header)
     assert decode(data) == header
     assert body_length_bytes(data[:FIXED_BYTES]) == len(data) - FIXED_BYTES
@@ -61,3 +63,18 @@ def test_a_session_id_that_could_forge_a_log_line_is_refused() -> None:
     data = SIGNATURE + b"\x20\x00" + len(field).to_bytes(2, "big") + field
     with pytest.raises(ProxyHeaderError, match="session id"):
         decode(data)
+
+
+@pytest.mark.parametrize(("size_bytes", "told"), [(MAX_CERTIFICATE_BYTES, True), (MAX_CERTIFICATE_BYTES + 1, False)])
+def test_a_certificate_that_is_too_large_is_left_out(size_bytes: int, told: bool) -> None:
+    header = ProxyHeader(source=None, destination=None, tls=True, certificate=b"c" * size_bytes)
+    data = encode(header)
+    assert body_length_bytes(data[:FIXED_BYTES]) == len(data) - FIXED_BYTES
+    assert bool(decode(data).certificate) is told
+    assert decode(data).tls
+
+
+def test_a_certificate_counts_only_where_the_header_says_that_it_was_shown() -> None:
+    value = b"\x01\x00\x00\x00\x01" + b"\x28\x00\x03der"
+    field = b"\x20" + len(value).to_bytes(2, "big") + value
+    assert decode(SIGNATURE + b"\x20\x00" + len(field).to_bytes(2, "big") + field).certificate == b""

@@ -35,6 +35,44 @@ def test_relative_paths_start_at_the_folder_of_the_file(file: Path) -> None:
 
 MISTAKES = [
     ("    port: 2122", "    port: 2122\n    sftp_port: 2121", "sites.public.sftp_port", "give it its own"),
+    ("    port: 2122", "    port: 2122\n    implicit_port: 2121", "sites.public.implicit_port", "give it its own"),
+    ("    port: 2122", "    port: 2122\n    implicit_port: 2122", "sites.public.implicit_port", "give it its own"),
+    ("    port: 2122", "    port: 2122\n    implicit_port: 8021", "nodes.node1.management_port", "choose a free one"),
+    ("    port: 2122", "    port: 2122\n    implicit_port: 30005", "nodes.node1.passive_ports", "move the range"),
+    ("port: 2122, pers", "port: 2122, implicit_port: 2121, pers", "balancer.services.public.implicit_port", "choose"),
+    ("port: 2122, pers", "port: 2122, implicit_port: 22005, pers", "balancer.services.public.implicit_port", "move"),
+    ("port: 2122, pers", "port: 2122, implicit_port: 8021, pers", "balancer.services.public.implicit_port", "choose"),
+    ("  ca: keys/ca.crt", "  ca: keys/ca.crt\n  client_ca: keys/ca.crt", "cluster.client_ca", "signs clients alone"),
+    (
+        "  tls: required",
+        "  tls: required\n    client_certificate: required",
+        "accounts.servicedesk.client_certificate",
+        "pin it in client_fingerprints",
+    ),
+    (
+        "  tls: required",
+        "  tls: required\n    client_certificate: always",
+        "accounts.servicedesk.client_certificate",
+        "use one of: no, optional, required",
+    ),
+    (
+        "  tls: required",
+        f"  tls: required\n    client_fingerprints: ['{'ab' * 32}']",
+        "accounts.servicedesk.client_fingerprints",
+        "write `client_certificate: required`",
+    ),
+    (
+        "  tls: required",
+        f"  tls: required\n    client_certificate: required\n    client_fingerprints: ['{'ab' * 20}']",
+        "accounts.servicedesk.client_fingerprints[0]",
+        "-fingerprint -sha256",
+    ),
+    (
+        "    rights: [read]",
+        f"    rights: [read]\n    client_certificate: optional\n    client_fingerprints: ['{'ab' * 32}']",
+        "accounts.anonymous.client_certificate",
+        "give it a password",
+    ),
     ("    port: 2122", "    port: 2122\n    sftp_port: 8021", "nodes.node1.management_port", "choose a free one"),
     ("    port: 2122", "    port: 2122\n    sftp_port: 30005", "nodes.node1.passive_ports", "move the range"),
     (

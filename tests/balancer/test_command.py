@@ -74,7 +74,7 @@ def test_a_key_of_another_certificate_is_said_in_one_line(cluster) -> None:
     content = key.read_bytes()
     key.write_bytes(cluster.settings.nodes["node1"].key.read_bytes())
     try:
-        is_one_line(balancer("run", "--config", cluster.file), "does not go with")
+        is_one_line(balancer("run", "--config", cluster.file), "not a usable pair")
     finally:
         key.write_bytes(content)
 

@@ -74,3 +74,15 @@ def test_another_hosts_certificate_may_be_missing_and_a_broken_one_is_said(folde
     (folder / "keys/node2.crt").write_bytes(b"nothing")
     assert certs(folder).exit_code == 1
     assert "node2.crt is unreadable" in certs(folder).stderr
+
+
+def test_the_authority_of_the_clients_is_listed_with_every_certificate_of_its_file(folder):
+    file = folder / "cluster.yaml"
+    file.write_text(file.read_text().replace("  token_key:", "  client_ca: keys/client-ca.crt\n  token_key:"))
+    new, old = Authority("clients", utc_now()), Authority("former clients", utc_now() - 3640 * DAY)
+    (folder / "keys/client-ca.crt").write_bytes(new.key_pair().certificate + old.key_pair().certificate)
+    shown = certs(folder)
+    assert shown.exit_code == 0
+    assert "cluster.client_ca\tclients Tripod CA\t" in shown.stdout
+    assert "cluster.client_ca\tformer clients Tripod CA\t" in shown.stdout
+    assert "client-ca.crt ends in 9 days" in shown.stderr

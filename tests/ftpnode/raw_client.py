@@ -8,12 +8,18 @@ import struct
 class RawClient:
     """A control connection as lines; `data` connections are plain sockets the test may end as it likes."""
 
-    def __init__(self, host, port, *, source=None, before=b"", greeting=True):
+    def __init__(self, host, port, *, source=None, before=b"", greeting=True, implicit_tls=None):
         self.host = host
         self.socket = socket.create_connection((host, port), timeout=10, source_address=(source, 0) if source else None)
-        self._file = self.socket.makefile("rb")
+        if before and implicit_tls:  # what follows comes in the same segment
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         if before:
             self.socket.sendall(before)
+        if implicit_tls:
+            self.context = implicit_tls
+            self.socket = implicit_tls.wrap_socket(self.socket, server_hostname=host)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        self._file = self.socket.makefile("rb")
         self.greeting = self.reply() if greeting else ""
 
     def __enter__(self):

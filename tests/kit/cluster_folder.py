@@ -1,10 +1,12 @@
 """A whole cluster in a temporary folder, on loopback addresses nobody else uses, for tests that start real programs."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import yaml
 
 from cluster.clock import utc_now
 from cluster.read_settings import read_settings
@@ -35,6 +37,14 @@ class LabCluster(msgspec.Struct, frozen=True):
 
     def management_token(self) -> str:
         return self.settings.cluster.management_token.read_text().strip()
+
+
+def rewritten(cluster: LabCluster, change: Callable[[dict[str, Any]], object]) -> LabCluster:
+    """The same cluster after `change` of what its cluster.yaml says."""
+    document = yaml.safe_load(cluster.file.read_text())
+    change(document)
+    cluster.file.write_text(yaml.safe_dump(document, sort_keys=False))
+    return msgspec.structs.replace(cluster, settings=read_settings(cluster.file))
 
 
 def free_network() -> str:

@@ -11,7 +11,7 @@ from ftpnode.core import admission, data_address
 from ftpnode.core.data_address import DataAddress, read_eprt, read_port
 from ftpnode.core.line import Line, read_line
 from ftpnode.core.listing import Entry, facts_line, long_line, path_argument, read_timestamp, timestamp
-from ftpnode.core.login import Examination, candidate, examination
+from ftpnode.core.login import Candidate, Examination, candidate, examination
 from ftpnode.core.node_state import node_state
 from ftpnode.core.pace import ending_by_pace
 from ftpnode.core.replies import disk_trouble, published, refused, write_trouble
@@ -163,6 +163,38 @@ def test_a_user_name_means_an_account_of_the_site(site, user, account):
 def test_how_a_login_is_examined(user, password, secure, from_balancer, expected):
     found = candidate(INGEST, ACCOUNTS, user)
     assert examination(found, password, secure=secure, from_balancer=from_balancer) is expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "certified", "token", "is_probe", "expected"),
+    [
+        ("no", False, False, False, Examination.CHECK_PASSWORD),
+        ("no", True, False, False, Examination.CHECK_PASSWORD),
+        ("optional", False, False, False, Examination.CHECK_PASSWORD),
+        ("optional", True, False, False, Examination.WELCOME),
+        ("optional", False, True, False, Examination.CHECK_TOKEN),
+        ("optional", False, False, True, Examination.CHECK_PASSWORD),
+        ("required", False, False, False, Examination.REFUSE_UNKNOWN),
+        ("required", True, False, False, Examination.CHECK_PASSWORD),
+        ("required", False, True, False, Examination.REFUSE_UNKNOWN),
+        ("required", True, True, False, Examination.CHECK_TOKEN),
+        ("required", False, True, True, Examination.CHECK_TOKEN),
+        ("required", False, False, True, Examination.REFUSE_UNKNOWN),
+    ],
+)
+def test_how_a_login_with_a_client_certificate_is_examined(asked, certified, token, is_probe, expected):
+    """From the balancer, under TLS."""
+    account = Account(home="/", rights=(), password="hash", client_certificate=asked)
+    password = "tripod-token:1:2:3" if token else "x"
+    told = {"secure": True, "from_balancer": True, "certified": certified, "is_probe": is_probe}
+    assert examination(Candidate("desk", account), password, **told) is expected
+
+
+@pytest.mark.parametrize("certified", [False, True])
+def test_who_must_show_a_certificate_must_speak_tls_whatever_tls_says(certified):
+    account = Account(home="/", rights=(), password="hash", client_certificate="required")
+    told = {"secure": False, "from_balancer": False, "certified": certified}
+    assert examination(Candidate("desk", account), "x", **told) is Examination.REFUSE_CLEAR
 
 
 def test_anonymous_is_welcome_with_any_password():

@@ -54,9 +54,11 @@ FOLLOWED = {
     "another certificate": {"nodes": {"one": replace(NODE, certificate=Path("/new")), "two": NODE}},
     "passive ports": {"nodes": {"one": replace(NODE, passive_ports=Ports(first=6000, last=6009)), "two": NODE}},
     "another node": {"nodes": {"one": NODE, "two": replace(NODE, address="192.0.2.2"), "three": NODE}},
+    "the clients' authority": {"cluster": replace(OLD.cluster, client_ca=Path("/clients"))},
     "the balancer": {"balancer": replace(OLD.balancer, source_addresses=("192.0.2.11",))},
 }
 REFUSED = {
+    "sites.public.implicit_port": {"sites": {"public": replace(SITE, implicit_port=990)}},
     "nodes.one": {"nodes": {"two": NODE}},
     "nodes.one.address": {"nodes": {"one": replace(NODE, address="192.0.2.2")}},
     "nodes.one.root": {"nodes": {"one": replace(NODE, root=Path("/other"))}},
