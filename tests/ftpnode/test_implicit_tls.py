@@ -27,6 +27,7 @@ def open_implicit(document):
 def node(tmp_path_factory):
     cluster = write_cluster(tmp_path_factory.mktemp("implicit"), nodes=1, replication="none", limits=LIMITS)
     with running(rewritten(cluster, open_implicit)) as node:
+        (node.root / "Station").mkdir(exist_ok=True)
         yield node
 
 
