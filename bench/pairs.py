@@ -1,0 +1,278 @@
+"""Two folders that a replicator keeps alike, ours and the peers', each pair on loopback addresses of its own."""
+
+import contextlib
+import datetime
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from cluster.clock import monotonic_s, now_ns
+from cluster.content_id import ContentHash
+from cluster.publish import SOCKET_NAME, Policy, Publish
+from cluster.tree_path import STAGING
+from compose.new_cluster import network_plan, write_cluster
+from ftpnode.ports import change
+from ftpnode.replicator_client import ReplicatorClient
+
+NETWORK = "127.77.8"
+_START_S = 60.0
+_EVERY_NODE = Policy(nodes="all", when_short="refuse")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is written below `source` comes to `target`."""
+
+    name: str
+    source: Path
+    target: Path
+    processes: tuple[subprocess.Popen, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """For names of files: two pairs may share their folders."""
+        return self.name.split()[-1].lower()
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file as any program does."""
+        with (self.source / name).open("wb") as file:
+            file.write(content)
+
+    def settle(self) -> None:
+        """For a replicator that runs only when it is told to: let it run."""
+
+    def sent_mb(self) -> float | None:
+        """What the source has sent over its connections so far, 10^6 bytes; None where it has none."""
+        if not self.processes:
+            return None
+        found = subprocess.run(["ss", "-tinpHO"], check=True, capture_output=True, text=True).stdout
+        pid = self.processes[0].pid
+        pids = (pid, *Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        mine = [line for line in found.splitlines() if any(f"pid={each}," in line for each in pids)]
+        sent = [word.partition(":")[2] for line in mine for word in line.split() if word.startswith("bytes_sent:")]
+        return sum(map(int, sent)) / 1e6
+
+
+@dataclass(frozen=True)
+class Notified(Pair):
+    """Ours with files given by the publish protocol, as an ftpnode gives uploads; `put` ends when 226 would go out."""
+
+    client: ReplicatorClient | None = None
+    _names: Iterator[int] = field(default_factory=itertools.count)
+
+    def put(self, name: str, content: bytes) -> None:
+        self.publish(name, *self.stage(content))
+
+    def stage(self, content: bytes) -> tuple[str, str, int]:
+        """What an ftpnode has done when the last byte is in: staged name, content id, size."""
+        staged = f"bench-{os.getpid()}-{next(self._names)}"
+        with (self.source / STAGING / staged).open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        content_hash = ContentHash()
+        content_hash.update(content)
+        return staged, content_hash.content_id(), len(content)
+
+    def publish(self, name: str, staged: str, content_id: str, size_bytes: int) -> None:
+        """Ask for the name, and wait until the policy is met."""
+        assert self.client is not None
+        request = Publish(
+            id=0, path=name, staged=staged, content_id=content_id, size_bytes=size_bytes, mtime_ns=now_ns(),
+            policy=_EVERY_NODE,
+        )  # fmt: skip
+        change(self.client, request, 120.0)
+
+
+@dataclass(frozen=True)
+class OnDemand(Pair):
+    """rsync: copies what differs when it is run, and is told so at once; no network, which is in its favour."""
+
+    def settle(self) -> None:
+        command = [
+            "rsync",
+            "-a",
+            "--fsync",
+            "--no-whole-file",
+            "--modify-window=-1",
+            f"{self.source}/",
+            f"{self.target}/",
+        ]
+        subprocess.run(command, check=True)
+
+
+@dataclass
+class Bench:
+    """Starts pairs in one folder and ends them all."""
+
+    folder: Path
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def ours(self, nodes: int = 2, name: str = "ours", network: str = NETWORK) -> tuple[Pair, Notified]:
+        """Replicators of `nodes` nodes: the same first two, once written to as a folder, once told of uploads."""
+        folder = self.folder / name
+        plan = network_plan("bench", nodes, network=network)
+        write_cluster(folder, plan, datetime.datetime.now(datetime.UTC))
+        for node in plan.nodes:
+            (folder / node.root).mkdir(parents=True, exist_ok=True)
+        processes = tuple(self.node(folder, node.name) for node in plan.nodes)
+        for node in plan.nodes:
+            self.wait_ready(node.address, nodes - 1)
+        source, target = (folder / node.root for node in plan.nodes[:2])
+        client = ReplicatorClient(folder / plan.nodes[0].state / SOCKET_NAME)
+        self.stack.callback(client.close)
+        told = Notified("Tripod, told", source, target, processes, client=client)
+        return Pair("Tripod, watching", source, target, processes), told
+
+    def node(self, folder: Path, name: str) -> subprocess.Popen:
+        """One replicator."""
+        command = [sys.executable, "-m", "replicator", "run", "--config", str(folder / "cluster.yaml"), "--node", name]
+        return self._start(f"{folder.name}-{name}", command)
+
+    def wait_ready(self, address: str, peers: int) -> dict:
+        """Its health, when it is ready and in sync with so many peers."""
+
+        def ready() -> dict | None:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"http://{address}:8022/health", timeout=2) as answer,
+            ):
+                health = json.load(answer)
+                in_sync = sum(bool(peer["in_sync"]) for peer in health["peers"])
+                return health if health["state"] == "ready" and in_sync >= peers else None
+            return None
+
+        return wait(ready, f"the replicator at {address} is ready", 300.0)
+
+    def syncthing(self) -> Pair | None:
+        """Syncthing, watching with its shortest delay (1 s; its default is 10 s); None where it is not installed."""
+        if shutil.which("syncthing") is None:
+            return None
+        homes, roots = [], []
+        for number in (1, 2):
+            home, root = self.folder / f"syncthing{number}", self.folder / f"syncthing-root{number}"
+            (root / ".stfolder").mkdir(parents=True)
+            subprocess.run(
+                ["syncthing", "generate", f"--home={home}", "--no-default-folder"], check=True, capture_output=True
+            )
+            homes.append(home)
+            roots.append(root)
+        ids = [_device_id(home) for home in homes]
+        for number, home in enumerate(homes):
+            (home / "config.xml").write_text(_syncthing_config(ids, number, roots[number]))
+        processes = tuple(
+            self._start(
+                home.name, ["syncthing", "serve", f"--home={home}", "--no-browser", "--no-restart", "--no-upgrade"]
+            )
+            for home in homes
+        )
+        _until_it_works("Syncthing", *roots)
+        return Pair("Syncthing", *roots, processes)
+
+    def lsyncd(self) -> Pair | None:
+        """lsyncd with its shortest delay (1 s), by rsync into a folder of the same host; None where it is missing."""
+        if shutil.which("lsyncd") is None or shutil.which("rsync") is None:
+            return None
+        source, target = self._two_roots("lsyncd")
+        file = self.folder / "lsyncd.lua"
+        file.write_text(
+            "settings { nodaemon = true }\n"
+            f'sync {{ default.rsync, source = "{source}", target = "{target}", delay = 1,\n'
+            '  rsync = { archive = true, _extra = { "--fsync", "--no-whole-file", "--modify-window=-1" } } }\n'
+        )
+        process = self._start("lsyncd", ["lsyncd", str(file)])
+        _until_it_works("lsyncd", source, target)
+        return Pair("lsyncd", source, target, (process,))
+
+    def rsync(self) -> Pair | None:
+        """rsync, run by hand; None where it is not installed."""
+        return OnDemand("rsync", *self._two_roots("rsync")) if shutil.which("rsync") else None
+
+    def _two_roots(self, name: str) -> tuple[Path, Path]:
+        source, target = self.folder / f"{name}-source", self.folder / f"{name}-target"
+        source.mkdir()
+        target.mkdir()
+        return source, target
+
+    def _start(self, name: str, command: list[str]) -> subprocess.Popen:
+        log = (self.folder / f"{name}.log").open("wb")
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.stack.callback(end, process)
+        self.stack.callback(log.close)
+        return process
+
+
+@contextlib.contextmanager
+def bench_in(folder: Path) -> Iterator[Bench]:
+    """A bench whose processes are ended at the end."""
+    bench = Bench(folder)
+    with bench.stack:
+        yield bench
+
+
+def wait(condition, what: str, timeout_s: float = _START_S, every_s: float = 0.001):
+    """The first true value of `condition`; SystemExit naming `what` after `timeout_s`."""
+    deadline_s, pause = monotonic_s() + timeout_s, threading.Event()
+    while not (value := condition()):
+        if monotonic_s() > deadline_s:
+            raise SystemExit(f"still not after {timeout_s:g} s: {what}")
+        pause.wait(every_s)
+    return value
+
+
+def end(process: subprocess.Popen, how: int = signal.SIGTERM) -> None:
+    """End a process and wait for it."""
+    process.send_signal(how)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _until_it_works(name: str, source: Path, target: Path) -> None:
+    """Write a file every two seconds until one arrives: what is written while a peer starts may wait for its rescan."""
+    for number in range(30):
+        (source / f"probe-{number}").write_bytes(b"?")
+        deadline_s = monotonic_s() + 2
+        wait(lambda: monotonic_s() > deadline_s or any(target.glob("probe-*")), name, 5.0, 0.02)  # noqa: B023 - called at once
+        if any(target.glob("probe-*")):
+            return
+    raise SystemExit(f"{name} does not work")
+
+
+def _device_id(home: Path) -> str:
+    device = ElementTree.parse(home / "config.xml").getroot().find("device")
+    assert device is not None
+    return device.attrib["id"]
+
+
+def _syncthing_config(ids: list[str], mine: int, root: Path) -> str:
+    addresses = [f"{NETWORK}.{31 + number}" for number in range(len(ids))]
+    devices = "".join(
+        f'<device id="{each}" name="{number}"><address>tcp://{addresses[number]}:22000</address></device>'
+        for number, each in enumerate(ids)
+    )
+    shared = "".join(f'<device id="{each}"/>' for each in ids)
+    return (
+        '<configuration version="36">'
+        f'<folder id="bench" label="bench" path="{root}" type="sendreceive" rescanIntervalS="3600" '
+        f'fsWatcherEnabled="true" fsWatcherDelayS="1">{shared}<minDiskFree unit="%">0</minDiskFree></folder>{devices}'
+        f'<gui enabled="true" tls="false"><address>{addresses[mine]}:8384</address><apikey>bench</apikey></gui>'
+        f"<options><listenAddress>tcp://{addresses[mine]}:22000</listenAddress>"
+        "<globalAnnounceEnabled>false</globalAnnounceEnabled><localAnnounceEnabled>false</localAnnounceEnabled>"
+        "<relaysEnabled>false</relaysEnabled><natEnabled>false</natEnabled><startBrowser>false</startBrowser>"
+        "<reconnectionIntervalS>1</reconnectionIntervalS><urAccepted>-1</urAccepted>"
+        "<crashReportingEnabled>false</crashReportingEnabled><setLowPriority>false</setLowPriority>"
+        "<autoUpgradeIntervalH>0</autoUpgradeIntervalH></options></configuration>"
+    )

@@ -1,0 +1,224 @@
+"""How fast do two folders become alike, on a durable disk with fsync on: ours, Syncthing, lsyncd and rsync?"""
+
+import os
+import statistics
+import subprocess
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from bench.pairs import Bench, Notified, Pair, bench_in, end, wait
+from bench.sheet import Sheet
+from cluster.clock import monotonic_s
+
+_CLIENTS = 16
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Smaller, within 45 s.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write what was found here.")
+def main(file: Path | None, *, quick: bool) -> None:
+    """One file, many small files, a large file, a changed file; acknowledgements; a start on many known files."""
+    sheet = Sheet()
+    with (
+        tempfile.TemporaryDirectory(prefix="tripod-bench-", dir="/var/tmp") as temporary,
+        bench_in(Path(temporary)) as bench,
+    ):
+        watching, told = bench.ours()
+        peers = {"Syncthing": bench.syncthing(), "lsyncd": bench.lsyncd(), "rsync": bench.rsync()}
+        for name, peer in peers.items():
+            if peer is None:
+                sheet.missing(name)
+        pairs = [told, watching, *(peer for peer in peers.values() if peer is not None)]
+        _one_file(sheet, pairs, 3 if quick else 30)
+        _small_files(sheet, pairs, 200 if quick else 2000)
+        _large_file(sheet, pairs, (32 if quick else 500) * 10**6)
+        _acknowledgement(sheet, told, (20 if quick else 100) * 10**6)
+        for pair in pairs:
+            for process in pair.processes:
+                end(process)
+        _many_known(sheet, bench, (1_000,) if quick else (1_000, 10_000, 100_000), 2 if quick else 10)
+        _more_nodes(sheet, bench, (2, 3) if quick else (2, 3, 5), 100 if quick else 1000)
+    sheet.show(file)
+
+
+def _one_file(sheet: Sheet, pairs: list[Pair], runs: int) -> None:
+    """From the moment a 100 KB file is closed to the moment it is whole on the other side."""
+    found = {pair.name: [] for pair in pairs}
+    for run in range(runs):
+        for pair in pairs:
+            name, content = f"{pair.word}-one-{run}", os.urandom(100_000)
+            if isinstance(pair, Notified):
+                staged = pair.stage(content)
+                begin_s = monotonic_s()
+                pair.publish(name, *staged)
+            else:
+                pair.put(name, content)
+                begin_s = monotonic_s()
+            _wait_for(pair, name, len(content))
+            found[pair.name].append((monotonic_s() - begin_s) * 1e3)
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    sheet.figure("close to visible, 100 KB", "ms", **medians)
+    _ratios(sheet, "close_to_visible", {name: 1 / value for name, value in medians.items()})
+
+
+def _small_files(sheet: Sheet, pairs: list[Pair], count: int) -> None:
+    """From the first file to all of them, 4 KB each."""
+    rates = {pair.name: count / _timed_small(pair, count) for pair in pairs}
+    sheet.figure(f"{count:,} files of 4 KB", "files/s", **rates)
+    _ratios(sheet, "small_files", rates)
+
+
+def _timed_small(pair: Pair, count: int) -> float:
+    contents, prefix = [os.urandom(4096) for _ in range(count)], f"{pair.word}-small-"
+    begin_s = monotonic_s()
+    if isinstance(pair, Notified):
+        with ThreadPoolExecutor(_CLIENTS) as clients:
+            for _ in clients.map(pair.put, (f"{prefix}{number}" for number in range(count)), contents):
+                pass
+    else:
+        for number, content in enumerate(contents):
+            pair.put(f"{prefix}{number}", content)
+    pair.settle()
+
+    def all_there() -> bool:
+        return sum(entry.name.startswith(prefix) for entry in os.scandir(pair.target)) >= count
+
+    wait(all_there, f"{pair.name} has {count} small files", 600.0, 0.02)
+    return monotonic_s() - begin_s
+
+
+def _large_file(sheet: Sheet, pairs: list[Pair], size_bytes: int) -> None:
+    """One large file, and then 1 MB changed in its middle."""
+    rates, sent = {}, {}
+    content = os.urandom(size_bytes)
+    for pair in pairs:
+        begin_s = monotonic_s()
+        pair.put(f"{pair.word}-large", content)
+        _wait_for(pair, f"{pair.word}-large", size_bytes)
+        rates[pair.name] = size_bytes / 1e6 / (monotonic_s() - begin_s)
+        sent[pair.name] = _sent_for_a_change(pair, content)
+    sheet.figure(f"one file of {size_bytes / 1e6:g} MB", "MB/s", **rates)
+    _ratios(sheet, "large_file", rates)
+    known = {name: value for name, value in sent.items() if value is not None}
+    sheet.figure("1 MB of it changed: sent", "MB", **known)
+
+
+def _sent_for_a_change(pair: Pair, content: bytes) -> float | None:
+    before_mb = pair.sent_mb()
+    middle = len(content) // 2
+    changed = content[:middle] + os.urandom(10**6) + content[middle + 10**6 :]
+    pair.put(f"{pair.word}-large", changed)
+    pair.settle()
+
+    def is_there() -> bool:
+        with (pair.target / f"{pair.word}-large").open("rb") as file:
+            return os.pread(file.fileno(), 10**6, middle) == changed[middle : middle + 10**6]
+
+    wait(is_there, f"{pair.name} has the change", 300.0, 0.05)
+    after_mb = pair.sent_mb()
+    return None if before_mb is None or after_mb is None else after_mb - before_mb
+
+
+def _acknowledgement(sheet: Sheet, told: Notified, size_bytes: int) -> None:
+    """How long a client waits for 226 after its last byte: of a large file, and of a small one."""
+
+    def waited_ms(size: int, run: int) -> float:
+        staged = told.stage(os.urandom(size))
+        begin_s = monotonic_s()
+        told.publish(f"ack-{size}-{run}", *staged)
+        return (monotonic_s() - begin_s) * 1e3
+
+    large = statistics.median(waited_ms(size_bytes, run) for run in range(3))
+    small = statistics.median(waited_ms(100_000, run) for run in range(9))
+    sheet.figure(f"wait for the acknowledgement, {size_bytes / 1e6:g} MB", "ms", **{told.name: large})
+    sheet.figure("wait for the acknowledgement, 100 KB", "ms", **{told.name: small})
+
+
+def _many_known(sheet: Sheet, bench: Bench, counts: tuple[int, ...], idle_s: float) -> None:
+    """A start on so many known, unchanged files; memory and idle CPU with the most of them."""
+    starts = {}
+    for number, count in enumerate(counts):
+        name, network = f"known-{count}", f"127.77.{20 + number}"
+        watching, _ = _with_files(bench, name, network, count)
+        for process in watching.processes:
+            end(process)
+        begin_s = monotonic_s()
+        process = bench.node(bench.folder / name, "node1")
+        bench.wait_ready(f"{network}.11", 0)
+        starts[count] = monotonic_s() - begin_s
+        if count == counts[-1]:
+            used_s = _cpu_s(process)
+            threading.Event().wait(idle_s)
+            sheet.figure(f"memory, {count:,} files", "MB", **{"Tripod, watching": _memory_mb(process)})
+            idle = (_cpu_s(process) - used_s) / idle_s * 100
+            sheet.figure(f"idle, {count:,} files", "% of a core", **{"Tripod, watching": idle})
+        end(process)
+    sheet.figure(f"start on {counts[-1]:,} known files", "s", **{"Tripod, watching": starts[counts[-1]]})
+    sheet.growth("start in s by known files", starts)
+
+
+def _with_files(bench: Bench, name: str, network: str, count: int) -> tuple[Pair, Notified]:
+    """Two nodes that know `count` small files in folders of 200; the files stood there before the first start."""
+    for number in range(count):
+        folder = bench.folder / name / f"node1/root/d{number // 200}"
+        if number % 200 == 0:
+            folder.mkdir(parents=True)
+        (folder / f"f{number}").write_bytes(b"%d" % number)
+    pair, told = bench.ours(name=name, network=network)
+    last = pair.target / f"d{(count - 1) // 200}"
+    wait(lambda: last.exists() and _files_below(pair.target) >= count, f"{count} files are on both nodes", 1800.0, 1.0)
+    return pair, told
+
+
+def _more_nodes(sheet: Sheet, bench: Bench, nodes: tuple[int, ...], count: int) -> None:
+    """Small files a second that every node of 2, 3, 5 holds before the acknowledgement."""
+    rates = {}
+    for number in nodes:
+        _, told = bench.ours(number, f"nodes-{number}", f"127.77.{30 + number}")
+        rates[number] = count / _timed_small(told, count)
+        for process in told.processes:
+            end(process)
+    sheet.growth("files of 4 KB a second, held by all, by nodes", rates)
+
+
+def _wait_for(pair: Pair, name: str, size_bytes: int) -> None:
+    pair.settle()
+
+    def is_there() -> bool:
+        try:
+            return (pair.target / name).stat().st_size == size_bytes
+        except FileNotFoundError:
+            return False
+
+    wait(is_there, f"{pair.name} has {name}", 300.0)
+
+
+def _ratios(sheet: Sheet, what: str, rates: dict[str, float]) -> None:
+    for mine in ("Tripod, told", "Tripod, watching"):
+        for name, rate in rates.items():
+            if not name.startswith("Tripod"):
+                word = mine.rpartition(" ")[2]
+                sheet.ratio(f"{what}_{word}_vs_{name.lower()}", rates[mine] / rate)
+
+
+def _files_below(root: Path) -> int:
+    found = subprocess.run(["find", str(root), "-path", "*/.tripod", "-prune", "-o", "-type", "f", "-print"],
+                           check=True, capture_output=True)  # fmt: skip
+    return found.stdout.count(b"\n")
+
+
+def _memory_mb(process: subprocess.Popen) -> float:
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+def _cpu_s(process: subprocess.Popen) -> float:
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+if __name__ == "__main__":
+    main()
