@@ -45,11 +45,16 @@ class Staging:
 
 
 class StagedFile:
-    """One upload's bytes. The write methods raise OSError; whoever made it must end it by `seal` or `discard`."""
+    """One upload's bytes. The write methods raise OSError; whoever made it must end it by `seal` or `discard`.
+
+    `content` is hashed as the bytes come, in order; after writes out of order it is right from `seal` on.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+        self._in_order = True
+        self._end_bytes = 0
         self.content = ContentHash()
 
     @property
@@ -57,12 +62,42 @@ class StagedFile:
         """Its name in the staging folder, as the publish protocol wants it."""
         return self._path.name
 
-    def write(self, data: bytes) -> None:
-        """Append bytes to it."""
+    @property
+    def size_bytes(self) -> int:
+        """Where it ends."""
+        return self.content.size_bytes if self._in_order else self._end_bytes
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes to it; only for a file without writes out of order."""
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._fd, rest) :]
         self.content.update(data)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        """Put bytes anywhere in it; what is skipped is zeros."""
+        if self._in_order and offset == self.content.size_bytes:
+            self.write(data)
+            return
+        self._leave_order()
+        at, rest = offset, memoryview(data)
+        while rest:
+            written_bytes = os.pwrite(self._fd, rest, at)
+            at, rest = at + written_bytes, rest[written_bytes:]
+        self._end_bytes = max(self._end_bytes, at)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """At most `length` bytes from `offset` on; fewer at the end."""
+        return os.pread(self._fd, length, offset)
+
+    def truncate(self, size_bytes: int) -> None:
+        """End it at `size_bytes`, which it has reached."""
+        assert size_bytes <= self.size_bytes, "it grows by writes alone"
+        if size_bytes == self.size_bytes:
+            return
+        self._leave_order()
+        os.ftruncate(self._fd, size_bytes)
+        self._end_bytes = size_bytes
 
     def copy_from(self, source: BinaryIO, size_bytes: int) -> None:
         """Append the first bytes of `source`, for APPE and REST; EOFError when it has fewer."""
@@ -77,6 +112,8 @@ class StagedFile:
     def seal(self) -> None:
         """Make the bytes durable and write no more; blocks on the disk."""
         try:
+            if not self._in_order:
+                self._hash_again()
             os.fsync(self._fd)
         finally:
             self._close()
@@ -86,6 +123,16 @@ class StagedFile:
         self._close()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
+
+    def _leave_order(self) -> None:
+        if self._in_order:
+            self._end_bytes = self.content.size_bytes
+            self._in_order = False
+
+    def _hash_again(self) -> None:
+        self.content = ContentHash()
+        while chunk := self.read_at(self.content.size_bytes, _COPY_BYTES):
+            self.content.update(chunk)
 
     def _close(self) -> None:
         if self._fd >= 0:

@@ -14,8 +14,10 @@ from ftpnode.core import replies
 
 
 class Status(IntEnum):
-    """The numbers of the draft that we send as refusals."""
+    """The numbers of the draft that we send."""
 
+    OK = 0
+    EOF = 1
     NO_SUCH_FILE = 2
     PERMISSION_DENIED = 3
     FAILURE = 4

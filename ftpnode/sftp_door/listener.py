@@ -69,6 +69,7 @@ class SftpListener(Listener):
     def _sweep(self) -> None:
         now_s = clock.monotonic_s()
         for session in self._sessions:
+            session.watch_uploads(now_s)
             if why := session.overdue(now_s):
                 log.info("session cut", why=why, **session.who)
                 session.hang_up()

@@ -30,7 +30,5 @@ def answer_to(error: Exception) -> Refusal:
             return sftp_status.disk_trouble(number)
         case TooManyEntriesError():
             return Refusal(Status.FAILURE, "The directory has too many entries to list.")
-        case UnicodeDecodeError():  # its own text would quote the bytes
-            return Refusal(Status.FAILURE, "This name is not allowed: it is not UTF-8.")
         case _:
             return sftp_status.failure(reply_to(error))  # a failure, whatever FTP calls it
