@@ -76,6 +76,8 @@ class StagedFile:
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes anywhere in it; what is skipped is zeros."""
+        if not data:
+            return
         if self._in_order and offset == self.content.size_bytes:
             self.write(data)
             return

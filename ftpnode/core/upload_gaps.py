@@ -12,6 +12,6 @@ def owed_after_write(owed_bytes: int, end_bytes: int, offset: int, length_bytes:
     `owed_bytes` were owed before, when the file ended at `end_bytes`. Writing behind the end owes what lies between,
     writing below it pays; whoever writes the same bytes twice has sent as many as are forgiven.
     """
-    if offset > end_bytes:
+    if offset > end_bytes and length_bytes:
         return owed_bytes + offset - end_bytes
-    return max(0, owed_bytes - min(length_bytes, end_bytes - offset))
+    return max(0, owed_bytes - min(length_bytes, max(0, end_bytes - offset)))

@@ -1,6 +1,8 @@
 """The parts beside the core, each alone: the tree, staging, the local publisher, the client of the replicator."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cluster.content_id import content_id_of
 from cluster.publish import Ask, Done, Fetch, MakeDirectory, Publish, Reason, Refused, Remove, Rename, SetMtime
@@ -27,6 +29,34 @@ def staged(root, content):
     file.write(content)
     file.seal()
     return file.name
+
+
+WRITES = st.lists(st.tuples(st.integers(0, 50), st.binary(max_size=20)), max_size=8)
+
+
+@given(WRITES, st.integers(0, 60), st.binary(max_size=9))
+def test_a_staged_file_written_in_any_order_has_the_content_id_of_what_it_holds(
+    tmp_path_factory, writes, cut_bytes, last
+):
+    staging = Staging(tmp_path_factory.mktemp("order"))
+    staging.prepare()
+    file, wanted = staging.create(), bytearray()
+    for offset, data in writes:
+        file.write_at(offset, data)
+        if data:
+            wanted += bytes(max(0, offset - len(wanted)))
+            wanted[offset : offset + len(data)] = data
+    if cut_bytes <= len(wanted):
+        file.truncate(cut_bytes)
+        del wanted[cut_bytes:]
+    file.write_at(len(wanted), last)
+    wanted += last
+    assert file.size_bytes == len(wanted)
+    assert file.read_at(0, 1000) == wanted
+    file.seal()
+    assert (file.content.content_id(), file.content.size_bytes) == (content_id_of(bytes(wanted)), len(wanted))
+    assert (staging.folder / file.name).read_bytes() == wanted
+    file.discard()
 
 
 def publish(root, path, content):

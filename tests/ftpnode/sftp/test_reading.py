@@ -1,93 +1,13 @@
-"""The SFTP door: the same accounts, homes and rights as over FTP, read with paramiko's client and OpenSSH's."""
+"""Logging in and reading over SFTP: the same accounts, homes and rights as over FTP; with paramiko's client."""
 
 import contextlib
-import logging
 import os
-import shutil
-import subprocess
 
-import msgspec
 import paramiko
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from cluster.read_settings import read_settings
-from tests.ftpnode.fake_replicator import FakeReplicator
-from tests.ftpnode.running import running
-from tests.kit.cluster_folder import write_cluster
+from tests.ftpnode.sftp.clients import SFTP_PORT, connected
 from tests.kit.wait import until
-
-SFTP_PORT = 2022
-LIMITS = {"publish_timeout_s": 1.5, "sessions_per_address": 30, "login_timeout_s": 3.0}
-
-
-def with_sftp(cluster, public_key):
-    """The same cluster with an SFTP port, and a public key for `station`."""
-    text = cluster.file.read_text()
-    text = text.replace("  ingest:\n    port:", f"  ingest:\n    sftp_port: {SFTP_PORT}\n    port:")
-    text = text.replace("  public:\n    port:", f"  public:\n    sftp_port: {SFTP_PORT + 1}\n    port:")
-    text = text.replace("    home: /Station", f"    home: /Station\n    public_keys: [{public_key!r}]")
-    cluster.file.write_text(text)
-    return msgspec.structs.replace(cluster, settings=read_settings(cluster.file))
-
-
-@pytest.fixture(scope="session")
-def key_file(tmp_path_factory):
-    file = tmp_path_factory.mktemp("key") / "station"
-    key = Ed25519PrivateKey.generate()
-    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
-    file.chmod(0o600)
-    return file
-
-
-@pytest.fixture(scope="session")
-def public_key(key_file):
-    key = paramiko.Ed25519Key.from_private_key_file(str(key_file))
-    return f"{key.get_name()} {key.get_base64()} station@example"
-
-
-@pytest.fixture(scope="session")
-def _door(tmp_path_factory, public_key):
-    cluster = write_cluster(tmp_path_factory.mktemp("sftp"), nodes=2, limits=LIMITS)
-    cluster = with_sftp(cluster, public_key)
-    with FakeReplicator(cluster.settings.nodes["node1"]) as replicator, running(cluster) as node:
-        (node.root / "Data").mkdir(parents=True, exist_ok=True)
-        yield node, replicator
-
-
-@pytest.fixture
-def door(_door):
-    node, replicator = _door
-    replicator.behave()
-    yield node, replicator
-    replicator.behave()
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-
-
-@contextlib.contextmanager
-def connected(node, account="station", port=SFTP_PORT, **how):
-    how = how or {"password": node.cluster.passwords.get(account, "")}
-    transport = paramiko.Transport((node.host, port))
-    try:
-        transport.connect(username=account, **how)
-        yield paramiko.SFTPClient.from_transport(transport)
-    finally:
-        transport.close()
-
-
-@pytest.fixture
-def station(door):
-    with connected(door[0]) as client:
-        yield client
-
-
-def text_of(error):
-    return str(error.value)
 
 
 def test_a_file_and_a_listing_are_read(door, station):
@@ -236,23 +156,3 @@ def test_strangers_who_speak_no_ssh_are_no_error(door):
         while stranger.recv(1000):
             pass
     assert not node.tracebacks()
-
-
-@pytest.mark.skipif(shutil.which("sftp") is None, reason="no OpenSSH client here")
-def test_openssh_reads(door, key_file, tmp_path):
-    node, _ = door
-    (node.root / "Station/open.rnx").write_bytes(b"open" * 1000)
-    openssh(node, key_file, tmp_path, "ls -la", f"get open.rnx {tmp_path}/got")
-    assert (tmp_path / "got").read_bytes() == b"open" * 1000
-
-
-def openssh(node, key_file, folder, *lines, fails=False):
-    batch = folder / "batch"
-    batch.write_text("\n".join(lines) + "\n")
-    options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes"]
-    command = ["sftp", "-q", "-b", str(batch), "-i", str(key_file), "-P", str(SFTP_PORT)]
-    for option in options:
-        command += ["-o", option]
-    run = subprocess.run([*command, f"station@{node.host}"], check=False, capture_output=True, text=True, timeout=60)
-    assert (run.returncode != 0) == fails, run.stdout + run.stderr
-    return run.stdout + run.stderr
