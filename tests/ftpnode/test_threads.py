@@ -5,9 +5,8 @@ import threading
 
 import pytest
 
-from cluster.settings import Account, AccountLimits, Limits
+from cluster.settings import Limits
 from ftpnode.bans import BanList
-from ftpnode.core.login import Candidate
 from ftpnode.paces import Paces
 
 THREADS, TURNS = 8, 500
@@ -42,10 +41,9 @@ def together(act):
 
 
 def test_no_byte_of_any_thread_is_forgotten_in_an_accounts_pace():
-    limits = AccountLimits(upload_bytes_per_s=1000)
-    login, paces = Candidate("a", Account(home="/", rights=(), limits=limits)), Paces()
-    together(lambda: paces.moved(login, "up", 10, 0.0))
-    assert paces.moved(login, "up", 0, 0.0) == pytest.approx(THREADS * TURNS * 10 / 1000)
+    paces = Paces()
+    together(lambda: paces.moved("station", "up", 1000, 10, 0.0))
+    assert paces.moved("station", "up", 1000, 0, 0.0) == pytest.approx(THREADS * TURNS * 10 / 1000)
 
 
 def test_no_failure_of_any_thread_is_forgotten_and_the_list_can_be_read_meanwhile():
