@@ -89,7 +89,7 @@ class Account(_Section, frozen=True):
     """Who logs in. Without `password` the account is anonymous: any password will do, and `write` is refused.
 
     `deny` are paths as the account sees them: with all that is below, they are not there for it. `data_tls_resumption`
-    proves that a data connection is from the client of the control connection, where TLS ends at the node: `require`
+    proves that a data connection is from the client of the control connection, where that speaks TLS: `require`
     refuses others with 522 (and clear ones with 521), `prefer` only logs them. curl and lftp resume, ftplib never does.
     `public_keys` (lines as in an OpenSSH authorized_keys file) let it in over SFTP, where anonymous accounts are not.
     `client_certificate` of the TLS handshake: `optional` lets its own certificate stand for the password, whatever PASS

@@ -77,6 +77,7 @@ async def bench(
     ports: tuple[int, int] = (40000, 40019),
     limits: dict[str, float] | None = None,
     reply_timeout_s: float = 5.0,
+    change: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> AsyncIterator[Bench]:
     cluster = cluster_of(folder.parent, nodes)
     settings = cluster.settings
@@ -92,7 +93,7 @@ async def bench(
         settings.limits,
         **({"passive_accept_s": 3.0, "transfer_stall_s": 5.0, "publish_timeout_s": 1.0} | (limits or {})),
     )
-    settings = msgspec.structs.replace(settings, balancer=balancer, limits=limit)
+    settings = change(msgspec.structs.replace(settings, balancer=balancer, limits=limit))
     tree = Tree()
     key = settings.cluster.token_key.read_bytes()
     fakes = [FakeNode(name, tree, node.address, key=key) for name, node in settings.nodes.items()]

@@ -41,13 +41,16 @@ def test_it_runs_and_stops_at_a_signal(cluster) -> None:
             document = json.loads(balancer("status", "--config", cluster.file, "--json").stdout)
             assert [node["node"] for node in document["nodes"]] == ["node1"]
             assert "node1\tfailed" in balancer("status", "--config", cluster.file).stdout
+            process.send_signal(signal.SIGHUP)
             taken = balancer("run", "--config", cluster.file)
             is_one_line(taken, "port 8021", "in use")
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
         assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
+        said = process.stderr.read()
+        assert "Traceback" not in said
+        assert "reloaded" in said
 
 
 @pytest.mark.slow

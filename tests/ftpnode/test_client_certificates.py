@@ -1,15 +1,22 @@
 """Client certificates at a node: who may log in with which, over which door, and after which reload."""
 
 import contextlib
+import shlex
 import shutil
+import ssl
+from pathlib import Path
 
 import paramiko
 import pytest
 import trustme
+from cryptography import x509
 
 from cluster.clock import utc_now
 from cluster.proxy_header import ProxyHeader, encode
 from cluster.session_token import make_token
+from cluster.settings import Account
+from ftpnode.core.client_certificate import complaint
+from ftpnode.core.login import Candidate
 from tests.ftpnode.running import running
 from tests.kit.client_certificates import DAY, issue
 from tests.kit.cluster_folder import rewritten, write_cluster
@@ -155,6 +162,28 @@ def test_curl_and_lftp_show_their_certificate(node, shown, tmp_path):
     run("lftp", "-e", script, f"ftps://station:{password}@{node.host}:2990/")
     for name in ("curl.rnx", "first.rnx", "up.rnx"):
         assert (node.root / "Station" / name).read_bytes() == CONTENT
+
+
+def documented_lines():
+    """What docs/operations.md tells an operator to type."""
+    text = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+    section = text.partition("## Client certificates")[2]
+    return section.partition("```sh\n")[2].partition("```")[0].splitlines()
+
+
+def test_the_certificates_of_the_documented_lines_are_known(tmp_path):
+    said = "".join(run(*shlex.split(line), folder=tmp_path) for line in documented_lines())
+    pin = said.partition("Fingerprint=")[2].partition("\n")[0]
+
+    def der(name):
+        return ssl.PEM_cert_to_DER_cert((tmp_path / name).read_text())
+
+    authorities = x509.load_pem_x509_certificates((tmp_path / "client-ca.crt").read_bytes())
+    station = Account(home="/", rights=(), client_certificate="required", client_fingerprints=(pin,))
+    lansurvey = Account(home="/", rights=(), client_certificate="required")
+    assert complaint(der("station.crt"), Candidate("station", station), authorities, utc_now()) is None
+    assert complaint(der("lansurvey.crt"), Candidate("lansurvey", lansurvey), authorities, utc_now()) is None
+    assert complaint(der("lansurvey.crt"), Candidate("station", lansurvey), authorities, utc_now()) is not None
 
 
 def from_balancer(node, *, tls=True, **header):

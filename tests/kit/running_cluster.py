@@ -1,10 +1,11 @@
 """A whole cluster as real processes, as the lab starts it: for tests that look at it from the client's side."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ftplib import FTP, FTP_TLS
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from cluster.clock import monotonic_s
 from compose.lab.parts import Parts
 from compose.lab.tree import Tree, read_tree
 from tests.kit.clients import plain_client, secure_client
-from tests.kit.cluster_folder import LabCluster, write_cluster
+from tests.kit.cluster_folder import LabCluster, rewritten, write_cluster
 from tests.kit.wait import until
 
 
@@ -47,9 +48,16 @@ class RunningCluster(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def running_cluster(folder: Path, nodes: int = 2, **settings: object) -> Iterator[RunningCluster]:
-    """Start a cluster of `nodes` nodes and its balancer; everything is ended at the end."""
+def running_cluster(
+    folder: Path, nodes: int = 2, change: Callable[[dict[str, Any]], object] | None = None, **settings: object
+) -> Iterator[RunningCluster]:
+    """Start a cluster of `nodes` nodes and its balancer; everything is ended at the end.
+
+    `change` is made to what its cluster.yaml says.
+    """
     files = write_cluster(folder / "cluster", nodes, **settings)
+    if change is not None:
+        files = rewritten(files, change)
     logs = folder / "logs"
     logs.mkdir()
     parts = Parts(files.settings, files.file, logs, monotonic_s)

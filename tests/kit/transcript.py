@@ -16,6 +16,7 @@ from balancer.core.actions import (
     SendBack,
     SendFront,
     SendToken,
+    StartFrontTls,
 )
 from balancer.core.conversation import Rules
 from balancer.core.events import BackLost, BackOpened, BackReplied, ClientSent, Event
@@ -37,6 +38,8 @@ class Transcript:
         self.notes: list[Action] = []
         self._out: deque[Action] = deque()
         self._take(self.session.begin())
+        if rules.implicit_tls:
+            self.does(StartFrontTls())
         self.client_gets(f"220 {rules.greeting}")
 
     def client(self, *lines: str, partial: bool = False) -> "Transcript":
