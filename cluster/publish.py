@@ -6,14 +6,17 @@ send many requests on one connection; each answer carries the id of its request 
 """
 
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from cluster.content_id import ContentId
 from cluster.health import ReplicatorHealth
+from cluster.quota import Quota, Usage
 
 SOCKET_NAME: Final = "publish.sock"
+MAX_NAMES: Final = 1000
+"""How many files one DescribeFiles may ask for."""
 
 PolicyName = Literal["local", "any-peer", "quorum", "all"]
 WhenShort = Literal["degrade", "refuse"]
@@ -30,6 +33,8 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     id: int
     account: str = ""
     policy: Policy = Policy()
+    quota: Quota | None = None
+    """The account's, where it has one: Publish and MakeDirectory that would exceed it are Refused(OVER_QUOTA)."""
 
 
 class Publish(_Request, frozen=True, kw_only=True):
@@ -87,11 +92,28 @@ class Describe(_Request, frozen=True, kw_only=True):
     path: str
 
 
+class DescribeFiles(_Request, frozen=True, kw_only=True):
+    """As Describe, for many files of the folder `folder` at once; answered by DescribedFiles."""
+
+    folder: str
+    names: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_NAMES)]
+
+
+class Measure(_Request, frozen=True, kw_only=True):
+    """What stands below the folder `folder`, and at `path` (empty: not asked); answered by Measured."""
+
+    folder: str
+    path: str = ""
+
+
 class Ask(_Request, frozen=True, kw_only=True):
     """How are you? Answered by State."""
 
 
-Request = Publish | MakeDirectory | Remove | Rename | SetMtime | Fetch | Describe | Ask
+Question = Describe | DescribeFiles | Measure | Ask
+"""Changes nothing."""
+
+Request = Publish | MakeDirectory | Remove | Rename | SetMtime | Fetch | Question
 
 
 class Reason(StrEnum):
@@ -99,6 +121,7 @@ class Reason(StrEnum):
 
     TOO_FEW_COPIES = "too-few-copies"
     DISK_FULL = "disk-full"
+    OVER_QUOTA = "over-quota"
     NOT_READY = "not-ready"
     NOT_FOUND = "not-found"
     EXISTS = "exists"
@@ -139,6 +162,28 @@ class Described(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     nodes: int
 
 
+class Copies(msgspec.Struct, frozen=True):
+    """One file's content, and how many nodes are known to hold it, as in Described."""
+
+    content_id: ContentId
+    copies: int
+
+
+class DescribedFiles(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to DescribeFiles, by name; names of which nothing is known, or that are no files, are left out."""
+
+    id: int
+    files: dict[str, Copies]
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to Measure: all that stands below the folder, and the size of the file at `path` where one is."""
+
+    id: int
+    used: Usage
+    file_bytes: int | None = None
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The answer to Ask."""
 
@@ -146,7 +191,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     health: ReplicatorHealth
 
 
-Answer = Done | Refused | Described | State
+Answer = Done | Refused | Described | DescribedFiles | Measured | State
 
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)

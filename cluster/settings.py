@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from cluster.publish import Policy, PolicyName, WhenShort
+from cluster.quota import Quota
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -19,6 +20,7 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=0)]
 DeniedPath = Annotated[str, Meta(pattern=r"^(?!.*/\.{1,2}(/|\Z))(/[^/\\]+)+\Z")]
 Rate = Annotated[int, Meta(ge=1)]
+Quantity = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 
 
@@ -76,13 +78,19 @@ class Compatibility(_Section, frozen=True):
 
 
 class AccountLimits(_Section, frozen=True):
-    """Bounds on one account, on each node: without a value there is none. `networks` are those it may log in from."""
+    """Bounds on one account, on each node: without a value there is none. `networks` are those it may log in from.
+
+    The quota is on all that stands below the account's home in the cluster's tree, whoever put it there: `quota_bytes`
+    on the bytes of files, `quota_entries` on files and directories. It is refused to add more, with 552.
+    """
 
     sessions: Count | None = None
     sessions_per_address: Count | None = None
     upload_bytes_per_s: Rate | None = None
     download_bytes_per_s: Rate | None = None
     networks: tuple[str, ...] = ()
+    quota_bytes: Quantity | None = None
+    quota_entries: Quantity | None = None
 
 
 class Account(_Section, frozen=True):
@@ -120,6 +128,13 @@ class Account(_Section, frozen=True):
     def publish_policy(self) -> Policy:
         """The policy its changes are published with."""
         return Policy(nodes=self.policy, when_short=self.when_short)
+
+    def quota(self) -> Quota | None:
+        """The quota its changes are published with, where it has one."""
+        limits = self.limits
+        if limits.quota_bytes is None and limits.quota_entries is None:
+            return None
+        return Quota(home=self.home.strip("/"), bytes=limits.quota_bytes, entries=limits.quota_entries)
 
 
 class Site(_Section, frozen=True):

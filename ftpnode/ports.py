@@ -1,8 +1,23 @@
 """What the commands need from whoever makes changes visible: the replicator, or this node by itself."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
-from cluster.publish import Answer, Describe, Described, Done, Reason, Refused, Request, State
+from cluster.publish import (
+    MAX_NAMES,
+    Answer,
+    Copies,
+    Describe,
+    Described,
+    DescribedFiles,
+    DescribeFiles,
+    Done,
+    Measure,
+    Measured,
+    Reason,
+    Refused,
+    Request,
+)
 
 
 class PublisherUnreachableError(Exception):
@@ -29,27 +44,40 @@ class Publisher(Protocol):
         ...
 
 
+_Wanted = TypeVar("_Wanted", bound=Answer)
+
+
 def change(publisher: Publisher, request: Request, timeout_s: float) -> Done:
     """The Done that answers `request`; ChangeRefusedError or PublisherUnreachableError otherwise."""
-    match publisher.ask(request, timeout_s):
-        case Done() as done:
-            return done
-        case Refused(reason=reason, text=text):
-            raise ChangeRefusedError(reason, text)
-        case Described() | State():
-            raise _other_answer()
+    return _ask(publisher, request, timeout_s, Done)
 
 
 def describe(publisher: Publisher, path: str, timeout_s: float) -> Described:
     """What is known of the file at a tree path; ChangeRefusedError or PublisherUnreachableError otherwise."""
-    match publisher.ask(Describe(id=0, path=path), timeout_s):
-        case Described() as described:
-            return described
-        case Refused(reason=reason, text=text):
-            raise ChangeRefusedError(reason, text)
-        case Done() | State():
-            raise _other_answer()
+    return _ask(publisher, Describe(id=0, path=path), timeout_s, Described)
 
 
-def _other_answer() -> PublisherUnreachableError:
-    return PublisherUnreachableError("the publisher answered something else than was asked")
+def describe_files(publisher: Publisher, folder: str, names: Sequence[str], timeout_s: float) -> dict[str, Copies]:
+    """What is known of these files of a folder, by name; ChangeRefusedError or PublisherUnreachableError otherwise.
+
+    One question for each MAX_NAMES names.
+    """
+    found: dict[str, Copies] = {}
+    for first in range(0, len(names), MAX_NAMES):
+        some = tuple(names[first : first + MAX_NAMES])
+        found |= _ask(publisher, DescribeFiles(id=0, folder=folder, names=some), timeout_s, DescribedFiles).files
+    return found
+
+
+def measure(publisher: Publisher, folder: str, path: str, timeout_s: float) -> Measured:
+    """What stands below a folder, and at a path; ChangeRefusedError or PublisherUnreachableError otherwise."""
+    return _ask(publisher, Measure(id=0, folder=folder, path=path), timeout_s, Measured)
+
+
+def _ask(publisher: Publisher, request: Request, timeout_s: float, wanted: type[_Wanted]) -> _Wanted:
+    answer = publisher.ask(request, timeout_s)
+    if isinstance(answer, Refused):
+        raise ChangeRefusedError(answer.reason, answer.text)
+    if not isinstance(answer, wanted):
+        raise PublisherUnreachableError("the publisher answered something else than was asked")
+    return answer

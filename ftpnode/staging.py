@@ -5,6 +5,7 @@ Names of ours begin with `up-`. A replicator renames a staged file as its first 
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -18,6 +19,13 @@ from cluster.tree_path import STAGING, on_disk
 PREFIX: Final = "up-"
 _COPY_BYTES: Final = 1 << 20
 _MODE: Final = 0o644
+
+
+class OverQuotaError(OSError):
+    """The upload grew beyond what its account may still store."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EFBIG, "over the quota of the account")
 
 
 class Staging:
@@ -39,18 +47,20 @@ class Staging:
         """How many bytes the disk has left."""
         return shutil.disk_usage(self.folder).free
 
-    def create(self) -> "StagedFile":
-        """A new empty staged file."""
-        return StagedFile(self.folder / f"{self._prefix}{secrets.token_hex(16)}")
+    def create(self, most_bytes: int | None = None) -> "StagedFile":
+        """A new empty staged file that takes `most_bytes`, or (None) any number."""
+        return StagedFile(self.folder / f"{self._prefix}{secrets.token_hex(16)}", most_bytes)
 
 
 class StagedFile:
-    """One upload's bytes. The write methods raise OSError; whoever made it must end it by `seal` or `discard`.
+    """One upload's bytes. The write methods raise OSError, an OverQuotaError among them.
 
-    `content` is hashed as the bytes come, in order; after writes out of order it is right from `seal` on.
+    Whoever made it must end it by `seal` or `discard`. `content` is hashed as the bytes come, in order; after writes
+    out of order it is right from `seal` on.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_bytes: int | None = None) -> None:
+        self._most_bytes = most_bytes
         self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
         self._in_order = True
@@ -69,6 +79,7 @@ class StagedFile:
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes to it; only for a file without writes out of order."""
+        self._check_room(self.content.size_bytes + len(data))
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._fd, rest) :]
@@ -81,6 +92,7 @@ class StagedFile:
         if self._in_order and offset == self.content.size_bytes:
             self.write(data)
             return
+        self._check_room(offset + len(data))
         self._leave_order()
         at, rest = offset, memoryview(data)
         while rest:
@@ -125,6 +137,10 @@ class StagedFile:
         self._close()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
+
+    def _check_room(self, end_bytes: int) -> None:
+        if self._most_bytes is not None and end_bytes > self._most_bytes:
+            raise OverQuotaError
 
     def _leave_order(self) -> None:
         if self._in_order:

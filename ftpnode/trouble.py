@@ -1,9 +1,11 @@
 """Chooses the reply for an error that a command met in a worker thread."""
 
 from cluster.log import logger
+from cluster.publish import Reason
 from ftpnode.core import replies
 from ftpnode.core.client_path import PathRefusedError
 from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError
+from ftpnode.staging import OverQuotaError
 
 log = logger(__name__)
 
@@ -25,6 +27,8 @@ def reply_to(error: BaseException) -> str:
         case PublisherUnreachableError():
             log.warning("no answer from the replicator", why=str(error))
             return replies.UNREACHABLE
+        case OverQuotaError():
+            return replies.refused(Reason.OVER_QUOTA)
         case OSError(errno=number):
             return replies.disk_trouble(number)
         case _:

@@ -15,6 +15,7 @@ from replicator.core.head import Kind, winner
 from replicator.core.hybrid_clock import Clock
 from replicator.core.place import Input, Place, Rest, plan, step
 from replicator.index_writer import Change, IndexWriter
+from replicator.usage import Usages
 
 _NEW_PLACE: Final = Place()
 _Value = TypeVar("_Value")
@@ -84,6 +85,7 @@ class Index:
         self.live_files = sum(_is_live_file(place) for place in self.places.values())
         self._numbers = max(self.intents, default=0)
         self._log = sorted((place.announced, path) for path, place in self.places.items())
+        self.usages = Usages()
         self.children: dict[str, set[str]] = {}
         self.by_content: dict[str, set[str]] = {}
         self.pending = {path for path, place in self.places.items() if not isinstance(plan(place), Rest)}
@@ -220,11 +222,13 @@ class Index:
         self._writer.write(Change(table, key, blob, self.clock.sequence))
 
     def _link(self, path: str, place: Place) -> None:
+        self.usages.add(path, place)
         self.children.setdefault(parent(path), set()).add(path)
         if place.row is not None and place.row.content_id:
             self.by_content.setdefault(place.row.content_id, set()).add(path)
 
     def _unlink(self, path: str, place: Place) -> None:
+        self.usages.take(path, place)
         if place.row is not None and (paths := self.by_content.get(place.row.content_id)):
             paths.discard(path)
             if not paths:

@@ -13,17 +13,17 @@ from typing import Final, assert_never
 import msgspec
 
 from cluster.clock import monotonic_s, now_ns
-from cluster.content_id import ContentId
 from cluster.health import NodeState, ReplicatorHealth
 from cluster.log import logger
 from cluster.publish import (
     Answer,
     Ask,
     Describe,
-    Described,
+    DescribeFiles,
     Done,
     Fetch,
     MakeDirectory,
+    Measure,
     Policy,
     Publish,
     Reason,
@@ -32,7 +32,6 @@ from cluster.publish import (
     Rename,
     Request,
     SetMtime,
-    State,
 )
 from cluster.settings import Settings
 from cluster.tree_path import complaint, parent
@@ -44,6 +43,8 @@ from replicator.marker import WrongRootError
 from replicator.measures import Measures
 from replicator.mesh import Mesh, PreparedCopies
 from replicator.peer_link import Offer, PeerLink
+from replicator.questions import Questions
+from replicator.quotas import Claim, Quotas
 from replicator.refusals import (
     RefusedError,
     check_mtime,
@@ -81,6 +82,8 @@ class Publishing:
         self._mesh = mesh
         self._nodes = len(settings.nodes)
         self._health = health
+        self._quotas = Quotas(replica.index)
+        self._questions = Questions(replica.index, mesh, self._quotas, self._nodes, health)
         self._measures = measures
         self._degraded_s = -_ALARM_S
 
@@ -91,7 +94,7 @@ class Publishing:
     async def answer(self, request: Request) -> Answer:
         """Carry out one request."""
         if isinstance(request, Ask):
-            return State(id=request.id, health=self._health())
+            return self._questions.answer(request)
         started_s = monotonic_s()
         try:
             answer: Answer = await self._carry_out(request)
@@ -109,7 +112,7 @@ class Publishing:
 
     async def _carry_out(self, request: Request) -> Answer:
         state = self._health().state
-        if state in {NodeState.FAILED, NodeState.JOINING} and not isinstance(request, Fetch | Describe):
+        if state in {NodeState.FAILED, NodeState.JOINING} and not isinstance(request, Fetch | Describe | DescribeFiles):
             raise RefusedError(Reason.NOT_READY, f"the replicator is {state.value}; see its health document")
         match request:
             case Publish():
@@ -124,8 +127,8 @@ class Publishing:
                 return await self._set_mtime(request)
             case Fetch():
                 return await self._fetch(request)
-            case Describe() | Ask():
-                return self._tell(request)
+            case Describe() | DescribeFiles() | Measure() | Ask():
+                return self._questions.answer(request)
             case _:
                 assert_never(request)
 
@@ -159,6 +162,12 @@ class Publishing:
         known = known and await replica.is_as_recorded(path)
         if known and place.heads[0].content_id == request.content_id:
             return await self._repeat(request, offer, place.heads[0])
+        refuse_folder(replica.index, path)
+        with self._quotas.claim(request) as claim:
+            return await self._install(request, mine, offer, claim)
+
+    async def _install(self, request: Publish, mine: Path, offer: Offer, claim: Claim) -> Done:
+        replica, path = self._replica, request.path
         wanted = Row(kind=Kind.FILE, content_id=request.content_id, size_bytes=request.size_bytes,
                      mtime_ns=request.mtime_ns)  # fmt: skip
 
@@ -172,11 +181,11 @@ class Publishing:
                 try:
                     row = await replica.blocking(replica.tree.install, mine, path, wanted, 0)
                     replica.index.feed(path, Written(row=row, now_ns=now_ns()))
+                    claim.settle()
                 finally:
                     replica.index.forget(number)
             return [*made, path]
 
-        refuse_folder(replica.index, path)
         return await self._change(request.id, request.policy, path, offer, local_change)
 
     async def _repeat(self, request: Publish, offer: Offer, head: Head) -> Done:
@@ -208,9 +217,11 @@ class Publishing:
                     raise RefusedError(Reason.EXISTS, f"{path} exists")
                 row = await replica.blocking(replica.tree.make_folder, path)
                 replica.index.feed(path, Written(row=row, now_ns=now_ns()))
+                claim.settle()
             return [*made, path]
 
-        return await self._change(request.id, request.policy, path, None, local_change)
+        with self._quotas.claim(request) as claim:
+            return await self._change(request.id, request.policy, path, None, local_change)
 
     async def _remove(self, request: Remove) -> Done:
         replica, path = self._replica, request.path
@@ -309,21 +320,6 @@ class Publishing:
         await self._replica.rescan(path)
         await self._replica.settle(path)
         return Done(id=request.id, copies=1, wanted=1)
-
-    def _tell(self, request: Describe | Ask) -> Described | State:
-        if isinstance(request, Ask):
-            return State(id=request.id, health=self._health())
-        return self._describe(request)
-
-    def _describe(self, request: Describe) -> Described:
-        """A peer counts when it has said that it holds all we told it up to this version; so there may be more."""
-        place = self._replica.index.place(request.path)
-        head = winner(place.heads)
-        if head is None or head.kind is not Kind.FILE:
-            raise RefusedError(Reason.NOT_FOUND, f"{request.path} is no file")
-        here = place.row is not None and place.row.content_id == head.content_id
-        copies = int(here) + self._mesh.holders(place.announced)
-        return Described(id=request.id, content_id=ContentId(head.content_id), copies=copies, nodes=self._nodes)
 
     async def _change(
         self, number: int, policy: Policy, path: str, offer: Offer | None, local_change: _LocalChange

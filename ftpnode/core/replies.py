@@ -13,6 +13,7 @@ NO_SUCH_FILE: Final = "550 No such file or directory."
 _REFUSALS: Final = {
     Reason.TOO_FEW_COPIES: "451 Too few nodes could store it in time; nothing changed, try again.",
     Reason.DISK_FULL: "452 Not enough space on the disk; nothing changed.",
+    Reason.OVER_QUOTA: "552 Over the quota of this account; nothing changed.",
     Reason.NOT_READY: "451 This node is not ready; nothing changed, try again.",
     Reason.NOT_FOUND: NO_SUCH_FILE,
     Reason.EXISTS: "550 There is already an entry of that name.",

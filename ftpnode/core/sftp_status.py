@@ -35,6 +35,7 @@ class Refusal(msgspec.Struct, frozen=True):
 _REFUSALS: Final = {
     Reason.TOO_FEW_COPIES: Status.FAILURE,
     Reason.DISK_FULL: Status.FAILURE,
+    Reason.OVER_QUOTA: Status.FAILURE,
     Reason.NOT_READY: Status.FAILURE,
     Reason.NOT_FOUND: Status.NO_SUCH_FILE,
     Reason.EXISTS: Status.FAILURE,

@@ -24,6 +24,7 @@ class Ending(StrEnum):
     CONTROL_GONE = "control-gone"
     DISK_FULL = "disk-full"
     TOO_LARGE = "too-large"
+    OVER_QUOTA = "over-quota"
     DISK_ERROR = "disk-error"
     NOT_CONNECTED = "not-connected"
     TLS_FAILED = "tls-failed"
@@ -50,6 +51,7 @@ _UPLOAD_CUTS: Final = {
     Ending.CONTROL_GONE: "426 Control connection ended; nothing was stored.",
     Ending.DISK_FULL: "452 Not enough space on the disk; nothing was stored.",
     Ending.TOO_LARGE: "552 The file is too large; nothing was stored.",
+    Ending.OVER_QUOTA: "552 Over the quota of this account; nothing was stored.",
     Ending.DISK_ERROR: "451 The disk failed; nothing was stored.",
     Ending.NOT_CONNECTED: "425 No data connection; nothing was stored.",
     Ending.TLS_FAILED: "522 TLS handshake failed on the data connection; nothing was stored.",
@@ -68,6 +70,7 @@ _DOWNLOAD_CUTS: Final = {
     Ending.CONTROL_GONE: "426 Control connection ended.",
     Ending.DISK_FULL: "451 The disk failed.",
     Ending.TOO_LARGE: "451 The disk failed.",
+    Ending.OVER_QUOTA: "451 The disk failed.",
     Ending.DISK_ERROR: "451 The disk failed.",
     Ending.NOT_CONNECTED: "425 No data connection.",
     Ending.TLS_FAILED: "522 TLS handshake failed on the data connection.",

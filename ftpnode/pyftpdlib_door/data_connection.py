@@ -28,6 +28,7 @@ from ftpnode.core.pace import ending_by_pace
 from ftpnode.core.replies import write_trouble
 from ftpnode.core.verdict import Ending
 from ftpnode.paces import Direction, rate
+from ftpnode.staging import OverQuotaError
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
@@ -154,6 +155,8 @@ class PlainDataConnection(DTPHandler):
         self.tot_bytes_received += len(chunk)
         try:
             self._staged.write(chunk)
+        except OverQuotaError:
+            self.cut(Ending.OVER_QUOTA)
         except OSError as error:
             self.cut(write_trouble(error.errno))
         else:
