@@ -1,4 +1,4 @@
-"""What an ftpnode says at GET /sessions and GET /bans, and what the actions of operators answer."""
+"""What an ftpnode says at GET /sessions, /bans and /usage, and what the actions of operators answer."""
 
 import msgspec
 
@@ -51,3 +51,26 @@ class Reloaded(msgspec.Struct, frozen=True):
     """The sections of cluster.yaml that differ from what the program worked by; it follows them now."""
 
     changed: tuple[str, ...]
+
+
+class AccountUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands below an account's home, and the most that may (None: any); entries are files and directories."""
+
+    account: str
+    home: str
+    used_bytes: int
+    used_entries: int
+    quota_bytes: int | None = None
+    quota_entries: int | None = None
+
+    @property
+    def percent(self) -> float | None:
+        """How full the fuller of both quotas is; None without one."""
+        pairs = ((self.used_bytes, self.quota_bytes), (self.used_entries, self.quota_entries))
+        return max((100 * used / most for used, most in pairs if most is not None), default=None)
+
+
+class AccountUsages(msgspec.Struct, frozen=True):
+    """Every account, as one node counts."""
+
+    accounts: tuple[AccountUsage, ...]

@@ -17,9 +17,15 @@ from aiohttp import web
 _JSON: Final = "application/json"
 MAX_BODY_BYTES: Final = 64 << 10
 
-Document = Callable[[], msgspec.Struct]
+Health = Callable[[], msgspec.Struct]
+Document = Callable[[], msgspec.Struct | Awaitable[msgspec.Struct]]
+"""NotNowError says in one line why it cannot be had (answered as 503)."""
 Action = Callable[[Mapping[str, str]], Awaitable[msgspec.Struct]]
 """Takes the query's parameters; ValueError says in one line what is wrong with them (answered as 400)."""
+
+
+class NotNowError(Exception):
+    """A document cannot be had now; the message says why."""
 
 
 class Management:
@@ -31,7 +37,7 @@ class Management:
     def __init__(
         self,
         *,
-        health: Document,
+        health: Health,
         registry: prometheus_client.CollectorRegistry,
         token: str,
         documents: Mapping[str, Document] | None = None,
@@ -75,9 +81,14 @@ class Management:
         if document is None:
             raise web.HTTPNotFound
         self._demand_token(request)
-        if self._refresh is not None:
-            await self._refresh(name)
-        return web.Response(body=msgspec.json.encode(document()), content_type=_JSON)
+        try:
+            if self._refresh is not None:
+                await self._refresh(name)
+            told = document()
+            answer = await told if isinstance(told, Awaitable) else told
+        except NotNowError as error:
+            raise web.HTTPServiceUnavailable(text=f"{error}\n") from error
+        return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
 
     async def _act(self, request: web.Request) -> web.Response:
         action = self._actions.get(request.match_info["name"])

@@ -11,7 +11,7 @@ import msgspec
 from cluster.ask import TIMEOUT_S, RefusedError, UnreachableError, get_document, post_action
 from cluster.clock import utc_now
 from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table, token_or_exit
-from cluster.live import Affected, Bans, LiveSession, LiveSessions, Reloaded
+from cluster.live import AccountUsage, AccountUsages, Affected, Bans, LiveSession, LiveSessions, Reloaded
 from cluster.settings import Settings
 from compose.certificates import Certificate, CertificateState, certificates
 
@@ -26,6 +26,18 @@ def sessions(file: Path, *, as_json: bool) -> None:
     found, silent = _documents(settings_or_exit(file), "sessions", LiveSessions)
     rows = [(node, *_line(one)) for node, document in found.items() for one in document.sessions]
     titles = ("node", "id", "account", "client", "since", "command", "path", "up", "down", "rate")
+    _show(found, titles, rows, as_json=as_json)
+    _end(silent)
+
+
+@click.command()
+@config_option
+@json_option
+def quota(file: Path, *, as_json: bool) -> None:
+    """Show what stands below every account's home, as each node counts it, and how much of its quota that is."""
+    found, silent = _documents(settings_or_exit(file), "usage", AccountUsages)
+    rows = [(node, *_usage_line(one)) for node, listed in found.items() for one in listed.accounts]
+    titles = ("node", "account", "home", "bytes", "of", "entries", "of", "used")
     _show(found, titles, rows, as_json=as_json)
     _end(silent)
 
@@ -104,7 +116,7 @@ def certs(file: Path, *, as_json: bool) -> None:
     _end([f"{one.where}: {one.file} is {one.state}" for one in found if one.state not in good])
 
 
-NODE_COMMANDS: Final = (sessions, kick, bans, lift, reload, certs)
+NODE_COMMANDS: Final = (sessions, quota, kick, bans, lift, reload, certs)
 
 
 def _documents(settings: Settings, name: str, kind: type[Document]) -> tuple[dict[str, Document], list[str]]:
@@ -156,6 +168,13 @@ def _line(one: LiveSession) -> tuple[str, ...]:
     rate = f"{_bytes(one.bytes_per_s)}/s" if one.bytes_per_s else ""
     moved = (_bytes(one.bytes_up), _bytes(one.bytes_down), rate)
     return (one.id, one.account, one.client, f"{one.seconds:.0f} s", one.command, one.path, *moved)
+
+
+def _usage_line(one: AccountUsage) -> tuple[str, ...]:
+    quota_bytes = "" if one.quota_bytes is None else _bytes(one.quota_bytes)
+    quota_entries = "" if one.quota_entries is None else str(one.quota_entries)
+    full = "" if one.percent is None else f"{one.percent:.0f} %"
+    return one.account, one.home, _bytes(one.used_bytes), quota_bytes, str(one.used_entries), quota_entries, full
 
 
 def _days(certificate: Certificate) -> str:

@@ -10,6 +10,7 @@ from cluster.log import logger
 from cluster.management import ManagementThread
 from cluster.problem import ConfigError
 from cluster.settings import Settings
+from ftpnode.account_usages import account_usages
 from ftpnode.drain import Drain
 from ftpnode.fresh_settings import FreshSettings, cannot_use, read_anew
 from ftpnode.listening import cannot_listen, close_ports, open_ports
@@ -115,6 +116,7 @@ class Alone:
             token=self._token,
             registry=service.metrics.registry,
             sessions=lambda: live_sessions(service.sessions, clock.monotonic_s()),
+            usage=lambda: asyncio.to_thread(account_usages, service.settings, service.publisher),
         )
         address = service.node.management
         try:

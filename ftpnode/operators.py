@@ -7,7 +7,7 @@ import prometheus_client
 
 from cluster import clock
 from cluster.health import FtpnodeHealth
-from cluster.live import Affected, LiveSessions, Reloaded
+from cluster.live import AccountUsages, Affected, LiveSessions, Reloaded
 from cluster.log import logger
 from cluster.management import Management
 from cluster.problem import ConfigError
@@ -42,6 +42,7 @@ class Operators:
         token: str,
         registry: prometheus_client.CollectorRegistry,
         sessions: Callable[[], LiveSessions],
+        usage: Callable[[], Awaitable[AccountUsages]],
         refresh: Callable[[str], Awaitable[None]] | None = None,
     ) -> Management:
         """The endpoint; see there for `refresh`."""
@@ -49,7 +50,11 @@ class Operators:
             health=self._vital_signs.document,
             registry=registry,
             token=token,
-            documents={"sessions": sessions, "bans": lambda: self._tally.bans(clock.monotonic_s())},
+            documents={
+                "sessions": sessions,
+                "usage": usage,
+                "bans": lambda: self._tally.bans(clock.monotonic_s()),
+            },
             actions={
                 "drain": self._drain,
                 "enable": self._enable,

@@ -23,6 +23,7 @@ def publish_upload(service: "Service", login: "Candidate", path: str, staged: "S
             id=0,
             account=login.name,
             policy=login.account.publish_policy(),
+            quota=login.account.quota(),
             path=path,
             staged=staged.name,
             content_id=staged.content.content_id(),

@@ -4,6 +4,7 @@ from cluster.log import logger
 from cluster.publish import Reason
 from ftpnode.core import replies
 from ftpnode.core.client_path import PathRefusedError
+from ftpnode.core.verdict import Ending
 from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError
 from ftpnode.staging import OverQuotaError
 
@@ -12,6 +13,11 @@ log = logger(__name__)
 
 class CommandRefusedError(Exception):
     """A command cannot be done; the message is the reply."""
+
+
+def ending_of(error: OSError) -> Ending:
+    """How an upload ends when it could not be written down."""
+    return Ending.OVER_QUOTA if isinstance(error, OverQuotaError) else replies.write_trouble(error.errno)
 
 
 def reply_to(error: BaseException) -> str:

@@ -34,7 +34,7 @@ def remove_directory(session: "Session", argument: str) -> None:
 
 
 def make_directory(session: "Session", argument: str) -> None:
-    """MKD; 550 for one that is there, and nothing else happens."""
+    """MKD; 550 for one that is there, 552 when the account may not have one more, and then nothing happens."""
     view, path = session.view(argument), session.tree_path(argument)
     if path == session.home:
         session.reply("550 There is already an entry of that name.")
@@ -131,7 +131,10 @@ def _look_and_change(session: "Session", path: str, request: Request, reply: str
 def _change(session: "Session", request: Request, reply: str) -> None:
     assert session.login is not None, "changes need a login"
     service, login = session.service, session.login
-    signed = msgspec.structs.replace(request, account=login.name, policy=login.account.publish_policy())
+    account = login.account
+    signed = msgspec.structs.replace(
+        request, account=login.name, policy=account.publish_policy(), quota=account.quota()
+    )
 
     def ask() -> Done:
         if isinstance(signed, MakeDirectory | Rename):

@@ -10,6 +10,7 @@ from cluster.log import logger
 from ftpnode.core.listing import Entry, facts_line, long_line, msdos_line, path_argument
 from ftpnode.core.replies import NO_SUCH_FILE
 from ftpnode.core.verdict import Ending, judge_download
+from ftpnode.room import room_bytes
 from ftpnode.transfer import Transfer
 from ftpnode.tree import TooManyEntriesError
 from ftpnode.trouble import CommandRefusedError
@@ -87,15 +88,21 @@ def change_directory(session: "Session", argument: str) -> None:
 
 
 def available(session: "Session", argument: str) -> None:
-    """AVBL (draft-peterson-streamlined-ftp-command-extensions): how many bytes an upload into a directory may have."""
-    path = session.tree_path(argument)
+    """AVBL (draft-peterson-streamlined-ftp-command-extensions): how many bytes a new file may have.
+
+    The lesser of what the disk has and what the account's quota leaves.
+    """
+    assert session.login is not None, "AVBL needs a login"
+    path, service, login = session.tree_path(argument), session.service, session.login
 
     def measure() -> int:
         _directory(session, path)
-        free_bytes = session.service.staging.free_bytes()
-        return max(0, free_bytes - session.service.settings.replication.disk_reserve_bytes)
+        free_bytes = max(0, service.staging.free_bytes() - service.settings.replication.disk_reserve_bytes)
+        most_bytes = room_bytes(service, login)
+        return free_bytes if most_bytes is None else min(free_bytes, most_bytes)
 
-    session.off_loop(session.service.workers.disk, measure, lambda free_bytes: session.reply(f"213 {free_bytes}"))
+    pool = service.workers.disk if login.account.quota() is None else service.workers.fetches
+    session.off_loop(pool, measure, lambda free_bytes: session.reply(f"213 {free_bytes}"))
 
 
 def list_long(session: "Session", argument: str) -> None:

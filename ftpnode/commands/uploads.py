@@ -12,6 +12,7 @@ from ftpnode.core.replies import published
 from ftpnode.core.verdict import Ending, judge_upload
 from ftpnode.ports import ChangeRefusedError
 from ftpnode.publish_upload import publish_upload
+from ftpnode.room import stage
 from ftpnode.staging import StagedFile
 from ftpnode.transfer import Transfer
 from ftpnode.transfer_record import TransferRecord
@@ -128,7 +129,7 @@ def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None
 
     def prepare() -> StagedFile:
         look_at_target(service, path, home)
-        staged = service.staging.create()
+        staged = stage(service, login, path)
         try:
             if keep_bytes == _WHOLE_FILE:
                 with contextlib.suppress(FileNotFoundError), existing(service, path, login) as source:
@@ -142,7 +143,8 @@ def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None
             raise
         return staged
 
-    pool = service.workers.fetches if keep_bytes else service.workers.disk
+    asks = keep_bytes or login.account.quota() is not None  # then the replicator
+    pool = service.workers.fetches if asks else service.workers.disk
     session.off_loop(pool, prepare, lambda staged: session.data.begin(Upload(session, path, staged, opening)))
 
 

@@ -25,10 +25,9 @@ from cluster.log import logger
 from cluster.tls_identity import session_was_reused
 from ftpnode.core.bandwidth import chunk_bytes
 from ftpnode.core.pace import ending_by_pace
-from ftpnode.core.replies import write_trouble
 from ftpnode.core.verdict import Ending
 from ftpnode.paces import Direction, rate
-from ftpnode.staging import OverQuotaError
+from ftpnode.trouble import ending_of
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
@@ -155,10 +154,8 @@ class PlainDataConnection(DTPHandler):
         self.tot_bytes_received += len(chunk)
         try:
             self._staged.write(chunk)
-        except OverQuotaError:
-            self.cut(Ending.OVER_QUOTA)
         except OSError as error:
-            self.cut(write_trouble(error.errno))
+            self.cut(ending_of(error))
         else:
             self._keep_pace("up", len(chunk))
 

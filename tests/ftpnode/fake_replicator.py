@@ -10,11 +10,16 @@ from cluster.health import NodeState, ReplicatorHealth
 from cluster.publish import (
     SOCKET_NAME,
     Ask,
+    Copies,
     Describe,
     Described,
+    DescribedFiles,
+    DescribeFiles,
     Done,
     Fetch,
     MakeDirectory,
+    Measure,
+    Measured,
     Publish,
     Reason,
     Refused,
@@ -24,6 +29,7 @@ from cluster.publish import (
     decode_request,
     encode,
 )
+from ftpnode.tree_usage import count_tree
 
 
 class FakeReplicator:
@@ -34,6 +40,7 @@ class FakeReplicator:
         self.path = node.state / SOCKET_NAME
         self.state = NodeState.READY
         self.seen = []
+        self.questions = []
         self.elsewhere = {}
         self._threads = []
         self._connections = set()
@@ -44,6 +51,7 @@ class FakeReplicator:
         self._answer = answer or self.do
         self.state = NodeState.READY
         self.seen.clear()
+        self.questions.clear()
         self.elsewhere.clear()
 
     def __enter__(self):
@@ -107,6 +115,13 @@ class FakeReplicator:
             return self.do(request)
         if isinstance(request, Describe):
             return self._described(request)
+        if isinstance(request, DescribeFiles):
+            self.questions.append(request)
+            known = {name: self._described(Describe(id=0, path=f"{request.folder}/{name}")) for name in request.names}
+            files = {name: Copies(one.content_id, 2) for name, one in known.items() if isinstance(one, Described)}
+            return DescribedFiles(id=request.id, files=files)
+        if isinstance(request, Measure):
+            return self._measured(request)
         self.seen.append(request)
         return self._answer(request)
 
@@ -116,6 +131,12 @@ class FakeReplicator:
         except OSError:
             return Refused(id=request.id, reason=Reason.NOT_FOUND, text="not found")
         return Described(id=request.id, content_id=content_id, copies=2, nodes=3)
+
+    def _measured(self, request):
+        used = count_tree(self.root, request.folder)
+        there = self.root / request.path
+        file_bytes = there.stat().st_size if request.path and there.is_file() else None
+        return Measured(id=request.id, used=used, file_bytes=file_bytes)
 
     def do(self, request, copies=2, wanted=2):
         """Publish as a replicator would, without any of its care."""

@@ -58,9 +58,10 @@ def write_cluster(
     replication: str = "full-mesh",
     replication_settings: Mapping[str, float | str] | None = None,
     limits: Mapping[str, float | str] | None = None,
+    edit: Callable[[str], str] = str,
     **plan_changes: object,
 ) -> LabCluster:
-    """Write a cluster of `nodes` nodes into `folder` (made if missing), with short timers."""
+    """Write a cluster of `nodes` nodes into `folder` (made if missing), with short timers; `edit` has the last word."""
     plan = msgspec.structs.replace(
         network_plan("test", nodes, network=free_network()),
         mode=replication,
@@ -70,4 +71,5 @@ def write_cluster(
     )
     passwords = write_new_cluster(folder, plan, utc_now())
     file = folder / "cluster.yaml"
+    file.write_text(edit(file.read_text()))
     return LabCluster(folder, file, read_settings(file), passwords)
