@@ -30,6 +30,7 @@ UPLOAD_REPLIES = {
     Ending.CONTROL_GONE: "426",
     Ending.DISK_FULL: "452",
     Ending.TOO_LARGE: "552",
+    Ending.OVER_QUOTA: "552",
     Ending.DISK_ERROR: "451",
     Ending.NOT_CONNECTED: "425",
     Ending.TLS_FAILED: "522",
