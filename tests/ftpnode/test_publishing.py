@@ -13,6 +13,7 @@ from tests.kit.wait import until
 REPLIES = {
     Reason.TOO_FEW_COPIES: "451",
     Reason.DISK_FULL: "452",
+    Reason.OVER_QUOTA: "552",
     Reason.NOT_READY: "451",
     Reason.NOT_FOUND: "550",
     Reason.EXISTS: "550",
