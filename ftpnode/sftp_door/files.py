@@ -20,6 +20,7 @@ from ftpnode.core.rights import holds_denied, is_denied, may_do
 from ftpnode.core.sftp_packet import Attributes, Flag
 from ftpnode.core.sftp_status import Refusal, Status
 from ftpnode.ports import ChangeRefusedError, change
+from ftpnode.room import stage
 from ftpnode.sftp_door.handle import Download, Folder, Handle
 from ftpnode.sftp_door.trouble import RequestRefusedError
 from ftpnode.sftp_door.upload import Manner, Upload
@@ -186,8 +187,8 @@ class Files:
         self._session.in_pool(pool, lambda: change(self._service.publisher, signed, timeout_s))
 
     def _signed(self, request: Change) -> Change:
-        policy = self._login.account.publish_policy()
-        return msgspec.structs.replace(request, account=self._login.name, policy=policy)
+        name, account = self._login.name, self._login.account
+        return msgspec.structs.replace(request, account=name, policy=account.publish_policy(), quota=account.quota())
 
     def _open_to_write(self, view: str, flags: Flag, attributes: Attributes) -> Upload:
         where, login = self._tree_path("STOR", view), self._login
@@ -206,7 +207,7 @@ class Files:
             old = self._old(where, flags, login)
             if old is not None:
                 stack.enter_context(old)
-            staged = self._service.staging.create()
+            staged = stage(self._service, login, where)
             try:
                 if old is not None and not flags & Flag.TRUNCATE:
                     staged.copy_from(old, old.seek(0, 2))

@@ -11,7 +11,7 @@ from cluster.publish import Done, Reason, SetMtime
 from ftpnode.core import sftp_status
 from ftpnode.core.listing import Entry
 from ftpnode.core.pace import ending_by_pace
-from ftpnode.core.replies import published, write_trouble
+from ftpnode.core.replies import published
 from ftpnode.core.sftp_packet import DATA_LIMIT_BYTES, Attributes
 from ftpnode.core.sftp_status import Refusal, Status
 from ftpnode.core.upload_gaps import MOST_OWED_BYTES, owed_after_write
@@ -21,6 +21,7 @@ from ftpnode.publish_upload import publish_upload
 from ftpnode.sftp_door.handle import Handle
 from ftpnode.sftp_door.trouble import RequestRefusedError, answer_to
 from ftpnode.transfer_record import TransferRecord
+from ftpnode.trouble import ending_of
 
 if TYPE_CHECKING:
     from ftpnode.core.login import Candidate
@@ -79,7 +80,7 @@ class Upload(Handle):
             try:
                 self._staged.write_at(at, data)
             except OSError as error:
-                self._cut(write_trouble(error.errno))
+                self._cut(ending_of(error))
                 self._check()
             self._owed_bytes = owed_bytes
             self._moved_bytes += len(data)
