@@ -70,6 +70,11 @@ class DataLeg:
         """Whether the bytes on the wire are the data themselves."""
         return self._tls is None
 
+    @property
+    def client_certificate(self) -> bytes:
+        """The certificate (DER) that the other end has shown under TLS and holds the key of; empty without one."""
+        return self._tls.client_certificate if self._tls is not None else b""
+
     async def secure(self, context: SSL.Context) -> bool:
         """Shake hands as a TLS server; whether that resumed a session of `context`. TruncatedError, OSError."""
         self._tls = TlsPump(context)

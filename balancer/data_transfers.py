@@ -51,15 +51,16 @@ class DataTransfers:
         self._front: DataLeg | None = None
         self._back: DataLeg | None = None
         self._tls: SSL.Context | None = None
+        self._shown: Callable[[], bytes] = bytes
         self._upload: UploadFlow | None = None
         self._delivered_bytes = 0
         self._began_s = 0.0
         self._of_front: set[asyncio.Task[None]] = set()
         self._of_back: set[asyncio.Task[None]] = set()
 
-    def speak_tls(self, context: SSL.Context) -> None:
-        """Use this, the control connection's own, for data connections that are protected."""
-        self._tls = context
+    def speak_tls(self, context: SSL.Context, shown: Callable[[], bytes]) -> None:
+        """Use the control connection's own context for protected data; `shown` there is the client's certificate."""
+        self._tls, self._shown = context, shown
 
     @property
     def seconds(self) -> float:
@@ -157,10 +158,15 @@ class DataTransfers:
     async def _secure(self, front: DataLeg, wanted: Resumption) -> bool:
         """Speak TLS on a data connection; whether it may be used."""
         assert self._tls is not None, "PROT P comes after TLS"
-        resumed = await front.secure(self._tls)
-        if wanted is not Resumption.OFF and not resumed:
+        if await front.secure(self._tls):
+            return True
+        if wanted is not Resumption.OFF:
             log.info("data TLS not resumed", wanted=wanted.value, client=self._client)
-        return resumed or wanted is not Resumption.REQUIRE
+        shown = self._shown()
+        is_another = bool(shown) and front.client_certificate != shown
+        if is_another:
+            log.warning("data TLS of another client", client=self._client)
+        return not is_another and wanted is not Resumption.REQUIRE
 
     async def _download(self, back: DataLeg, front: DataLeg) -> None:
         ending = e.Ending.FINISHED

@@ -118,7 +118,7 @@ class SessionLegs:
             case a.StartFrontTls():
                 context = self._around.tls.session_context(self._service.site)
                 self.front.start_tls(context)
-                self._data.speak_tls(context)
+                self._data.speak_tls(context, lambda: self.front.client_certificate)
             case a.EndSession(outcome):
                 self._end(outcome)
             case a.OpenBack(avoid, tls):

@@ -28,7 +28,7 @@ class Ending(StrEnum):
     DISK_ERROR = "disk-error"
     NOT_CONNECTED = "not-connected"
     TLS_FAILED = "tls-failed"
-    TLS_FOREIGN = "tls-foreign"  # not resumed from the control session, where the account asks for that
+    TLS_FOREIGN = "tls-foreign"  # not of the control connection's client, as far as TLS shows that
     BROKEN = "broken"  # a fault of ours
 
 

@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from cluster import clock
 from cluster.log import logger
-from cluster.tls_identity import session_was_reused
+from cluster.tls_identity import client_certificate, session_was_reused
 from ftpnode.core.bandwidth import chunk_bytes
 from ftpnode.core.pace import ending_by_pace
 from ftpnode.core.verdict import Ending
@@ -269,14 +269,22 @@ class DataConnection(TLS_DTPHandler, PlainDataConnection):
 
     @override
     def handle_ssl_established(self) -> None:
-        wanted = self.cmd_channel.data_tls_resumption
-        if wanted != "off" and not session_was_reused(self.socket):
-            log.info("data TLS not resumed", wanted=wanted, **self.cmd_channel.who)
-            self._is_foreign = wanted == "require"
+        if not session_was_reused(self.socket):
+            self._not_resumed()
         if not (self.receive or self._sending):
             self.pause()
         elif self._is_foreign:
             self.cut(Ending.TLS_FOREIGN)
+
+    def _not_resumed(self) -> None:
+        wanted = self.cmd_channel.data_tls_resumption
+        if wanted != "off":
+            log.info("data TLS not resumed", wanted=wanted, **self.cmd_channel.who)
+        shown = client_certificate(self.cmd_channel.socket)
+        is_another = bool(shown) and client_certificate(self.socket) != shown
+        if is_another:
+            log.warning("data TLS of another client", **self.cmd_channel.who)
+        self._is_foreign = is_another or wanted == "require"
 
     @override
     def handle_failed_ssl_handshake(self) -> None:

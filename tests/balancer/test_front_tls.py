@@ -193,6 +193,37 @@ async def test_the_node_is_told_which_certificate_the_client_has_shown_again_whe
         assert told.count(b"") == (1 if asked else 3)
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("on_data", "code"), [("own", "226"), (None, "522"), ("other", "522")])
+async def test_data_that_does_not_resume_must_show_the_certificate_of_the_control_connection(tmp_path, on_data, code):
+    authority = trustme.CA()
+    shown = {name: issue(authority, tmp_path, "station", called=name) for name in ("own", "other")}
+    asks = with_station(client_certificate="optional", client_fingerprints=(shown["own"].fingerprint,))
+    async with bench(tmp_path, change=asks) as b:
+
+        def context_with(name):
+            context = trusting(b)
+            if name is not None:
+                context.load_cert_chain(shown[name].file)
+            return context
+
+        def talk():
+            with ResumingFtps(timeout=10, context=context_with("own")) as ftp:
+                ftp.connect(b.vip, b.port)
+                ftp.login("station", "secret")
+                ftp.prot_p()
+                ftp.context = context_with(on_data)
+                with ftp.transfercmd("STOR a") as conn:
+                    if code == "226":
+                        conn.unwrap()
+                    try:
+                        return ftp.voidresp()
+                    except ftplib.error_perm as error:
+                        return str(error)
+
+        assert (await asyncio.to_thread(talk)).startswith(code)
+
+
 def seen_by(b, client):
     """The issuer of the certificate that a new client meets, and what an open one still can."""
     stored = client.storbinary("STOR again", io.BytesIO(CONTENT))

@@ -3,6 +3,7 @@
 import contextlib
 import shlex
 import shutil
+import socket
 import ssl
 from pathlib import Path
 
@@ -148,6 +149,22 @@ def test_data_resumes_the_session_of_a_client_with_a_certificate(node, shown):
                 assert data.session_reused
                 data.unwrap().close()
             assert client.reply().startswith("226")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("pinned", "226"), ("none", "522"), ("a stranger's", "522"), ("another's", "522")]
+)
+def test_data_that_does_not_resume_must_show_the_certificate_of_the_control_connection(node, shown, name, code):
+    """ftplib never resumes; it shows the same again. lansurvey does not ask for resumption."""
+    with under_tls(node, shown["pinned"]) as client:
+        assert answer(client, "lansurvey", "anything").startswith("230")
+        for command in ("PBSZ 0", "PROT P"):
+            assert client.ask(command).startswith("200")
+        plain = socket.create_connection((client.host, client.passive_port()), timeout=10)
+        with context_with(node, shown[name]).wrap_socket(plain, server_hostname=client.host):
+            assert client.ask("LIST").startswith("125")
+            assert client.reply()[:3] == code
+        assert client.ask("NOOP").startswith("200")
 
 
 def test_curl_and_lftp_show_their_certificate(node, shown, tmp_path):
