@@ -144,7 +144,7 @@ def test_openssl_s_client_is_greeted_at_the_vip_with_the_balancers_certificate(c
 
 def test_clients_that_have_no_certificate_do_not_notice_that_one_is_asked_for(cluster, file):
     url = address(cluster, "servicedesk")
-    curl(cluster, "-T", file, f"{url}Station/asked.rnx")
+    curl(cluster, "-T", file, f"{url}asked.rnx")
     if shutil.which("lftp"):
-        run("lftp", "-e", f"set ssl:ca-file {cluster.files.ca}; cls Station/asked.rnx; quit", url)
-    assert arrived(cluster, "Station/asked.rnx")
+        run("lftp", "-e", f"set ssl:ca-file {cluster.files.ca}; cls asked.rnx; quit", url)
+    assert arrived(cluster, "asked.rnx")
