@@ -56,15 +56,18 @@ class Nodes:
         self._set(after_failed_connection(self._health[node], why))
 
     def probed(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
-        """A probe is over: sessions leave a node that is down at once, one that drains as soon as they can."""
+        """A probe is over: sessions leave a node that is down at once, one that drains as soon as they can.
+
+        Where no other node is up they stay: there is nowhere better to wait.
+        """
         before = self._health[node]
         after = after_probe(before, outcome, self._probe)
         self._set(after)
         tenants = tuple(self._tenants[node])
-        if not after.up:
+        if not after.up and any(health.up for name, health in self._health.items() if name != node):
             for tenant in tenants:
                 tenant.node_is_down(after.why)
-        elif after.state in _TO_LEAVE and before.state is not after.state:
+        elif after.up and after.state in _TO_LEAVE and before.state is not after.state:
             for tenant in tenants:
                 tenant.node_drains()
 

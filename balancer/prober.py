@@ -58,7 +58,7 @@ class Prober:
                     await self._try_site(site, login=login)
                 return await self._read_health(http)
         except TimeoutError:
-            return ProbeFailed("no answer in time")
+            return ProbeFailed("no answer in time", silent=True)
         except (OSError, aiohttp.ClientError, ReplyError, NotHealthyError, msgspec.DecodeError) as error:
             return ProbeFailed(str(error) or type(error).__name__)
 

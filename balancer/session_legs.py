@@ -289,5 +289,6 @@ def _rules(
         login_attempts=settings.limits.login_attempts,
         reply_timeout_s=settings.balancer.reply_timeout_s,
         publish_timeout_s=settings.limits.publish_timeout_s,
+        replicated=settings.replication.mode != "none",
         digest_timeout_s=settings.balancer.digest_timeout_s,
     )

@@ -241,10 +241,13 @@ class Spool(_Section, frozen=True):
 
 
 class Probe(_Section, frozen=True):
-    """How nodes are looked after: every `interval_s`; `fall` failures in a row take one out, `rise` put it in."""
+    """How nodes are looked after: every `interval_s`; `fall` failures in a row take one out, `rise` put it in.
 
-    interval_s: Seconds = 1.0
-    timeout_s: Seconds = 2.0
+    One that does not answer for `timeout_s` is out at once, so a node that hangs is found within the sum of both.
+    """
+
+    interval_s: Seconds = 0.5
+    timeout_s: Seconds = 1.5
     rise: Count = 2
     fall: Count = 2
 

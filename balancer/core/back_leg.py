@@ -1,9 +1,11 @@
 """The steps towards a node: open a back leg, log in, set a session up again (replay), ask one command."""
 
+import msgspec
+
 from balancer.core.actions import ExpectReply, NoteMove, OpenBack, Pause, SendBack, SendToken
 from balancer.core.conversation import Conversation, Steps
 from balancer.core.events import BackFailed, BackOpened, BackReplied, PauseOver
-from balancer.core.facts import Lookup, read_facts
+from balancer.core.facts import Facts, Lookup, read_content_id, read_facts
 from balancer.core.patience import Work, patience_s
 from balancer.core.reply import Reply
 
@@ -30,6 +32,15 @@ def ask(talk: Conversation, line: str, work: Work = Work.ANSWER) -> Steps[Reply 
 def look(talk: Conversation, path: str) -> Steps[Lookup]:
     """What the node knows of `path`."""
     return read_facts((yield from ask(talk, f"MLST {path}")))
+
+
+def identify(talk: Conversation, path: str) -> Steps[Lookup]:
+    """What the node knows of `path`, with the id of its content where replicators keep one."""
+    facts = yield from look(talk, path)
+    if not isinstance(facts, Facts) or not talk.rules.replicated:
+        return facts
+    content_id = read_content_id((yield from ask(talk, f"SITE COPIES {path}")))
+    return msgspec.structs.replace(facts, content_id=content_id)
 
 
 def have_back_leg(talk: Conversation) -> Steps[bool]:

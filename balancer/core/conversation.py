@@ -35,8 +35,8 @@ _FOREIGN: Final = reply(522, "The data connection must resume the TLS session of
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What is fixed for one session: the service's settings and the addresses of the client's connection.
 
-    `implicit_tls`: the client's first byte is TLS. `rounds`: how often all nodes are tried anew, `pause_s` apart,
-    before a command is given up.
+    `implicit_tls`: the client's first byte is TLS. `replicated`: the nodes have replicators, which know the id of every
+    file's content. `rounds`: how often all nodes are tried anew, `pause_s` apart, before a command is given up.
     """
 
     site: str
@@ -56,6 +56,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 2
     pause_s: float = 1.0
     queue_lines: int = 100
+    replicated: bool = True
 
 
 class DataPlan(Enum):

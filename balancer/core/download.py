@@ -1,15 +1,15 @@
 """RETR, LIST, NLST and MLSD: the data of one node goes to the client, and where it is lost, of another.
 
-A RETR goes on at the byte reached when the other node shows the same size and time of change; a listing only while
-nothing of it went out, because a second listing may differ.
+A RETR goes on at the byte reached when the other node shows the same content id, size and time of change; a listing
+only while nothing of it went out, because a second listing may differ.
 """
 
 from balancer.core.actions import ExpectReply, FinishFrontData, RelayDownload, StopDownload
-from balancer.core.back_leg import have_back_leg, look
+from balancer.core.back_leg import have_back_leg, identify
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps, Transfer
 from balancer.core.events import DownloadEnded, Ending, FrontDataClosed
-from balancer.core.facts import Facts, Lookup, Unknown
+from balancer.core.facts import Lookup, Unknown, is_same_content
 from balancer.core.reply import Reply
 from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, try_elsewhere, why_not
 
@@ -26,7 +26,7 @@ def retrieve(talk: Conversation, command: Command) -> Steps[None]:
     final = NO_NODE
     while (yield from have_back_leg(talk)):
         seen = yield from _identity(talk, command)
-        if talk.node is not None and transfer.size_bytes and (seen != identity or not isinstance(seen, Facts)):
+        if talk.node is not None and transfer.size_bytes and not is_same_content(seen, identity):
             final, transfer.why = CUT, "the other node has not the same file"
             break
         identity = seen if talk.node is not None else identity
@@ -45,7 +45,7 @@ def retrieve(talk: Conversation, command: Command) -> Steps[None]:
 def _identity(talk: Conversation, command: Command) -> Steps[Lookup]:
     """What shows that another node has the same content; Unknown where a transfer cannot be continued at a byte."""
     if command.verb == "RETR" and talk.type == "I":
-        return (yield from look(talk, command.argument))
+        return (yield from identify(talk, command.argument))
     return Unknown()
 
 

@@ -1,16 +1,22 @@
-"""What a node says of one path: the reply to MLST (RFC 3659, 7), which every lookup of the balancer uses."""
+"""What a node says of one path: the reply to MLST (RFC 3659, 7), and to SITE COPIES, which names the content."""
+
+import re
+from typing import Final
 
 import msgspec
 
 from balancer.core.reply import Reply
 
+_CONTENT_ID: Final = re.compile(r"\bBLAKE3 ([0-9a-f]{64})\b")
+
 
 class Facts(msgspec.Struct, frozen=True):
-    """One entry of the tree; `size_bytes` and `modified` as the node said them, None where it did not."""
+    """One entry of the tree, as the node described it; None for what it did not say, or was not asked."""
 
     kind: str
     size_bytes: int | None = None
     modified: str | None = None
+    content_id: str | None = None
 
 
 class Absent(msgspec.Struct, frozen=True):
@@ -22,6 +28,17 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 Lookup = Facts | Absent | Unknown
+
+
+def is_same_content(one: Lookup, other: Lookup) -> bool:
+    """Whether two nodes have the same bytes there: everything they say is alike, and the content id is said."""
+    return isinstance(one, Facts) and one.content_id is not None and one == other
+
+
+def read_content_id(answer: Reply | None) -> str | None:
+    """The BLAKE3 in a node's answer to SITE COPIES; None where it names none."""
+    found = _CONTENT_ID.search(answer.lines[-1]) if answer is not None and answer.is_good else None
+    return found[1] if found else None
 
 
 def read_facts(answer: Reply | None) -> Lookup:

@@ -33,19 +33,23 @@ class ProbePassed(msgspec.Struct, frozen=True):
 
 
 class ProbeFailed(msgspec.Struct, frozen=True):
-    """The node does not do what it must."""
+    """The node does not do what it must; `silent`: it did not answer at all for as long as it may take."""
 
     why: str
+    silent: bool = False
 
 
 def after_probe(health: NodeHealth, outcome: ProbePassed | ProbeFailed, probe: Probe) -> NodeHealth:
-    """What to believe after one more probe: `probe.fall` failures in a row take a node out, `probe.rise` put it in."""
+    """What to believe after one more probe: `probe.fall` failures in a row take a node out, `probe.rise` put it in.
+
+    A silent node is out at once: the wait was long enough, and every session on it waits too.
+    """
     match outcome:
-        case ProbeFailed(why):
+        case ProbeFailed(why, silent):
             if not health.up:
                 return NodeHealth(health.node, up=False, state=NodeState.FAILED, streak=0, why=why)
             streak = health.streak + 1
-            down = streak >= probe.fall
+            down = silent or streak >= probe.fall
             state = NodeState.FAILED if down else health.state
             return NodeHealth(health.node, up=not down, state=state, streak=0 if down else streak, why=why)
         case ProbePassed(state, why):

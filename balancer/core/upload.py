@@ -100,7 +100,7 @@ def _verdict(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Re
     if answer is not None and not answer.is_transient:
         return answer
     if not transfer.repeatable:
-        transfer.why = "the upload is larger than the spool"
+        transfer.why = "the spool could not hold the upload"
         return answer or reply(426, "The node was lost, and the upload is too large to be repeated.")
     return None
 

@@ -15,6 +15,9 @@ _HELP: Final = (
     "SITE HELP              shows this",
 )
 
+_PATIENCE_S: Final = 2.0
+"""The balancer asks before every download; a replicator that hangs must not hold that up for long."""
+
 
 def site(session: "Session", argument: str) -> None:
     """SITE: clients that mirror send CHMOD."""
@@ -38,6 +41,6 @@ def _show_copies(session: "Session", argument: str) -> None:
     service, path = session.service, session.tree_path(argument)
     session.off_loop(
         service.workers.fetches,
-        lambda: describe(service.publisher, path, service.limits.publish_timeout_s),
+        lambda: describe(service.publisher, path, min(_PATIENCE_S, service.limits.publish_timeout_s)),
         lambda found: session.reply(described(found)),
     )

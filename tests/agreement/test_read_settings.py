@@ -124,7 +124,7 @@ def test_a_mistake_is_reported_with_its_line_its_path_and_the_fix(
 
 
 def test_one_mistake_does_not_hide_another(file: Path) -> None:
-    file.write_text(GOOD.replace("tls: required", "tls: yes please").replace("interval_s: 1.0", "interval_s: -1"))
+    file.write_text(GOOD.replace("tls: required", "tls: yes please").replace("interval_s: 0.5", "interval_s: -1"))
     _, problems = examine_settings(file)
     assert {problem.where.partition(": ")[2] for problem in problems} == {
         "accounts.servicedesk.tls",

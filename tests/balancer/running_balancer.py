@@ -26,6 +26,7 @@ class Bench:
         self.settings = settings
         self.program = program
         self.nodes = nodes
+        self.loop = asyncio.get_running_loop()
         self.tree = nodes[0].tree
         self.vip = settings.balancer.vip
         self.port = settings.balancer.services["ingest"].port
@@ -48,6 +49,14 @@ class Bench:
         if login:
             ftp.login("station", "secret")
         return ftp
+
+    def in_loop(self, act: Callable[[], None]) -> None:
+        """For a client's thread: have `act` done where the nodes run, and wait until it is."""
+
+        async def done() -> None:
+            act()
+
+        asyncio.run_coroutine_threadsafe(done(), self.loop).result()
 
     async def run(self, work: Callable[[ftplib.FTP], T], *, login: bool = True) -> T:
         """Let a client work in a thread."""

@@ -8,7 +8,10 @@ import ssl
 import struct
 
 import pytest
+import structlog
 
+from balancer.spool import Spool as UploadSpool
+from balancer.spool import SpoolBudget
 from cluster.health import NodeState
 from cluster.settings import Spool
 from tests.balancer.running_balancer import bench
@@ -207,8 +210,9 @@ async def test_an_upload_beyond_the_spool_goes_through(tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_an_upload_beyond_the_spool_cannot_be_repeated(tmp_path):
-    async with bench(tmp_path, spool=Spool(folder=tmp_path, session_bytes=100_000)) as b:
+@pytest.mark.parametrize("bound", ["session_bytes", "total_bytes"])
+async def test_an_upload_beyond_the_spool_is_not_repeated_but_cut_and_the_log_says_why(tmp_path, bound):
+    async with bench(tmp_path, spool=Spool(folder=tmp_path, **{bound: 100_000})) as b:
         b.arm("STOR before 226")
 
         def talk(ftp):
@@ -216,7 +220,22 @@ async def test_an_upload_beyond_the_spool_cannot_be_repeated(tmp_path):
                 ftp.storbinary("STOR big", io.BytesIO(CONTENT))
             return ftp.pwd()
 
-        assert await b.run(talk) == "/"
+        with structlog.testing.capture_logs() as logs:
+            assert await b.run(talk) == "/"
+        (transfer,) = [line for line in logs if line["event"] == "transfer"]
+        assert (transfer["reply"], transfer["why"]) == (426, "the spool could not hold the upload")
+        assert b.program.health().spool_bytes == 0
+
+
+def test_what_one_upload_holds_is_room_that_others_lack(tmp_path):
+    budget = SpoolBudget(Spool(folder=tmp_path, session_bytes=70, total_bytes=100))
+    one, other = UploadSpool(budget), UploadSpool(budget)
+    rooms = [(one.room_bytes, other.room_bytes)]
+    for step in (lambda: one.grew(60), lambda: other.grew(30), one.free, other.free):
+        step()
+        rooms.append((one.room_bytes, other.room_bytes))
+    assert rooms == [(70, 70), (10, 40), (10, 10), (70, 40), (70, 70)]
+    assert budget.used_bytes == 0
 
 
 @pytest.mark.asyncio

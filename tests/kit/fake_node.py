@@ -2,7 +2,8 @@
 
 Several fake nodes over one `Tree` are a cluster with perfect replication. `fault` names a moment, such as "RETR half",
 at which the node does what `fault_kind` says, once: "die" (all its connections are reset and it listens no more),
-"lose" (this control connection only), or a reply such as "451 no".
+"lose" (this control connection only), "freeze" (as SIGSTOP: connections and bytes are taken, nothing is answered),
+"vanish" (as a power cut: no packet comes from it any more, so nothing is even taken), or a reply such as "451 no".
 """
 
 import asyncio
@@ -12,12 +13,14 @@ import socket
 import struct
 
 import prometheus_client
+from blake3 import blake3
 
 from cluster.clock import now_s
 from cluster.health import FtpnodeHealth, NodeState
 from cluster.management import Management
 from cluster.proxy_header import FIXED_BYTES, ProxyHeader, body_length_bytes, decode
 from cluster.session_token import looks_like_token, token_is_good
+from tests.kit.deaf_address import DeafAddress
 
 
 class Tree:
@@ -56,6 +59,8 @@ class FakeNode:
         self.endings: list[str] = []
         self.logins = 0
         self.sessions: set[FakeSession] = set()
+        self.frozen = False
+        self._deaf: DeafAddress | None = None
         self._server: asyncio.Server | None = None
         self._management: Management | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,6 +74,8 @@ class FakeNode:
 
     async def stop(self) -> None:
         self.die()
+        if self._deaf is not None:
+            self._deaf.close()
         if self._management is not None:
             await self._management.stop()
             self._management = None
@@ -85,6 +92,19 @@ class FakeNode:
             self._server = None
         for session in tuple(self.sessions):
             session.reset()
+
+    def freeze(self) -> None:
+        """As SIGSTOP."""
+        self.frozen = True
+
+    def vanish(self) -> None:
+        """As a power cut."""
+        self.freeze()
+        assert self._server is not None, "it listens"
+        target = self._server.sockets[0].getsockname()
+        self._server.close()
+        self._server = None
+        self._deaf = DeafAddress(target)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -125,14 +145,16 @@ class FakeSession:
         header = decode(fixed + await self.reader.readexactly(body_length_bytes(fixed)))
         if header.session:
             self.node.headers.append(header)
+        await self.hangs_if_frozen()
         if await self.fails("greeting"):
             return
         self.say("220 fake")
         while line := (await self.reader.readline()).decode("utf-8", "surrogateescape"):
+            await self.hangs_if_frozen()
             verb, _, argument = line.rstrip("\r\n").partition(" ")
             if header.session:
                 self.node.commands.append(line.rstrip("\r\n") if not looks_like_token(argument) else "PASS token")
-            if verb not in {"RETR", "STOR", "APPE", "LIST", "MLSD", "NLST"} and await self.fails(verb):
+            if verb not in {"RETR", "STOR", "APPE", "LIST", "MLSD"} and await self.fails(verb):
                 continue
             if verb == "QUIT":
                 self.say("221 bye")
@@ -151,10 +173,17 @@ class FakeSession:
         if self.node.fault_kind == "lose":
             self.reset()
             raise ConnectionResetError
+        if self.node.fault_kind in {"freeze", "vanish"}:
+            getattr(self.node, self.node.fault_kind)()
+            await self.hangs_if_frozen()
         if self.node.fault_kind == "hang":
             await asyncio.Event().wait()
         self.say(self.node.fault_kind)
         return True
+
+    async def hangs_if_frozen(self) -> None:
+        if self.node.frozen:
+            await asyncio.Event().wait()
 
     def say(self, line: str) -> None:
         self.writer.write(line.encode("utf-8", "surrogateescape") + b"\r\n")
@@ -232,6 +261,13 @@ class FakeSession:
         await self.node.has_read.wait()
         self.say(f"213 SHA-256 0-1 00 {argument}")
 
+    async def do_site(self, argument: str) -> None:
+        content = self.node.tree.files.get(self.path(argument.removeprefix("COPIES ")))
+        if content is None:
+            self.say("550 none")
+        else:
+            self.say(f"213 At least 2 of 2 nodes hold BLAKE3 {blake3(content).hexdigest()}.")
+
     async def do_mkd(self, argument: str) -> None:
         path = self.path(argument)
         if path in self.node.tree.folders:
@@ -287,6 +323,10 @@ class FakeSession:
         names = sorted(self.node.tree.files)
         await self.send("LIST", "".join(f"-rw-r--r-- 1 a a 1 Jan  1 00:00 {name}\r\n" for name in names).encode())
 
+    async def do_mlsd(self, _argument: str) -> None:
+        lines = (f"{self.node.tree.mlst(name)} {name.lstrip('/')}\r\n" for name in sorted(self.node.tree.files))
+        await self.send("MLSD", "".join(lines).encode())
+
     async def send(self, verb: str, content: bytes) -> None:
         if await self.fails(f"{verb} before 150"):
             return
@@ -330,6 +370,7 @@ class FakeSession:
         self.rest = 0
         try:
             while data := await reader.read(1 << 16):
+                await self.hangs_if_frozen()
                 content += data
                 if await self.fails(f"{verb} half"):
                     reset(writer)

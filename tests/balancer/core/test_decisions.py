@@ -128,6 +128,10 @@ def view(node: str, state: NodeState = NodeState.READY, *, up: bool = True, sess
         ([view("a", up=False), view("b", NodeState.DRAINING)], set(), "b"),
         ([view("a", NodeState.DRAINING), view("b", NodeState.JOINING)], set(), "b"),
         ([view("a", NodeState.FAILED)], set(), None),
+        ([view("a", up=False), view("b", NodeState.FAILED)], set(), None),
+        ([view("a", up=False, sessions=1), view("b", up=False)], set(), "b"),
+        ([view("a", up=False), view("b", up=False)], {"b"}, "a"),
+        ([view("a", up=False), view("b")], {"b"}, None),
         ([], set(), None),
     ],
 )
@@ -150,7 +154,7 @@ def test_addresses_spread_over_the_nodes() -> None:
 
 
 PROBE = Probe(rise=2, fall=2)
-GOOD, BAD = ProbePassed(NodeState.READY), ProbeFailed("no")
+GOOD, BAD, SILENT = ProbePassed(NodeState.READY), ProbeFailed("no"), ProbeFailed("no answer", silent=True)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +167,10 @@ GOOD, BAD = ProbePassed(NodeState.READY), ProbeFailed("no")
         ([BAD, BAD, GOOD], False),
         ([BAD, BAD, GOOD, BAD, GOOD], False),
         ([BAD, BAD, GOOD, GOOD], True),
+        ([SILENT], False),
+        ([BAD, SILENT], False),
+        ([SILENT, GOOD, SILENT, GOOD], False),
+        ([SILENT, GOOD, GOOD], True),
     ],
 )
 def test_rise_and_fall(probes: list[ProbePassed | ProbeFailed], up: bool) -> None:

@@ -122,6 +122,11 @@ def offered(talk: Transcript, line: str, *, typed: bool = True) -> None:
     talk.node_gets(line)
 
 
+def identified(talk: Transcript, size_bytes: int, content_id: str = 64 * "a") -> None:
+    talk.node_gets("MLST a").node("250-x", f" type=file;size={size_bytes};modify=1; a", "250 End")
+    talk.node_gets("SITE COPIES a").node(f"213 At least 2 of 2 nodes hold BLAKE3 {content_id}.")
+
+
 def test_an_upload_is_fed_from_the_spool_and_226_is_the_nodes() -> None:
     talk = Transcript().logs_in()
     passive(talk)
@@ -192,7 +197,8 @@ def test_a_change_that_one_node_cannot_make_is_looked_for_and_asked_of_the_next(
 def test_226_of_a_download_waits_for_the_last_byte() -> None:
     talk = Transcript().logs_in()
     passive(talk)
-    talk.client("RETR a").node_gets("MLST a").node("250-x", " type=file;size=9;modify=1; a", "250 End")
+    talk.client("RETR a")
+    identified(talk, 9)
     offered(talk, "RETR a")
     talk.node("150 here").client_gets("150 here").does(a.OpenFrontData(None, protected=False))
     talk.node("226 sent").is_all()
@@ -205,7 +211,8 @@ def test_a_download_goes_on_at_the_byte_reached() -> None:
     talk = Transcript().logs_in()
     passive(talk)
     talk.client("REST 100").client_gets("350")
-    talk.client("RETR a").node_gets("MLST a").node("250-x", " type=file;size=9999;modify=1; a", "250 End")
+    talk.client("RETR a")
+    identified(talk, 9999)
     talk.node_gets("TYPE I").node("200 ok").node_gets("EPSV").node("500 what")
     talk.node_gets("PASV").node("227 ok (10,0,0,1,19,137)").does(a.ConnectBackData(5001)).happens(e.BackDataOpened())
     talk.node_gets("REST 100").node("350 ok").node_gets("RETR a")
@@ -213,10 +220,41 @@ def test_a_download_goes_on_at_the_byte_reached() -> None:
     talk.happens(e.FrontDataOpened()).does(a.RelayDownload())
     talk.node_dies().does(a.StopDownload()).happens(e.DownloadEnded(e.Ending.CUT, 50))
     talk.replays("node2", avoiding=("node1",))
-    talk.node_gets("MLST a").node("250-x", " type=file;size=9999;modify=1; a", "250 End")
+    identified(talk, 9999)
     talk.node_gets("TYPE I").node("200 ok").node_gets("EPSV").node("229 ok (|||5002|)")
     talk.does(a.ConnectBackData(5002)).happens(e.BackDataOpened())
     talk.node_gets("REST 150").node("350 ok").node_gets("RETR a").node("150 here").does(a.RelayDownload())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [f"213 At least 1 of 2 nodes hold BLAKE3 {64 * 'b'}.", "451 no replicator", "504 what", f"550 BLAKE3 {64 * 'a'}"],
+)
+def test_a_download_does_not_go_on_where_the_content_id_is_another_or_unknown(answer: str) -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("RETR a")
+    identified(talk, 9999)
+    offered(talk, "RETR a")
+    talk.node("150 here").client_gets("150 here").does(a.OpenFrontData(None, protected=False))
+    talk.happens(e.FrontDataOpened()).does(a.RelayDownload())
+    talk.node_dies().does(a.StopDownload()).happens(e.DownloadEnded(e.Ending.CUT, 50))
+    talk.replays("node2", avoiding=("node1",))
+    talk.node_gets("MLST a").node("250-x", " type=file;size=9999;modify=1; a", "250 End")
+    talk.node_gets("SITE COPIES a").node(answer)
+    talk.does(a.DropData(), a.ReleasePort()).client_gets("426")
+    talk.client("NOOP").client_gets("200")
+
+
+def test_a_download_without_replicators_asks_for_no_content_id_and_starts_again_only_at_its_first_byte() -> None:
+    talk = Transcript(msgspec.structs.replace(RULES, replicated=False)).logs_in()
+    passive(talk)
+    talk.client("RETR a").node_gets("MLST a").node("250-x", " type=file;size=9;modify=1; a", "250 End")
+    offered(talk, "RETR a")
+    talk.node_dies().replays("node2", avoiding=("node1",))
+    talk.node_gets("MLST a").node("250-x", " type=file;size=9;modify=1; a", "250 End")
+    offered(talk, "RETR a")
+    talk.node("150 here").client_gets("150 here").does(a.OpenFrontData(None, protected=False))
 
 
 def test_abort_leaves_the_node_and_answers_twice() -> None:
