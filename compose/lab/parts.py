@@ -51,6 +51,18 @@ class Parts:
             for name in names:
                 self._processes[name].kill()
 
+    def pause(self, names: tuple[str, ...]) -> None:
+        """SIGSTOP these."""
+        with self._lock:
+            for name in names:
+                self._processes[name].pause()
+
+    def go_on(self, names: tuple[str, ...]) -> None:
+        """Let these go on."""
+        with self._lock:
+            for name in names:
+                self._processes[name].go_on()
+
     def restart(self, names: tuple[str, ...]) -> None:
         """Start these again."""
         with self._lock:

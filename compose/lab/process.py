@@ -1,5 +1,6 @@
 """One program of the lab as a child process: started, killed, ended, and what it last said when it failed."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -52,6 +53,18 @@ class Process:
         if self._child is not None:
             self._child.kill()
             self._child.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: it hangs, while the kernel still takes connections and bytes for it."""
+        self._signal_all(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        if self._child is not None:
+            os.killpg(self._child.pid, number)
 
     def ask_to_end(self) -> None:
         """SIGTERM, without waiting."""
