@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Final
 
 from cluster.host_name import is_host_of
 from ftpnode.commands.digests import choose_hash
+from ftpnode.commands.facts import offered_facts
 from ftpnode.core import data_address
 from ftpnode.core.data_address import DataAddress, read_eprt, read_port
 from ftpnode.core.digests import hash_feature
-from ftpnode.core.listing import FACTS
 from ftpnode.pyftpdlib_door.data_port import NoPortFreeError
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def status(session: "Session", argument: str) -> None:
 
 def features(session: "Session", _argument: str) -> None:
     """FEAT (RFC 2389)."""
-    facts = "".join(f"{fact}{'*' if fact in session.facts else ''};" for fact in FACTS)
+    facts = "".join(f"{fact}{'*' if fact in session.facts else ''};" for fact in offered_facts(session))
     names = ("UTF8",) if session.name_encoding == "utf-8" else ()
     session.reply_lines(
         211, "Features:", sorted((*_FEATURES, *names, hash_feature(session.hash_name), f"MLST {facts}")), "End"
@@ -182,8 +182,9 @@ def options(session: "Session", argument: str) -> None:
         session.reply("200 UTF-8 is always on." if on else "504 Names are Latin-1 for this account.")
     elif name.upper() == "MLST":
         wanted = {fact.strip().lower() for fact in value.split(";")}
-        session.facts = frozenset(wanted & set(FACTS))
-        session.reply(f"200 MLST OPTS {''.join(f'{fact};' for fact in FACTS if fact in session.facts)}")
+        chosen = [fact for fact in offered_facts(session) if fact in wanted]
+        session.facts = frozenset(chosen)
+        session.reply(f"200 MLST OPTS {''.join(f'{fact};' for fact in chosen)}")
     elif name.upper() == "HASH":
         choose_hash(session, value)
     else:

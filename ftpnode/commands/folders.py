@@ -7,7 +7,9 @@ from typing_extensions import override
 
 from cluster import clock
 from cluster.log import logger
-from ftpnode.core.listing import Entry, facts_line, long_line, msdos_line, path_argument
+from cluster.tree_path import parent
+from ftpnode.commands.facts import FactsLines
+from ftpnode.core.listing import Entry, long_line, msdos_line, path_argument
 from ftpnode.core.replies import NO_SUCH_FILE
 from ftpnode.core.verdict import Ending, judge_download
 from ftpnode.room import room_bytes
@@ -16,7 +18,7 @@ from ftpnode.tree import TooManyEntriesError
 from ftpnode.trouble import CommandRefusedError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
     from ftpnode.pyftpdlib_door.data_connection import DataConnection
     from ftpnode.pyftpdlib_door.session import Session
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 SLICE_ENTRIES: Final = 500
-_Line = Callable[[Entry], str]
+_Write = Callable[[str, Sequence[Entry]], str]
+"""The text for entries of the folder at a tree path."""
 
 
 class Listing(Transfer):
@@ -33,7 +36,10 @@ class Listing(Transfer):
     So the size of a directory costs no other session more than a slice, and a client that does not read costs one.
     """
 
-    def __init__(self, session: "Session", names: Sequence[str], lines: Callable[[Sequence[str]], bytes]) -> None:
+    def __init__(
+        self, session: "Session", names: Sequence[str], lines: Callable[[Sequence[str]], bytes], pool: "Executor"
+    ) -> None:
+        self._pool = pool
         self._session = session
         self._names = names
         self._lines = lines
@@ -56,7 +62,7 @@ class Listing(Transfer):
             else:
                 connection.send_slice(future.result(), is_last=is_last)
 
-        self._session.threads.run(self._session.service.workers.disk, lambda: self._lines(names), bring)
+        self._session.threads.run(self._pool, lambda: self._lines(names), bring)
 
     @override
     def ended(self, ending: Ending) -> None:
@@ -109,31 +115,36 @@ def list_long(session: "Session", argument: str) -> None:
     """LIST."""
     now_s = clock.now_s()
     msdos = session.compatibility.listing == "msdos"
-    _list(session, path_argument(argument), lambda entry: msdos_line(entry) if msdos else long_line(entry, now_s))
+    _list_each(session, argument, lambda entry: msdos_line(entry) if msdos else long_line(entry, now_s))
 
 
 def list_names(session: "Session", argument: str) -> None:
     """NLST."""
-    _list(session, path_argument(argument), lambda entry: f"{entry.name}\r\n")
+    _list_each(session, argument, lambda entry: f"{entry.name}\r\n")
 
 
 def list_facts(session: "Session", argument: str) -> None:
     """MLSD (RFC 3659 section 7)."""
-    _list(session, argument, lambda entry: _facts(session, entry) + "\r\n", only_directories=True)
+    facts = FactsLines(session)
+    pool = session.service.workers.fetches if facts.asks else session.service.workers.disk
+
+    def write(folder: str, entries: Sequence[Entry]) -> str:
+        return "".join(f"{line}\r\n" for line in facts.write(folder, entries))
+
+    _list(session, argument, write, pool, only_directories=True)
 
 
 def show_facts(session: "Session", argument: str) -> None:
     """MLST (RFC 3659 section 7)."""
-    view = session.view(argument)
+    view, facts = session.view(argument), FactsLines(session)
 
-    def find() -> Entry:
-        return _entry(session, session.tree_path(view))
+    def find() -> str:
+        path = session.tree_path(view)
+        (line,) = facts.write(parent(path), [_entry(session, path)])
+        return f"{line[: line.index(' ')]} {view}"
 
-    def found(entry: Entry) -> None:
-        whole = Entry(view, entry.is_directory, entry.size_bytes, entry.mtime_s)
-        session.reply_lines(250, "Facts:", [_facts(session, whole)], "End")
-
-    session.off_loop(session.service.workers.disk, find, found)
+    pool = session.service.workers.fetches if facts.asks else session.service.workers.disk
+    session.off_loop(pool, find, lambda line: session.reply_lines(250, "Facts:", [line], "End"))
 
 
 def quoted(view: str) -> str:
@@ -141,7 +152,17 @@ def quoted(view: str) -> str:
     return '"' + view.replace('"', '""') + '"'
 
 
-def _list(session: "Session", argument: str, line: _Line, *, only_directories: bool = False) -> None:
+def _list_each(session: "Session", argument: str, line: Callable[[Entry], str]) -> None:
+    def write(_folder: str, entries: Sequence[Entry]) -> str:
+        return "".join(map(line, entries))
+
+    _list(session, path_argument(argument), write, session.service.workers.disk)
+
+
+def _list(
+    session: "Session", argument: str, write: _Write, pool: "Executor", *, only_directories: bool = False
+) -> None:
+    """Send what `write` makes of each slice, in a thread of `pool`."""
     encoding = session.name_encoding
     view, path = session.view(argument), session.tree_path(argument)
 
@@ -149,20 +170,18 @@ def _list(session: "Session", argument: str, line: _Line, *, only_directories: b
         entry = _entry(session, path)
         if entry.is_directory:
             names = [name for name in _names(session, path) if session.may_see(f"{view.rstrip('/')}/{name}")]
-            return Listing(session, names, lambda some: lines(session.service.tree.entries(path, some) if some else []))
+            return Listing(session, names, slice_of, pool)
         if only_directories:
             raise CommandRefusedError("501 Not a directory.")
-        return Listing(session, [entry.name], lambda _: lines([entry]))
+        return Listing(session, [entry.name], lambda _: encoded([entry]), pool)
 
-    def lines(entries: list[Entry]) -> bytes:
-        return "".join(line(entry) for entry in entries).encode(encoding, "replace")
+    def slice_of(names: Sequence[str]) -> bytes:
+        return encoded(session.service.tree.entries(path, names) if names else [])
+
+    def encoded(entries: Sequence[Entry]) -> bytes:
+        return write(path, entries).encode(encoding, "replace")
 
     session.off_loop(session.service.workers.disk, find, session.data.begin)
-
-
-def _facts(session: "Session", entry: Entry) -> str:
-    assert session.login is not None, "listings need a login"
-    return facts_line(entry, session.facts, session.login.account.rights)
 
 
 def _entry(session: "Session", path: str) -> Entry:

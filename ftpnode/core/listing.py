@@ -6,9 +6,14 @@ from typing import Final
 
 import msgspec
 
+from cluster.publish import Copies
 from cluster.settings import Right
 
 FACTS: Final = ("type", "size", "modify", "perm")
+"""What every listing tells unless OPTS MLST says otherwise."""
+
+ASKED_FACTS: Final = ("unique", "x.copies")
+"""What costs a question to the replicator: told of files, where the client has asked for it by OPTS MLST."""
 
 _HALF_YEAR_S: Final = 180 * 86400
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -44,15 +49,17 @@ def msdos_line(entry: Entry) -> str:
     return f"{when:%m-%d-%y}  {when.hour % 12 or 12:02}:{when:%M}{half}       {size} {entry.name}\r\n"
 
 
-def facts_line(entry: Entry, facts: Collection[str], rights: Collection[Right]) -> str:
-    """One line of MLSD or MLST, without a line end."""
+def facts_line(entry: Entry, facts: Collection[str], rights: Collection[Right], known: Copies | None = None) -> str:
+    """One line of MLSD or MLST, without a line end. `unique` is the content id: alike files are told to be one."""
     values = {
         "type": "dir" if entry.is_directory else "file",
         "size": str(entry.size_bytes),
         "modify": timestamp(entry.mtime_s),
         "perm": _permissions(rights, is_directory=entry.is_directory),
     }
-    return "".join(f"{fact}={values[fact]};" for fact in FACTS if fact in facts) + f" {entry.name}"
+    if known is not None:
+        values |= {"unique": known.content_id, "x.copies": str(known.copies)}
+    return "".join(f"{fact}={value};" for fact, value in values.items() if fact in facts) + f" {entry.name}"
 
 
 def timestamp(moment_s: float) -> str:

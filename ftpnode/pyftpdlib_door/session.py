@@ -21,6 +21,7 @@ from ftpnode.commands.table import COMMANDS, Command
 from ftpnode.core.client_path import PathRefusedError, tree_path, view_path
 from ftpnode.core.digests import HASH_NAMES
 from ftpnode.core.line import WEB_COMMANDS, Line, read_latin1, read_line
+from ftpnode.core.listing import FACTS
 from ftpnode.core.reload import login_after
 from ftpnode.core.replies import NO_SUCH_FILE
 from ftpnode.core.rights import holds_denied, is_denied, may_do
@@ -49,7 +50,7 @@ class Session(Arrival):
         self.cwd = "/"
         self.restart_at = 0
         self.rename_from: str | None = None
-        self.facts: frozenset[str] = frozenset({"type", "size", "modify", "perm"})
+        self.facts: frozenset[str] = frozenset(FACTS)
         self.hash_name = HASH_NAMES[0]
         self.only_epsv = False
         self.type_name = "I"

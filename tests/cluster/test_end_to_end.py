@@ -11,6 +11,7 @@ import hatanaka
 import pytest
 
 from cluster.ask import post_action
+from cluster.content_id import content_id_of
 from cluster.health import FtpnodeHealth, NodeState
 from tests.kit.clients import plain_client
 from tests.kit.running_cluster import RunningCluster, running_cluster
@@ -73,6 +74,20 @@ def test_226_is_read_when_both_nodes_hold_the_file(cluster: RunningCluster) -> N
     assert reply == "226 Transfer complete. (2 copies)"
     for node in ("node1", "node2"):
         assert (cluster.root(node) / "Station/both.bin").read_bytes() == content
+
+
+def test_what_the_replicator_knows_of_a_file_is_told_through_the_vip_and_alike_by_both_nodes(
+    cluster: RunningCluster,
+) -> None:
+    content = secrets.token_bytes(1000)
+    with cluster.login("station") as station:
+        station.storbinary("STOR facts.bin", io.BytesIO(content))
+    fact = f"unique={content_id_of(content)};x.copies=2;"
+    for address in (cluster.vip, *(node.address for node in cluster.files.settings.nodes.values())):
+        with plain_client(address, 2121, "station", cluster.files.passwords["station"]) as client:
+            assert client.sendcmd("OPTS MLST unique;x.copies;") == "200 MLST OPTS unique;x.copies;"
+            until(lambda client=client: fact in client.sendcmd("MLST facts.bin"), f"{address} tells {fact}")
+            assert dict(client.mlsd())["facts.bin"] == {"unique": content_id_of(content), "x.copies": "2"}
 
 
 def test_whichever_node_dies_the_session_goes_on_and_the_node_catches_up(cluster: RunningCluster) -> None:

@@ -116,10 +116,7 @@ class FakeReplicator:
         if isinstance(request, Describe):
             return self._described(request)
         if isinstance(request, DescribeFiles):
-            self.questions.append(request)
-            known = {name: self._described(Describe(id=0, path=f"{request.folder}/{name}")) for name in request.names}
-            files = {name: Copies(one.content_id, 2) for name, one in known.items() if isinstance(one, Described)}
-            return DescribedFiles(id=request.id, files=files)
+            return self.described_files(request)
         if isinstance(request, Measure):
             return self._measured(request)
         self.seen.append(request)
@@ -131,6 +128,12 @@ class FakeReplicator:
         except OSError:
             return Refused(id=request.id, reason=Reason.NOT_FOUND, text="not found")
         return Described(id=request.id, content_id=content_id, copies=2, nodes=3)
+
+    def described_files(self, request):
+        self.questions.append(request)
+        known = {name: self._described(Describe(id=0, path=f"{request.folder}/{name}")) for name in request.names}
+        files = {name: Copies(one.content_id, 2) for name, one in known.items() if isinstance(one, Described)}
+        return DescribedFiles(id=request.id, files=files)
 
     def _measured(self, request):
         used = count_tree(self.root, request.folder)
