@@ -213,11 +213,9 @@ def test_a_large_listing_is_produced_in_slices():
         asked.append(len(names))
         return b"x" * len(names)
 
-    session = SimpleNamespace(
-        threads=SimpleNamespace(run=run), service=SimpleNamespace(workers=SimpleNamespace(disk=None))
-    )
+    session = SimpleNamespace(threads=SimpleNamespace(run=run))
     connection = Connection()
-    Listing(session, ["name"] * (2 * SLICE_ENTRIES + 1), lines).start(connection)
+    Listing(session, ["name"] * (2 * SLICE_ENTRIES + 1), lines, None).start(connection)
     assert asked == [SLICE_ENTRIES]
     connection.ask()
     connection.ask()
