@@ -11,6 +11,7 @@ from OpenSSL import SSL
 from cluster.tls_identity import client_certificate, session_was_reused
 
 _RECORD_BYTES: Final = 16 << 10
+_RECORDS_AT_ONCE: Final = 16
 _WIRE_BYTES: Final = 256 << 10
 
 
@@ -24,6 +25,7 @@ class TlsPump:
     def __init__(self, context: SSL.Context) -> None:
         self._tls = SSL.Connection(context, None)
         self._tls.set_accept_state()
+        self._trouble: TruncatedError | None = None
 
     @property
     def was_resumed(self) -> bool:
@@ -44,9 +46,9 @@ class TlsPump:
 
     def take(self) -> bytes:
         """Bytes for the wire; empty when there are none."""
-        found = []
+        found: list[bytes] = []
         with contextlib.suppress(SSL.WantReadError):
-            while True:
+            while not found or len(found[-1]) == _WIRE_BYTES:
                 found.append(self._tls.bio_read(_WIRE_BYTES))
         return b"".join(found)
 
@@ -61,15 +63,24 @@ class TlsPump:
         return True
 
     def read(self) -> bytes | None:
-        """Decrypted bytes; empty after close_notify, None when more must be fed first; TruncatedError."""
+        """All bytes that can be decrypted now; empty after close_notify, None when more must be fed first.
+
+        TruncatedError, after every good byte before it.
+        """
+        records: list[bytes] = []
         try:
-            return self._tls.recv(_RECORD_BYTES)
+            while self._trouble is None and len(records) < _RECORDS_AT_ONCE:
+                records.append(self._tls.recv(_RECORD_BYTES))
         except SSL.WantReadError:
-            return None
+            return b"".join(records) or None
         except SSL.ZeroReturnError:
-            return b""
+            return b"".join(records)  # and the next time b"", for close_notify stands
         except SSL.Error as error:
-            raise TruncatedError(f"TLS: {_reason(error)}") from error
+            self._trouble = TruncatedError(f"TLS: {_reason(error)}")
+            self._trouble.__cause__ = error
+        if self._trouble is not None and not records:
+            raise self._trouble
+        return b"".join(records)
 
     def write(self, data: bytes | memoryview) -> None:
         """Encrypt `data`; `take` it afterwards. TruncatedError when this connection takes no more."""
