@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import yaml
 
 from cluster.clock import monotonic_s
 from compose.new_cluster import network_plan, write_cluster
@@ -55,8 +56,8 @@ class Bench:
     network: str = NETWORK
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
-    def ftpnode(self) -> Server:
-        """Our ftpnode, publishing by itself: durable, policy `local`."""
+    def ftpnode(self, change: Callable[[dict], None] = lambda _: None) -> Server:
+        """Our ftpnode, publishing by itself: durable, policy `local`; `change` is made to its cluster.yaml."""
         folder = self.folder / "ours"
         plan = msgspec.structs.replace(
             network_plan("bench", 1, network=self.network),
@@ -64,7 +65,11 @@ class Bench:
             limits={"sessions": 100_000, "sessions_per_address": 100_000},
         )
         passwords = write_cluster(folder, plan, datetime.datetime.now(datetime.UTC))
-        command = [sys.executable, "-m", "ftpnode", "--config", str(folder / "cluster.yaml"), "--node", "node1"]
+        file = folder / "cluster.yaml"
+        document = yaml.safe_load(file.read_text())
+        change(document)
+        file.write_text(yaml.safe_dump(document))
+        command = [sys.executable, "-m", "ftpnode", "--config", str(file), "--node", "node1"]
         return self.start("ftpnode", f"{self.network}.11", "station", passwords["station"], command)
 
     def bare(self, *, tls: bool = False) -> Server:
@@ -100,7 +105,7 @@ class Bench:
         file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         return self.start("vsftpd", f"{self.network}.31", "anonymous", "x", ["vsftpd", str(file)], "pub/")
 
-    def start(
+    def start(  # noqa: PLR0913, PLR0917 - a server is that much
         self,
         name: str,
         address: str,
@@ -109,6 +114,7 @@ class Bench:
         command: list[str],
         folder: str = "",
         environment: Mapping[str, str] | None = None,
+        greeting: bytes = b"220",
     ) -> Server:
         """Start a server and wait for its greeting."""
         with contextlib.suppress(OSError), socket.create_connection((address, 2121), timeout=1):
@@ -122,7 +128,7 @@ class Bench:
         deadline_s, pause = monotonic_s() + 20, threading.Event()
         while process.poll() is None and monotonic_s() < deadline_s:
             with contextlib.suppress(OSError), socket.create_connection((address, 2121), timeout=1) as probe:
-                if probe.recv(4).startswith(b"220"):
+                if probe.recv(4).startswith(greeting):
                     return Server(name, address, account, password, process, folder)
             pause.wait(0.1)
         raise SystemExit(f"{name} did not start: {(self.folder / f'{name}.log').read_text()[-500:]}")
