@@ -192,7 +192,10 @@ class Files:
 
     def _open_to_write(self, view: str, flags: Flag, attributes: Attributes) -> Upload:
         where, login = self._tree_path("STOR", view), self._login
-        staged = self._session.in_pool(self._service.workers.fetches, lambda: self._staged(where, flags, login))
+        if _starts_anew(flags):
+            staged = self._staged(where, flags, login)
+        else:  # it may have to be fetched, and copied
+            staged = self._session.in_pool(self._service.workers.fetches, lambda: self._staged(where, flags, login))
         manner = Manner(
             appends=bool(flags & Flag.APPEND),
             exclusive=bool(flags & Flag.EXCLUSIVE),
@@ -218,9 +221,9 @@ class Files:
 
     def _old(self, where: str, flags: Flag, login: "Candidate") -> BinaryIO | None:
         """The file that stands there, where that matters."""
-        is_new = bool(flags & Flag.CREATE)
-        if is_new and flags & Flag.TRUNCATE and not flags & Flag.EXCLUSIVE:
+        if _starts_anew(flags):
             return None
+        is_new = bool(flags & Flag.CREATE)
         try:
             old = existing(self._service, where, login)
         except FileNotFoundError:
@@ -231,3 +234,8 @@ class Files:
             old.close()
             raise ChangeRefusedError(Reason.EXISTS, "wanted as a new one")
         return old
+
+
+def _starts_anew(flags: Flag) -> bool:
+    """Whether it does not matter to an OPEN what stands there."""
+    return flags & (Flag.CREATE | Flag.TRUNCATE | Flag.EXCLUSIVE) == Flag.CREATE | Flag.TRUNCATE

@@ -68,6 +68,7 @@ class Session:
     def start(self, sock: socket.socket, host_key: paramiko.PKey, ended: "Callable[[Session], None]") -> None:
         """Begin the SSH handshake in a thread of its own; `ended` is called there when the connection is over."""
         self._socket = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an answer must not wait for an acknowledgement
         self._transport = transport = _Transport(sock, lambda: self._end(ended))
         transport.local_version = _VERSION
         transport.add_server_key(host_key)
