@@ -192,9 +192,9 @@ class Files:
 
     def _open_to_write(self, view: str, flags: Flag, attributes: Attributes) -> Upload:
         where, login = self._tree_path("STOR", view), self._login
-        if _starts_anew(flags):
+        if _starts_anew(flags) and login.account.quota() is None:
             staged = self._staged(where, flags, login)
-        else:  # it may have to be fetched, and copied
+        else:  # something may have to be asked for, fetched and copied
             staged = self._session.in_pool(self._service.workers.fetches, lambda: self._staged(where, flags, login))
         manner = Manner(
             appends=bool(flags & Flag.APPEND),

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import paramiko
+from paramiko.common import DEFAULT_WINDOW_SIZE
 from typing_extensions import override
 
 from cluster import clock
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 _VERSION: Final = "SSH-2.0-Tripod"
 _CHANNELS: Final = 8
+_UNREAD_BYTES: Final = 2 * _CHANNELS * DEFAULT_WINDOW_SIZE
 
 
 class Session:
@@ -50,7 +52,7 @@ class Session:
         self.is_over = False
         """Whether we have ended it: what its client still asked for is not done any more."""
         self._socket: socket.socket | None = None
-        self._transport: paramiko.Transport | None = None
+        self._transport: _Transport | None = None
         self._gone = threading.Event()
         self._lock = threading.Lock()
         self._doing = ("", "")
@@ -88,6 +90,8 @@ class Session:
         limits = self.service.limits
         if self.has_failed_too_often:
             return "too many failed logins"
+        if self._transport is not None and self._transport.unread_bytes() > _UNREAD_BYTES:
+            return "it sends more than its window allows"
         with self._lock:
             if any(now_s - since_s > limits.transfer_stall_s for since_s in self._sending_since_s.values()):
                 return "it does not take what it asked for"
@@ -281,7 +285,7 @@ def _count_transfers(service: "Service", step: int) -> None:
 
 
 class _Transport(paramiko.Transport):
-    """A transport that says when it is over."""
+    """A transport that says when it is over, and how much it holds: paramiko takes also what no window allows."""
 
     def __init__(self, sock: socket.socket, over: Callable[[], None]) -> None:
         super().__init__(sock)
@@ -293,3 +297,9 @@ class _Transport(paramiko.Transport):
             super().run()
         finally:
             self._when_over()
+
+    def unread_bytes(self) -> int:
+        """How much the client has sent that nobody has read yet; from any thread."""
+        own: Any = self
+        channels = own._channels.values()  # noqa: SLF001 - paramiko shows its channels nowhere else
+        return sum(len(channel.in_buffer) + len(channel.in_stderr_buffer) for channel in channels)

@@ -4,11 +4,9 @@ import contextlib
 import struct
 import subprocess
 
-import msgspec
 import paramiko
-import yaml
 
-from cluster.read_settings import read_settings
+from tests.kit.cluster_folder import rewritten
 
 SFTP_PORT = 2022
 LIMITS = {
@@ -21,18 +19,24 @@ LIMITS = {
 WRITE, APPEND, CREATE, TRUNCATE, EXCLUSIVE = 2, 4, 8, 16, 32
 
 
-def with_sftp(cluster, public_key="", accounts=None, nodes=None):
-    """The same cluster with SFTP ports and a public key for `station`; `accounts` and `nodes` are changes by name."""
-    document = yaml.safe_load(cluster.file.read_text())
+def open_doors(document):
+    """Give the sites of a cluster.yaml SFTP ports."""
     document["sites"]["ingest"]["sftp_port"] = SFTP_PORT
     document["sites"]["public"]["sftp_port"] = SFTP_PORT + 1
-    if public_key:
-        document["accounts"]["station"]["public_keys"] = [public_key]
-    for section, changes in (("accounts", accounts), ("nodes", nodes)):
-        for name, change in (changes or {}).items():
-            document[section][name] |= change
-    cluster.file.write_text(yaml.safe_dump(document))
-    return msgspec.structs.replace(cluster, settings=read_settings(cluster.file))
+
+
+def with_sftp(cluster, public_key="", accounts=None, nodes=None):
+    """The same cluster with SFTP ports and a public key for `station`; `accounts` and `nodes` are changes by name."""
+
+    def change(document):
+        open_doors(document)
+        if public_key:
+            document["accounts"]["station"]["public_keys"] = [public_key]
+        for section, changes in (("accounts", accounts), ("nodes", nodes)):
+            for name, wanted in (changes or {}).items():
+                document[section][name] |= wanted
+
+    return rewritten(cluster, change)
 
 
 @contextlib.contextmanager

@@ -13,11 +13,14 @@ FAILURE = 4
 def node(tmp_path_factory):
     cluster = write_cluster(tmp_path_factory.mktemp("names"), nodes=1, replication="none")
     accounts = {
-        "station": {"compatibility": {"case_insensitive": True, "latin1_names": True}, "deny": ["/Private"]},
+        "station": {
+            "compatibility": {"case_insensitive": True, "latin1_names": True},
+            "deny": ["/Private", "/deep/private"],
+        },
         "lansurvey": {"compatibility": {"backslash_paths": False, "replace_on_rename": False}},
     }
     with running(with_sftp(cluster, accounts=accounts)) as node:
-        for name in ("Station/Rinex", "Station/Private", "Data"):
+        for name in ("Station/Rinex", "Station/Private", "Station/deep/private", "Data"):
             (node.root / name).mkdir(parents=True, exist_ok=True)
         yield node
 
@@ -43,6 +46,17 @@ def test_where_case_does_not_count_it_opens_no_denied_folder(node):
             with pytest.raises(FileNotFoundError):
                 act("pRIVATE/secret")
         assert "Private" not in client.listdir("/")
+
+
+def test_a_rename_brings_nothing_out_of_a_denied_folder_nor_into_it(node):
+    with connected(node) as client:
+        client.open("brought", "w").close()
+        for rename in (client.rename, client.posix_rename):
+            with pytest.raises(PermissionError):
+                rename("DEEP", "shallow")
+            with pytest.raises(FileNotFoundError):
+                rename("brought", "deep/PRIVATE/brought")
+    assert (node.root / "Station/deep/private").is_dir()
 
 
 def test_latin1_names_are_latin1_on_the_wire_and_utf8_on_the_disk(node):

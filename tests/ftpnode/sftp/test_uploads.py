@@ -342,6 +342,19 @@ def test_requests_that_cannot_be_read_are_answered(door):
         assert client.status() == (8, "This request is not there.")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("send", ["sendall", "sendall_stderr"])
+def test_a_client_that_minds_no_window_is_cut(door, send):
+    node, _ = door
+    with raw(node) as client:
+        idle = client.channel.get_transport().open_session()
+        idle.out_window_size = 1 << 40
+        for _ in range(40):
+            with contextlib.suppress(OSError):
+                getattr(idle, send)(bytes(1 << 20))
+        until(lambda: not client.channel.get_transport().is_active(), "cut")
+
+
 def test_two_channels_of_a_session_upload_at_once(door):
     node, _ = door
     with connected(node) as first:
