@@ -1,0 +1,1 @@
+"""What other servers hold themselves to, asked of ours."""
