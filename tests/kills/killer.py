@@ -16,7 +16,10 @@ _PARTS = ("ftpnode", "replicator")
 
 
 class Killer(threading.Thread):
-    """Kills until `enough()`. One kill in four comes while the part still starts."""
+    """Kills until `enough()`. One kill in four comes while the part still starts.
+
+    `look` is called when the parts are dead, before they start again.
+    """
 
     def __init__(
         self,
@@ -25,6 +28,7 @@ class Killer(threading.Thread):
         chance: random.Random,
         record: Record,
         most_rest_s: float,
+        look: Callable[[], None],
         enough: Callable[[], bool],
     ) -> None:
         super().__init__(name=f"killer of {node}")
@@ -34,6 +38,7 @@ class Killer(threading.Thread):
         self._chance = chance
         self._record = record
         self._most_rest_s = most_rest_s
+        self._look = look
         self._enough = enough
         self._pause = threading.Event()
         self._left: set[str] = set()
@@ -50,6 +55,7 @@ class Killer(threading.Thread):
         self._pause.wait(self._chance.uniform(0, self._most_rest_s))
         names = tuple(f"{self._node_name}.{part}" for part in parts)
         self._parts.kill(names)
+        self._look()  # a part of a file that the kill left visible stands there until somebody mends it
         if "ftpnode" in parts:
             self._left |= {file.name for file in (self._node.root / STAGING).glob("up-*")}
         self._parts.restart(names)

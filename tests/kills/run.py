@@ -60,7 +60,10 @@ def _work(plan: Plan, clusters: list[RunningCluster], record: Record, progress: 
         nodes = cluster.files.settings.nodes
         watchers.append(Watcher([node.root for node in nodes.values()], record))
         killers += [
-            Killer(cluster, node, chance(plan, number, node), record, plan.most_rest_s, killed_enough) for node in nodes
+            Killer(
+                cluster, node, chance(plan, number, node), record, plan.most_rest_s, watchers[-1].look, killed_enough
+            )
+            for node in nodes
         ]
         uploaders[number] = [
             Uploader(cluster, client, chance(plan, number, client), record, enough) for client in range(plan.clients)

@@ -70,7 +70,7 @@ DIFFERENCES: Final = {
     "test_permit_privileged_ports": _NO_OPTION + ": no setting lets a client point us at a port below 1024",
     "TestFTPS.test_feat": "AUTH SSL is taken, but AUTH TLS is what we offer (RFC 4217 section 4)",
     "TestFTPS.test_pbsz": _OWN_TEXTS,
-    "TestFTPS.test_tls_control_required": "that an account needs TLS is told at PASS (530): USER tells nothing of accounts",
+    "TestFTPS.test_tls_control_required": "what an account needs is told at PASS (530); USER tells nothing of accounts",
     "TestFTPS.test_tls_data_required": _NO_OPTION + ": `data_tls_resumption: require` is what demands TLS on data",
 }
 
