@@ -49,6 +49,20 @@ def publish_durably(staged: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def move_durably(source: str, source_folder: int, target: str, target_folder: int) -> None:
+    """Rename between two folders given by descriptor, in one step, and make both names durable."""
+    os.replace(source, target, src_dir_fd=source_folder, dst_dir_fd=target_folder)
+    os.fsync(target_folder)
+    if not os.path.samestat(os.fstat(source_folder), os.fstat(target_folder)):
+        os.fsync(source_folder)
+
+
+def publish_into(staged: str, staging: int, target: str, target_folder: int) -> None:
+    """As `publish_durably`, between two folders given by descriptor."""
+    os.replace(staged, target, src_dir_fd=staging, dst_dir_fd=target_folder)
+    os.fsync(target_folder)
+
+
 def make_folders_durably(folder: Path, mode: int = 0o755) -> None:
     """Make `folder` and what is missing above it, each name durable; an existing folder is left as it is."""
     missing = []

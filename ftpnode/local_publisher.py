@@ -1,8 +1,10 @@
 """Publishes on this node alone, where the settings say that there is no replicator (`replication: none`).
 
-Always staged on the same file system, then rename, then fsync of the folder; nothing is unlinked first.
+Always staged on the same file system, then rename, then fsync of the folder; nothing is unlinked first. Every name is
+relative to the descriptor of its folder, so that a link which a writer on the host swaps in leads nowhere.
 """
 
+import contextlib
 import errno
 import os
 import stat
@@ -15,7 +17,7 @@ from typing_extensions import override
 
 from cluster import clock
 from cluster.content_id import content_id_of_file
-from cluster.durable_file import make_folders_durably, publish_durably, replace_durably, sync_file, sync_folder
+from cluster.durable_file import move_durably, publish_into
 from cluster.publish import (
     Answer,
     Ask,
@@ -37,13 +39,16 @@ from cluster.publish import (
     SetMtime,
 )
 from cluster.quota import NOTHING, Usage
-from cluster.tree_path import STAGING, on_disk, parents
+from cluster.tree_path import STAGING, parents
+from ftpnode.folders import opened, parent_of
 from ftpnode.ports import Publisher, PublisherUnreachableError
+from ftpnode.tree import Tree
 from ftpnode.tree_usage import TreeUsage
 
 _REASONS: Final = {
     errno.ENOENT: Reason.NOT_FOUND,
     errno.ENOTDIR: Reason.NOT_FOUND,
+    errno.ELOOP: Reason.NOT_FOUND,
     errno.EEXIST: Reason.EXISTS,
     errno.EISDIR: Reason.EXISTS,
     errno.ENOTEMPTY: Reason.NOT_EMPTY,
@@ -51,6 +56,8 @@ _REASONS: Final = {
     errno.EDQUOT: Reason.DISK_FULL,
     errno.EINVAL: Reason.BAD_PATH,
 }
+
+_LOOK: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class DoesNotFitError(Exception):
@@ -86,20 +93,19 @@ class LocalPublisher(Publisher):
             case Publish():
                 self._publish(request)
             case MakeDirectory(path=path):
-                target = on_disk(self._root, path)
-                with self._claimed(request, Usage(0, 1)):
-                    target.mkdir()
-                sync_folder(target.parent)
-            case Remove(path=path, kind=kind):
-                self._remove(path, kind)
+                with parent_of(self._root, path) as (folder, name):
+                    with self._claimed(request, Usage(0, 1)):
+                        os.mkdir(name, dir_fd=folder)
+                    os.fsync(folder)
+            case Remove():
+                self._remove(request)
             case Rename():
                 self._rename(request)
-            case SetMtime(path=path, mtime_ns=mtime_ns):
-                target = on_disk(self._root, path)
-                os.utime(target, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
-                sync_file(target)
+            case SetMtime():
+                self._set_mtime(request)
             case Fetch(path=path):
-                on_disk(self._root, path).lstat()
+                with parent_of(self._root, path) as (folder, name):
+                    _look(name, folder)
             case Describe() | DescribeFiles() | Measure() | Ask():
                 raise PublisherUnreachableError("there is no replicator to ask")
 
@@ -114,22 +120,24 @@ class LocalPublisher(Publisher):
                 return Measured(id=request.id, used=used, file_bytes=self._file_bytes(path) if path else None)
 
     def _described(self, request: Describe) -> Described:
-        target = on_disk(self._root, request.path)
-        if not stat.S_ISREG(target.lstat().st_mode):
-            raise FileNotFoundError(errno.ENOENT, "not a file")
-        with target.open("rb") as file:
-            return Described(id=request.id, content_id=content_id_of_file(file), copies=1, nodes=1)
+        try:
+            with Tree(self._root).open_file(request.path) as file:
+                return Described(id=request.id, content_id=content_id_of_file(file), copies=1, nodes=1)
+        except IsADirectoryError as error:
+            raise FileNotFoundError(errno.ENOENT, "not a file") from error
 
     def _publish(self, request: Publish) -> None:
-        staged = on_disk(self._root, STAGING) / request.staged
-        target = on_disk(self._root, request.path)
-        os.utime(staged, ns=(request.mtime_ns, request.mtime_ns), follow_symlinks=False)
+        mtime_ns = request.mtime_ns
         there_bytes = self._file_bytes(request.path)
-        made = sum(not on_disk(self._root, folder).exists() for folder in parents(request.path))
-        added = Usage(staged.stat().st_size - (there_bytes or 0), (there_bytes is None) + made)
-        with self._claimed(request, added):
-            make_folders_durably(target.parent)
-            publish_durably(staged, target)
+        with opened(self._root, STAGING) as staging:
+            os.utime(request.staged, ns=(mtime_ns, mtime_ns), dir_fd=staging, follow_symlinks=False)
+            size_bytes = _look(request.staged, staging).st_size
+            added = Usage(size_bytes - (there_bytes or 0), (there_bytes is None) + self._missing_above(request.path))
+            with (
+                self._claimed(request, added),
+                parent_of(self._root, request.path, make=True) as (folder, name),
+            ):
+                publish_into(request.staged, staging, name, folder)
 
     @contextmanager
     def _claimed(self, request: Publish | MakeDirectory, added: Usage) -> Iterator[None]:
@@ -143,32 +151,63 @@ class LocalPublisher(Publisher):
             self._usage.changed(request.path, -added)
             raise
 
+    def _missing_above(self, path: str) -> int:
+        """How many of the folders above `path` are yet to be made."""
+        above = parents(path)
+        for missing, innermost in enumerate(reversed(above)):
+            with contextlib.suppress(FileNotFoundError), opened(self._root, innermost):
+                return missing
+        return len(above)
+
     def _file_bytes(self, path: str) -> int | None:
         """The size of the file at `path`; None when there is none."""
         try:
-            found = on_disk(self._root, path).lstat()
+            with parent_of(self._root, path) as (folder, name):
+                return _size_bytes(_look(name, folder))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    def _remove(self, path: str, kind: str) -> None:
-        target, there_bytes = on_disk(self._root, path), self._file_bytes(path)
-        is_directory = stat.S_ISDIR(target.lstat().st_mode)
-        if is_directory != (kind == "directory"):
-            raise FileNotFoundError(errno.ENOENT, f"not a {kind}")
-        if is_directory:
-            target.rmdir()
-        else:
-            target.unlink()
-        self._usage.changed(path, Usage(-(there_bytes or 0), -1))
-        sync_folder(target.parent)
+    def _remove(self, request: Remove) -> None:
+        with parent_of(self._root, request.path) as (folder, name):
+            found = _look(name, folder)
+            is_directory = stat.S_ISDIR(found.st_mode)
+            if is_directory != (request.kind == "directory"):
+                raise FileNotFoundError(errno.ENOENT, f"not a {request.kind}")
+            if is_directory:
+                os.rmdir(name, dir_fd=folder)
+            else:
+                os.unlink(name, dir_fd=folder)
+            self._usage.changed(request.path, Usage(-(_size_bytes(found) or 0), -1))
+            os.fsync(folder)
 
     def _rename(self, request: Rename) -> None:
-        source, target = on_disk(self._root, request.source), on_disk(self._root, request.target)
-        moves_directory = stat.S_ISDIR(source.lstat().st_mode)
-        replaces = target.is_symlink() or target.exists()
-        if replaces and (moves_directory or target.is_dir() or not request.replace):
-            raise FileExistsError(errno.EEXIST, "the target exists")
-        there_bytes = self._file_bytes(request.target)
-        replace_durably(source, target)
+        with (
+            parent_of(self._root, request.source) as (source_folder, source),
+            parent_of(self._root, request.target) as (target_folder, target),
+        ):
+            moves_directory = stat.S_ISDIR(_look(source, source_folder).st_mode)
+            there_bytes = None
+            with contextlib.suppress(FileNotFoundError):
+                there_bytes = _size_bytes(_look(target, target_folder))
+                if moves_directory or there_bytes is None or not request.replace:
+                    raise FileExistsError(errno.EEXIST, "the target exists")
+            move_durably(source, source_folder, target, target_folder)
         self._usage.moved(request.source, request.target, NOTHING if there_bytes is None else Usage(there_bytes, 1))
+
+    def _set_mtime(self, request: SetMtime) -> None:
+        with parent_of(self._root, request.path) as (folder, name):
+            fd = os.open(name, _LOOK, dir_fd=folder)
+        try:
+            os.utime(fd, ns=(request.mtime_ns, request.mtime_ns))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _look(name: str, folder: int) -> os.stat_result:
+    return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+
+def _size_bytes(found: os.stat_result) -> int | None:
+    """The size of a file, None of anything else."""
+    return found.st_size if stat.S_ISREG(found.st_mode) else None

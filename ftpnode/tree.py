@@ -1,7 +1,7 @@
 """Reads the tree on this node's disk for clients: regular files and directories only.
 
-Every name is opened relative to its folder's descriptor and never through a symbolic link (O_NOFOLLOW), so no link,
-not even one swapped in meanwhile, leads out of the root. Links, FIFOs, devices and sockets are not there for clients.
+Every name is opened relative to its folder's descriptor (`folders`) and never through a symbolic link, so no link, not
+even one swapped in meanwhile, leads out of the root. Links, FIFOs, devices and sockets are not there for clients.
 Blocks on the disk: call it from a worker thread. Every OSError passes through with its errno.
 """
 
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from cluster.tree_path import is_tree_path
+from ftpnode import folders
 from ftpnode.core.listing import Entry
 
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: a FIFO must not block the open
 
 
@@ -35,7 +35,7 @@ class Tree:
         """What stands at a tree path ("" is the root); FileNotFoundError when nothing does that clients may see."""
         if not path:
             return _entry("", self._root.stat())
-        with self._folder_of(path) as (folder, name):
+        with folders.parent_of(self._root, path) as (folder, name):
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if not _is_visible(found):
             raise FileNotFoundError(errno.ENOENT, "neither a file nor a directory")
@@ -43,23 +43,16 @@ class Tree:
 
     def names(self, path: str, most: int) -> list[str]:
         """The sorted names in a directory that a client could write; TooManyEntriesError above `most`."""
-        folder = self._open_folder(path)
-        try:
-            with os.scandir(folder) as found:
-                names = [item.name for item in islice(found, most + 1)]
-        finally:
-            os.close(folder)
+        with folders.opened(self._root, path) as folder, os.scandir(folder) as found:
+            names = [item.name for item in islice(found, most + 1)]
         if len(names) > most:
             raise TooManyEntriesError(f"more than {most} entries in {path or '/'}")
         return sorted(name for name in names if is_tree_path(f"{path}/{name}" if path else name))
 
     def entries(self, path: str, names: Sequence[str]) -> list[Entry]:
         """What clients may see of these names in the directory at a tree path, in their order."""
-        folder = self._open_folder(path)
-        try:
+        with folders.opened(self._root, path) as folder:
             return [entry for name in names for entry in self._visible(folder, name)]
-        finally:
-            os.close(folder)
 
     def spelling(self, home: str, view: str) -> str:
         """`view` (below the tree path `home`), each name as the disk has it: as written, else in the same letters.
@@ -77,24 +70,20 @@ class Tree:
 
     def _spelled(self, folder_path: str, name: str) -> str | None:
         try:
-            folder = self._open_folder(folder_path)
+            with folders.opened(self._root, folder_path) as folder, os.scandir(folder) as found:
+                names = [item.name for item in found if item.name.casefold() == name.casefold()]
         except (FileNotFoundError, NotADirectoryError):
             return None
-        try:
-            with os.scandir(folder) as found:
-                names = [item.name for item in found if item.name.casefold() == name.casefold()]
-        finally:
-            os.close(folder)
         return name if name in names else min(names, default=None)
 
     def check_parent(self, path: str) -> None:
         """Raise the OSError that stands in the way of an entry at `path`: its folder is missing, or behind a link."""
-        with self._folder_of(path):
+        with folders.parent_of(self._root, path):
             pass
 
     def open_file(self, path: str) -> BinaryIO:
         """The regular file at a tree path, open for reading; IsADirectoryError for a directory."""
-        with self._folder_of(path) as (folder, name):
+        with folders.parent_of(self._root, path) as (folder, name):
             fd = os.open(name, _FILE, dir_fd=folder)
         mode = os.fstat(fd).st_mode
         if stat.S_ISREG(mode):
@@ -109,25 +98,6 @@ class Tree:
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if _is_visible(found):
                 yield _entry(name, found)
-
-    @contextlib.contextmanager
-    def _folder_of(self, path: str) -> Iterator[tuple[int, str]]:
-        above, _, name = path.rpartition("/")
-        folder = self._open_folder(above)
-        try:
-            yield folder, name
-        finally:
-            os.close(folder)
-
-    def _open_folder(self, path: str) -> int:
-        folder = os.open(self._root, _FOLDER & ~os.O_NOFOLLOW)  # the root itself may be a link of the operator's
-        for name in path.split("/") if path else ():
-            try:
-                inner = os.open(name, _FOLDER, dir_fd=folder)
-            finally:
-                os.close(folder)
-            folder = inner
-        return folder
 
 
 def _is_visible(found: os.stat_result) -> bool:
