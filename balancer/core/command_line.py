@@ -53,9 +53,9 @@ class CommandLineReader:
 
 
 def parse_command(line: str) -> Command:
-    """The command in `line`; an empty line is the empty verb."""
+    """The command in `line`; an empty line is the empty verb. Only ASCII has capitals and spaces: `ſTOR` is no STOR."""
     verb, _, argument = line.partition(" ")
-    return Command(verb.strip().upper(), argument)
+    return Command(verb.strip().upper() if verb.isascii() else verb, argument)
 
 
 def _text(line: bytes) -> str:

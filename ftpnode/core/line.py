@@ -26,7 +26,7 @@ def read_latin1(line: Line) -> Line:
 
 
 def read_line(data: bytes) -> Line:
-    """The command in a line without its LF."""
+    """The command in a line without its LF; only ASCII has capitals here: `ſTOR` is no STOR."""
     text = data.lstrip(_TELNET).removesuffix(b"\r").decode("utf-8", "surrogateescape")
     command, _, argument = text.partition(" ")
-    return Line(command.upper(), argument)
+    return Line(command.upper() if command.isascii() else command, argument)

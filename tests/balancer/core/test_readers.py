@@ -54,7 +54,14 @@ def test_a_line_above_the_limit_is_refused_with_and_without_its_end() -> None:
 
 @pytest.mark.parametrize(
     ("line", "command"),
-    [("stor  a b ", Command("STOR", " a b ")), ("NOOP", Command("NOOP")), ("", Command("")), ("a ", Command("A"))],
+    [
+        ("stor  a b ", Command("STOR", " a b ")),
+        ("NOOP", Command("NOOP")),
+        ("", Command("")),
+        ("a ", Command("A")),
+        ("ſTOR a", Command("ſTOR", "a")),
+        ("\u2003STOR a", Command("\u2003STOR", "a")),
+    ],
 )
 def test_a_command_keeps_its_argument_as_sent(line: str, command: Command) -> None:
     assert parse_command(line) == command

@@ -270,6 +270,7 @@ def test_data_goes_to_the_peer_from_port_1024():
         (b"\xff\xf4\xff\xf2ABOR\r", Line("ABOR", "")),
         (b"STOR caf\xe9", Line("STOR", "caf\udce9")),
         (b"", Line("", "")),
+        ("ſTOR a".encode(), Line("ſTOR", "a")),
     ],
 )
 def test_a_line_is_a_command_and_an_argument(data, line):
