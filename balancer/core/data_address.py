@@ -7,8 +7,8 @@ from typing import Final
 
 from cluster.settings import Advertised
 
-_SIX: Final = re.compile(r"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})")
-_EPSV: Final = re.compile(r"\(([\x21-\x7e])\1\1(\d{1,5})\1\)")
+_SIX: Final = re.compile(r"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})", re.ASCII)
+_EPSV: Final = re.compile(r"\(([\x21-\x7e])\1\1(\d{1,5})\1\)", re.ASCII)
 
 
 def advertised_address(advertised: Sequence[Advertised], client: str, local: str) -> str:

@@ -18,7 +18,8 @@ class DataAddress(msgspec.Struct, frozen=True):
 
 def read_port(argument: str) -> DataAddress | None:
     """The address in a PORT argument `h1,h2,h3,h4,p1,p2`; None when it is none."""
-    if not _PORT.fullmatch(argument.strip()):
+    argument = argument.strip()
+    if not _PORT.fullmatch(argument):
         return None
     numbers = [int(part) for part in argument.split(",")]
     if max(numbers) > 255:

@@ -230,6 +230,7 @@ def test_who_is_let_in(banned, draining, sessions, from_address, let_in):
         ("127,0,0,1,4,1,1", None),
         ("127,0,0,-1,4,1", None),
         ("١,0,0,1,4,1", None),
+        ("\x1c127,0,0,1,4,1", DataAddress("127.0.0.1", 1025)),
         ("", None),
     ],
 )
