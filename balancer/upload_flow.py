@@ -50,16 +50,16 @@ class UploadFlow:
             ending = Ending.CUT
         except SpoolFullError as error:
             log.warning("the spool cannot be written", why=str(error))
-            ending = Ending.CUT
+            ending = Ending.UNSPOOLED
         except SinkLostError as error:
             self._report(BackDataLost(str(error)))
             return
-        if ending is Ending.CUT:
-            front.abort()
-        else:
+        if ending is Ending.FINISHED:
             # Everything came; whether the client hears our close_notify does not change that.
             with contextlib.suppress(SinkLostError):
                 await front.finish()
+        else:
+            front.abort()
         self._ending = ending
         self._news.set()
         if back is not None:

@@ -14,6 +14,8 @@ class Ending(Enum):
     """With FIN, or under TLS with close_notify: whole."""
     CUT = "cut"
     """With RST, without close_notify, or not at all for too long: not whole."""
+    UNSPOOLED = "unspooled"
+    """By us: the disk of the spool takes no more. Not whole."""
 
 
 class ClientSent(msgspec.Struct, frozen=True):

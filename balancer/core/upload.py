@@ -16,6 +16,8 @@ from balancer.core.patience import Work, patience_s
 from balancer.core.reply import Reply, reply
 from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, try_elsewhere, why_not
 
+_UNSPOOLED = reply(452, "The balancer's disk takes no more; nothing was stored, please try again.")
+_CUTS = {Ending.CUT, Ending.UNSPOOLED}
 _UNKNOWN_OUTCOME = reply(451, "The node was lost, and it is unknown whether it kept the upload.")
 
 
@@ -58,7 +60,7 @@ def store(talk: Conversation, command: Command) -> Steps[None]:
     if adds and command.verb != "STOU" and (yield from have_back_leg(talk)):
         before = yield from look(talk, command.argument)
     final = NO_NODE
-    while transfer.ending is not Ending.CUT and (yield from have_back_leg(talk)):
+    while transfer.ending not in _CUTS and (yield from have_back_leg(talk)):
         verdict = (yield from _look_first(talk, command, before, offset_bytes)) if adds and transfer.began else None
         if verdict is None:
             answer = yield from offer(talk, command, offset_bytes)
@@ -70,7 +72,8 @@ def store(talk: Conversation, command: Command) -> Steps[None]:
         if verdict is not None:
             final = verdict
             break
-    end(talk, transfer, final)
+    # Of our own full disk a node only knows that the upload was cut.
+    end(talk, transfer, _UNSPOOLED if transfer.ending is Ending.UNSPOOLED else final)
 
 
 def _look_first(talk: Conversation, command: Command, before: Lookup, offset_bytes: int) -> Steps[Reply | None]:
@@ -93,7 +96,7 @@ def _verdict(talk: Conversation, transfer: Transfer, answer: Reply | None) -> Re
     if transfer.front_failed is not None:
         talk.leave_node("the client made no data connection")
         return transfer.front_failed
-    if transfer.ending is Ending.CUT:
+    if transfer.ending in _CUTS:
         if answer is None or answer.is_good:
             talk.leave_node("the upload was cut")
         return answer if answer is not None and answer.code >= 400 else CUT

@@ -1,15 +1,18 @@
 """What clients meet at the VIP: TLS, passive and active data connections, odd commands, faithful endings."""
 
 import asyncio
+import contextlib
 import ftplib
 import io
 import socket
 import ssl
 import struct
+from pathlib import Path
 
 import pytest
 import structlog
 
+from balancer import spool
 from balancer.spool import Spool as UploadSpool
 from balancer.spool import SpoolBudget
 from cluster.health import NodeState
@@ -18,6 +21,8 @@ from tests.balancer.running_balancer import bench
 from tests.kit.wait import until
 
 CONTENT = bytes(range(256)) * 8000
+FULL = Path("/dev/full")
+"""A disk that takes nothing."""
 
 
 def trusting(b):
@@ -236,6 +241,23 @@ def test_what_one_upload_holds_is_room_that_others_lack(tmp_path):
         rooms.append((one.room_bytes, other.room_bytes))
     assert rooms == [(70, 70), (10, 40), (10, 10), (70, 40), (70, 70)]
     assert budget.used_bytes == 0
+
+
+@pytest.mark.asyncio
+async def test_a_full_spool_disk_is_said_with_452_and_the_session_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool, "new_file", lambda _: FULL.open("r+b", buffering=0))
+    async with bench(tmp_path) as b:
+
+        def talk(ftp):
+            data = ftp.transfercmd("STOR big")
+            with data, contextlib.suppress(ConnectionError):
+                data.sendall(CONTENT)
+            with pytest.raises(ftplib.error_temp, match=r"\A452 [^\n]+\Z"):
+                ftp.voidresp()
+            return ftp.pwd()
+
+        assert await b.run(talk) == "/"
+        assert "/big" not in b.tree.files
 
 
 @pytest.mark.asyncio

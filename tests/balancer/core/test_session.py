@@ -152,6 +152,22 @@ def test_an_upload_is_repeated_elsewhere_and_the_client_hears_of_one() -> None:
     talk.does(a.DropData(), a.ReleasePort()).client_gets("226 ok")
 
 
+@pytest.mark.parametrize("node_dies", [False, True])
+def test_an_upload_that_the_balancers_own_disk_cannot_take_is_refused_with_452(node_dies: bool) -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("STOR a")
+    offered(talk, "STOR a")
+    talk.node("150 go").client_gets("150 go").does(a.OpenFrontData(None, protected=False), a.FeedNode())
+    talk.happens(e.FrontDataOpened()).does(a.ReceiveUpload())
+    talk.happens(e.UploadEnded(e.Ending.UNSPOOLED, 10))
+    if node_dies:
+        talk.node_dies()
+    else:
+        talk.node("426 The data connection was reset.")
+    talk.does(a.DropData(), a.ReleasePort()).client_gets("452")
+
+
 def test_a_cut_upload_is_never_repeated() -> None:
     talk = Transcript().logs_in()
     passive(talk)
