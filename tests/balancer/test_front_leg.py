@@ -280,7 +280,7 @@ async def test_a_client_aborts_a_download(tmp_path):
 @pytest.mark.asyncio
 async def test_quit_in_a_transfer_comes_after_it(tmp_path):
     async with bench(tmp_path) as b:
-        b.tree.files["/down"] = CONTENT
+        b.tree.files["/down"] = CONTENT * 10  # more than the sockets hold, so that it cannot be over before STAT
 
         def talk(ftp):
             ftp.voidcmd("TYPE I")
