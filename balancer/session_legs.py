@@ -281,6 +281,8 @@ def _rules(
         implicit_tls=implicit_tls,
         pasv_address=advertised_address(settings.balancer.advertise, client[0], local[0]),
         host_names=site.host_names,
+        accounts=frozenset(site.accounts),
+        guest=next((name for name in site.accounts if settings.accounts[name].password is None), ""),
         passive_accounts=frozenset(
             name for name in site.accounts if not settings.accounts[name].compatibility.active_mode
         ),

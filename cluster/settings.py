@@ -6,7 +6,7 @@ Every Path is absolute after reading: relative ones are taken from the folder of
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +22,10 @@ DeniedPath = Annotated[str, Meta(pattern=r"^(?!.*/\.{1,2}(/|\Z))(/[^/\\]+)+\Z")]
 Rate = Annotated[int, Meta(ge=1)]
 Quantity = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+
+
+ANONYMOUS_NAMES: Final = frozenset({"anonymous", "ftp"})
+"""User names, in any case, that mean the account of a site that has no password."""
 
 
 class Right(StrEnum):

@@ -109,9 +109,8 @@ def certs(file: Path, *, as_json: bool) -> None:
         show_table(("for", "subject", "issuer", "until", "days left", "state"), rows)
     for one in found:
         if one.state is CertificateState.ENDS_SOON:
-            click.echo(
-                f"{one.where}: {one.file} ends in {one.days_left} days; renew it, then `tripod reload`", err=True
-            )
+            then = "send the balancer SIGHUP" if one.where == "balancer" else "`tripod reload`"
+            click.echo(f"{one.where}: {one.file} ends in {one.days_left} days; renew it, then {then}", err=True)
     good = {CertificateState.GOOD, CertificateState.ENDS_SOON, CertificateState.NOT_HERE}
     _end([f"{one.where}: {one.file} is {one.state}" for one in found if one.state not in good])
 

@@ -23,7 +23,7 @@ from balancer.core.events import (
     UploadEnded,
 )
 from balancer.core.reply import Reply, reply
-from cluster.settings import Resumption
+from cluster.settings import ANONYMOUS_NAMES, Resumption
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[None, Event, T]
@@ -35,8 +35,9 @@ _FOREIGN: Final = reply(522, "The data connection must resume the TLS session of
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What is fixed for one session: the service's settings and the addresses of the client's connection.
 
-    `implicit_tls`: the client's first byte is TLS. `replicated`: the nodes have replicators, which know the id of every
-    file's content. `rounds`: how often all nodes are tried anew, `pause_s` apart, before a command is given up.
+    `implicit_tls`: the client's first byte is TLS. `guest`: which of `accounts` the ANONYMOUS_NAMES mean. `replicated`:
+    the nodes have replicators, which know the id of every file's content. `rounds`: how often all nodes are tried anew,
+    `pause_s` apart, before a command is given up.
     """
 
     site: str
@@ -46,6 +47,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     implicit_tls: bool = False
     pasv_address: str
     host_names: tuple[str, ...] = ()
+    accounts: frozenset[str] = frozenset()
+    guest: str = ""
     protected_accounts: frozenset[str] = frozenset()
     resumption: Mapping[str, Resumption] = {}
     passive_accounts: frozenset[str] = frozenset()
@@ -138,9 +141,16 @@ class Conversation:
         self.rounds_left = rules.rounds
 
     @property
+    def means(self) -> str:
+        """The account that the client's user name means; empty before USER."""
+        name = self.account or ""
+        is_guest = name not in self.rules.accounts and name.lower() in ANONYMOUS_NAMES
+        return self.rules.guest if is_guest else name
+
+    @property
     def resumption(self) -> Resumption:
         """What the account asks of TLS on data connections."""
-        return self.rules.resumption.get(self.account or "", Resumption.OFF)
+        return self.rules.resumption.get(self.means, Resumption.OFF)
 
     def act(self, action: Action) -> None:
         """Want something done."""

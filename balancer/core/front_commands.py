@@ -231,7 +231,7 @@ def _lease(talk: Conversation) -> Steps[int | None]:
 def _active(talk: Conversation, target: tuple[str, int] | None) -> None:
     if talk.epsv_only:
         talk.say(501, "Only EPSV is allowed after EPSV ALL.")
-    elif talk.account in talk.rules.passive_accounts:
+    elif talk.means in talk.rules.passive_accounts:
         talk.say(502, "Active mode is off for this account; use EPSV or PASV.")
     elif target is None:
         talk.say(501, "This is no address of a data connection.")

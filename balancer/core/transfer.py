@@ -25,7 +25,7 @@ def why_not(talk: Conversation) -> Reply | None:
     if talk.data is DataPlan.NONE:
         return reply(425, "Use PASV, EPSV, PORT or EPRT first.")
     bound = talk.tls and talk.resumption is Resumption.REQUIRE
-    if (bound or talk.account in talk.rules.protected_accounts) and not talk.protected:
+    if (bound or talk.means in talk.rules.protected_accounts) and not talk.protected:
         return reply(521, "This account needs PROT P.")
     return None
 

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Final
 
 import msgspec
 
 from cluster.session_token import looks_like_token
-from cluster.settings import Account, Site
-
-ANONYMOUS_NAMES: Final = frozenset({"anonymous", "ftp"})
+from cluster.settings import ANONYMOUS_NAMES, Account, Site
 
 
 class Candidate(msgspec.Struct, frozen=True):

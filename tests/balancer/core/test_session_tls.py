@@ -59,3 +59,24 @@ def test_where_resumption_is_required_data_in_clear_is_a_521_under_tls_alone():
     talk = Transcript(msgspec.structs.replace(rules, implicit_tls=True)).logs_in().client("PROT C").client_gets("200")
     talk.client("EPSV").does(a.LeasePort()).happens(e.PortLeased(4000)).client_gets("229")
     talk.client("STOR a").client_gets("521")
+
+
+@pytest.mark.parametrize(
+    ("user", "code"), [("anonymous", "521"), ("FTP", "521"), ("guest", "521"), ("ftp", "150"), ("station", "150")]
+)
+def test_what_is_asked_of_the_anonymous_account_is_asked_under_all_its_names(user, code):
+    """But for a name that is an account of its own."""
+    rules = msgspec.structs.replace(
+        IMPLICIT,
+        accounts=frozenset({"guest", "ftp", "station"}),
+        guest="guest",
+        protected_accounts=frozenset({"guest"}),
+    )
+    talk = Transcript(rules).client(f"USER {user}").client_gets("331").client("PASS x").node_opens("node1")
+    talk.node_gets(f"USER {user}").node("331 go on").node_gets("PASS x").node("230 in").client_gets("230 in")
+    talk.client("PROT C").client_gets("200")
+    if code == "150":
+        ready_to_store(talk).does(a.OpenFrontData(None, protected=False), a.FeedNode())
+    else:
+        talk.client("EPSV").does(a.LeasePort()).happens(e.PortLeased(4000)).client_gets("229")
+        talk.client("STOR a").client_gets("521")
