@@ -2,13 +2,14 @@
 #   make lab     a whole cluster and 40 stations on loopback addresses; options: make lab ARGS="--chaos --seconds 60"
 #   make test    every test; those in containers need a Docker engine and say so when there is none
 #   make kills   1,000 SIGKILLs of ftpnodes and replicators while clients upload, some ten minutes; ARGS="--kills 100"
+#   make fuzz    ten minutes of hostile bytes for everything that reads strangers' lines and headers; ARGS="--seconds 60"
 #   make check   format, lint, contracts, types
 
 PYTHON ?= python3
 BIN := .venv/bin
 REAL_FILES := $(wildcard ../shared/data/rinex)
 
-.PHONY: lab test kills check format clean
+.PHONY: lab test kills fuzz check format clean
 
 lab: .venv/.runs
 	$(BIN)/tripod lab $(if $(REAL_FILES),--real-files $(REAL_FILES)) $(ARGS)
@@ -18,6 +19,10 @@ test: .venv/.tests
 
 kills: .venv/.tests
 	$(BIN)/python -m tests.kills $(ARGS)
+
+fuzz: .venv/.tests
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: .venv/.tests
 	$(BIN)/ruff format --check
