@@ -23,7 +23,7 @@ from replicator.mesh import Mesh
 from replicator.peer_door import PeerDoor
 from replicator.peer_link import Dial, PeerLink, PeerSite
 from replicator.publishing import Publishing
-from replicator.replica import NotYetError, Replica, UnstableError
+from replicator.replica import ROLLED_BACK, NotYetError, Replica, UnstableError
 from replicator.report import ConflictList, ListedConflict
 from replicator.restart import replay_intents
 from replicator.scan import Scan, differing
@@ -68,6 +68,7 @@ class Engine:
         self.replica.wake = self._worker.wake
         for link in self.mesh.links:
             link.on_change = self._worker.retry
+            link.on_rolled_back = self._roll_back_found
         self._watch = watch
         self._scan = Scan(self.replica, watch, missing_is_deleted=replication.missing_at_scan == "delete")
         self.publishing = Publishing(self.replica, self.mesh, settings, self.health, self.measures)
@@ -174,6 +175,8 @@ class Engine:
         self._worker.retry()
         self._staging.expire(now_s(), self._replication.staged_expiry_s)
         self._forget_tombstones()
+        if any(link.clock_agrees(now_ns()) for link in self.mesh.links):
+            self._index.correct_clock(now_ns())
         await self.replica.limit_conflicts(self._replication.conflict_store_bytes)
         for link in self.mesh.links:
             self._backlog[link.name] = self._backlog_of(link)
@@ -312,18 +315,18 @@ class Engine:
         return ConflictList(node=self._node, conflicts=tuple(listed))
 
     def _state(self) -> NodeState:
-        if self._wrong_root or self._broken or any(link.rolled_back for link in self.mesh.links):
+        if self._wrong_root or self._broken:
             return NodeState.FAILED
         return NodeState.READY if self._started and self._index.facts.joined else NodeState.JOINING
 
     def _notices(self) -> tuple[str, ...]:
         notices = [text for text in (self._wrong_root, self._broken) if text]
-        notices += [
-            f"the index is older than what {link.name} has seen of it: stop, remove it, and join as a new node"
-            for link in self.mesh.links
-            if link.rolled_back
-        ]
         notices += [f"{link.name} is not connected: {link.trouble}" for link in self.mesh.links if not link.connected]
+        notices += [
+            f"the clock differs from that of {link.name} by minutes: check both"
+            for link in self.mesh.links
+            if link.clock_ahead_ns is not None and not link.clock_agrees(now_ns())
+        ]
         notices += self.door.trouble.values()
         if self._unwatchable:
             notices.append(
@@ -349,6 +352,10 @@ class Engine:
             backlog_bytes=size_bytes,
             heard_s_ago=round(view.heard_ago_s, 3) if link.connected else None,
         )
+
+    def _roll_back_found(self) -> None:
+        self._wrong_root = ROLLED_BACK
+        self._marker.disown(ROLLED_BACK)
 
     def _link(self, peer: str, dial: Dial) -> PeerLink:
         theirs = self._settings.nodes[peer]

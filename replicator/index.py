@@ -11,9 +11,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from cluster.tree_path import parent
-from replicator.core.head import Kind, winner
-from replicator.core.hybrid_clock import Clock
-from replicator.core.place import Input, Place, Rest, plan, step
+from replicator.core.head import Kind, Vector, winner
+from replicator.core.hybrid_clock import Clock, corrected, drift_ns
+from replicator.core.place import Input, Place, Rest, Restamped, plan, step
 from replicator.index_writer import Change, IndexWriter
 from replicator.usage import Usages
 
@@ -49,11 +49,15 @@ class PeerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of ours that is about to appear on the disk: `gone` paths vanish, `path` then has this content."""
+    """A change that is about to appear on the disk: `gone` paths vanish, `path` then has this content.
+
+    With `seen` it is a version that others made, and these are the versions that it and we had seen.
+    """
 
     path: str
     content_id: str = ""
     gone: str = ""
+    seen: Vector = {}
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,9 +133,7 @@ class Index:
         """Step the place at `path`; the new place, remembered."""
         before = self.place(path)
         place, clock = step(before, self.clock, event)
-        if clock != self.clock:
-            self.clock = clock
-            self._write("facts", ("clock",), clock)
+        self._note_clock(clock)
         if place != before:
             self._unlink(path, before)
             self.places[path] = place
@@ -154,6 +156,14 @@ class Index:
             if self.place(path).announced == sequence:
                 found.append((sequence, path))
         return found
+
+    def correct_clock(self, now_ns: int) -> None:
+        """Give our heads from the future a stamp of now, if our clock has run far ahead and is right again."""
+        if not drift_ns(self.clock.stamp_ns, now_ns):
+            return
+        for path in list(self.places):
+            self.feed(path, Restamped(now_ns=now_ns))
+        self._note_clock(corrected(self.clock, now_ns))
 
     def note(self, facts: Facts) -> None:
         """Remember new facts of our own."""
@@ -220,6 +230,11 @@ class Index:
     def _write(self, table: str, key: tuple[str | int, ...], value: msgspec.Struct | None) -> None:
         blob = None if value is None else msgspec.msgpack.encode(value)
         self._writer.write(Change(table, key, blob, self.clock.sequence))
+
+    def _note_clock(self, clock: Clock) -> None:
+        if clock != self.clock:
+            self.clock = clock
+            self._write("facts", ("clock",), clock)
 
     def _link(self, path: str, place: Place) -> None:
         self.usages.add(path, place)

@@ -33,6 +33,7 @@ class Marker:
         self._file = root / _NAME
         self._mine = mine
         self._identity: tuple[int, int] | None = None
+        self._disowned = ""
 
     def claim(self, *, known: bool) -> None:
         """Check the marker at the start, or write it when the index is new to this root (`known` is false).
@@ -57,9 +58,15 @@ class Marker:
 
     def check(self) -> None:
         """WrongRootError when the marker is no longer the file that was claimed."""
+        if self._disowned:
+            raise WrongRootError(self._disowned)
         if self._identity is None or self._stat() != self._identity:
             message = f"{self._file} is missing or was replaced: is the disk mounted? All changes stop until it is back"
             raise WrongRootError(message)
+
+    def disown(self, why: str) -> None:
+        """The index is not that of this root any more: from now on every check fails, with this text."""
+        self._disowned = why
 
     def _stat(self) -> tuple[int, int] | None:
         try:

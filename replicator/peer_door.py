@@ -93,6 +93,12 @@ class PeerDoor:
         for answerer in self._answerers:
             answerer.progressed.set()
 
+    def let_in(self, newcomer: "Answerer") -> None:
+        """A peer has one connection to us, its newest: an older one is left from before it lost its power."""
+        for answerer in self._answerers:
+            if answerer is not newcomer and answerer.peer == newcomer.peer:
+                answerer.connection.close()
+
     def progress(self, peer: str, incarnation: str) -> PeerProgress:
         """How far we are with the index of that incarnation of a peer."""
         facts = self.replica.index.peers.get(peer, PeerFacts())
@@ -158,12 +164,13 @@ class Answerer:
         if hello.node not in door.peers or hello.node not in self.connection.names():
             raise PeerError(f"says that it is {hello.node!r}; its certificate is for {sorted(self.connection.names())}")
         self.peer, self._incarnation = hello.node, hello.incarnation
+        door.let_in(self)
         progress = door.progress(self.peer, self._incarnation)
         index = self._replica.index
         held = progress.held(index.pending)
         await index.durable()
         await self.connection.send(
-            Welcome(node=door.node, incarnation=index.incarnation, seen=progress.seen, held=held)
+            Welcome(node=door.node, incarnation=index.incarnation, seen=progress.seen, held=held, now_ns=now_ns())
         )
 
     async def _handle(self, message: object, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
@@ -237,18 +244,18 @@ class Answerer:
         problem = ""
         try:
             self._replica.marker.check()
-            if message.content_id is not None and not self._is_here(message.path, message.content_id):
+            if message.content_id is not None and not await self._is_here(message.path, message.content_id):
                 await self._stage(message, message.content_id)
-        except (TimeoutError, OSError, WrongRootError, PeerError) as error:
+        except (TimeoutError, OSError, NotYetError, WrongRootError, PeerError) as error:
             problem = _line(error)
             log.warning("cannot hold a copy", peer=self.peer, path=message.path, why=problem)
         finally:
             del self._chunks[message.number]
         await self.connection.send(Prepared(number=message.number, problem=problem))
 
-    def _is_here(self, path: str, content_id: str) -> bool:
+    async def _is_here(self, path: str, content_id: str) -> bool:
         row = self._replica.index.place(path).row
-        return row is not None and row.content_id == content_id
+        return row is not None and row.content_id == content_id and await self._replica.is_as_recorded(path)
 
     async def _stage(self, message: Prepare, content_id: str) -> None:
         replica = self._replica
@@ -289,6 +296,8 @@ class Answerer:
             for entry in message.entries:
                 self._replica.hear(entry.path, entry.heads)
             for entry in message.entries:
+                if entry.path not in self._replica.index.pending:
+                    await self._replica.rescan(entry.path)  # the index takes it to be there: is it?
                 await self._replica.settle(entry.path)
             await self._replica.index.durable()
         except (OSError, NotYetError, UnstableError, WrongRootError, sqlite3.Error) as error:

@@ -17,6 +17,7 @@ from cluster.log import logger
 from cluster.settings import Replication
 from replicator.connection import LOST, Connection, PeerError, first_of
 from replicator.core.copies import PeerView
+from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.index import Index, PeerFacts
 from replicator.wire import (
     CHUNK_BYTES,
@@ -93,7 +94,7 @@ class PeerLink:
         self.site = site
         self.name = site.peer
         self.trouble = ""
-        self.rolled_back = False
+        self.clock_ahead_ns: int | None = None  # of the peer's clock before our monotonic clock, when last greeted
         # Set before the cancellation: a TaskGroup whose child fails in that moment swallows it (before Python 3.13),
         # and a peer is often lost just when this node ends too.
         self.ending = False
@@ -106,6 +107,7 @@ class PeerLink:
         self._news = asyncio.Event()
         self._suspect = False
         self.on_change: Callable[[], None] = lambda: None
+        self.on_rolled_back: Callable[[], None] = lambda: None
 
     @property
     def connected(self) -> bool:
@@ -121,6 +123,12 @@ class PeerLink:
         """How the peer looks at the monotonic moment `now_s`."""
         heard_ago_s = now_s - self._connection.heard_s if self._connection else float("inf")
         return PeerView(name=self.name, connected=self.connected, heard_ago_s=heard_ago_s, suspect=self._suspect)
+
+    def clock_agrees(self, now_ns: int) -> bool:
+        """Whether the peer's wall clock is known, and shows about the same as ours."""
+        if self.clock_ahead_ns is None:
+            return False
+        return abs(self.clock_ahead_ns + int(monotonic_s() * 1e9) - now_ns) <= MAX_DRIFT_NS
 
     def announce(self) -> None:
         """There may be something new in the index."""
@@ -219,8 +227,10 @@ class PeerLink:
         if welcome.node != self.name or self.name not in connection.names():
             raise PeerError(f"the program at {site.peer_address}:{site.peer_port} is {welcome.node!r}")
         if welcome.seen > index.durable_sequence:
-            self.rolled_back = True
+            self.on_rolled_back()
             raise PeerError("the peer has seen later changes of this node than this node's index knows")
+        if welcome.now_ns:
+            self.clock_ahead_ns = welcome.now_ns - int(monotonic_s() * 1e9)
         self._note_acked(welcome.held)
         return welcome
 

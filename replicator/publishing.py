@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, assert_never
 
-import msgspec
-
 from cluster.clock import monotonic_s, now_ns
 from cluster.health import NodeState, ReplicatorHealth
 from cluster.log import logger
@@ -36,7 +34,7 @@ from cluster.publish import (
 from cluster.settings import Settings
 from cluster.tree_path import complaint, parent
 from replicator.core.copies import copies_wanted
-from replicator.core.head import Head, Kind, winner
+from replicator.core.head import Head, Kind, seen_by, winner
 from replicator.core.place import Row, Written
 from replicator.index import Intent
 from replicator.marker import WrongRootError
@@ -176,11 +174,12 @@ class Publishing:
             async with replica.locks.of(path):
                 replica.marker.check()
                 refuse_folder(replica.index, path)
+                saw = seen_by(replica.index.place(path).heads)
                 number = replica.index.intend(Intent(path=path, content_id=request.content_id))
                 await replica.index.durable()
                 try:
                     row = await replica.blocking(replica.tree.install, mine, path, wanted, 0)
-                    replica.index.feed(path, Written(row=row, now_ns=now_ns()))
+                    replica.index.feed(path, Written(row=row, now_ns=now_ns(), saw=saw))
                     claim.settle()
                 finally:
                     replica.index.forget(number)
@@ -225,19 +224,21 @@ class Publishing:
 
     async def _remove(self, request: Remove) -> Done:
         replica, path = self._replica, request.path
-        require(replica.index, path, Kind(request.kind))
+        seen = require(replica.index, path, Kind(request.kind))
         refuse_children(replica.index, path)
 
         async def local_change() -> list[str]:
             async with replica.locks.of(path):
                 replica.marker.check()
-                require(replica.index, path, Kind(request.kind))
+                if require(replica.index, path, Kind(request.kind)) != seen:
+                    raise RefusedError(Reason.CHANGED, f"{path} was replaced meanwhile")
                 refuse_children(replica.index, path)
+                saw = seen_by(replica.index.place(path).heads)
                 number = replica.index.intend(Intent(path="", gone=path))
                 await replica.index.durable()
                 try:
                     await replica.blocking(replica.tree.remove, path, Kind(request.kind))
-                    replica.index.feed(path, Written(row=None, now_ns=now_ns()))
+                    replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw))
                 except OSError as error:
                     if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
                         raise RefusedError(Reason.NOT_EMPTY, f"{path} is not empty") from error
@@ -252,6 +253,7 @@ class Publishing:
         replica, source, target = self._replica, request.source, request.target
         check_path(target)
         kind = check_rename(replica.index, request)
+        replaced = winner(replica.index.place(target).heads)
         if kind is Kind.FILE:
             await replica.settle(source)
 
@@ -262,8 +264,12 @@ class Publishing:
                 replica.marker.check()
                 if check_rename(replica.index, request) is not kind:
                     raise RefusedError(Reason.CHANGED, f"{source} became another kind of entry meanwhile")
+                if winner(replica.index.place(target).heads) != replaced:
+                    raise RefusedError(Reason.CHANGED, f"{target} was replaced meanwhile")
                 moved = [source, *(path for path in replica.index.below(source) if replica.index.is_live(path))]
-                missing = next((path for path in moved if replica.index.place(path).row is None), None)
+                for path in moved:
+                    await replica.know_locked(path)
+                missing = next((path for path in moved if path in replica.index.pending), None)
                 if missing is not None:
                     raise RefusedError(Reason.NOT_READY, f"{missing} is not here yet; try again")
                 return made + await self._move(source, target, moved)
@@ -278,19 +284,19 @@ class Publishing:
             )
             for path in moved
         ]
+        saw = {path: seen_by(replica.index.place(path).heads) for path in (*moved, target)}
         await replica.index.durable()
         try:
             await replica.blocking(replica.tree.rename, source, target)
             for path in moved:
                 new = target + path[len(source) :]
                 mode = _mode(winner(replica.index.place(path).heads))
-                seen = await replica.blocking(replica.tree.look, new)
-                if seen is None:
-                    continue  # gone meanwhile; the next scan says so
-                row = msgspec.structs.replace(seen.row, content_id=_content(replica, path))
-                replica.index.feed(new, Written(row=row, mode=mode, now_ns=now_ns()))
+                known = replica.index.place(path).row
+                assert known is not None, "what moves stands on the disk"
+                row = await replica.blocking(replica.tree.renamed, new, known)
+                replica.index.feed(new, Written(row=row, mode=mode, now_ns=now_ns(), saw=saw.get(new)))
             for path in reversed(moved):
-                replica.index.feed(path, Written(row=None, now_ns=now_ns()))
+                replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw[path]))
         finally:
             for number in intents:
                 replica.index.forget(number)
@@ -305,9 +311,11 @@ class Publishing:
         async def local_change() -> list[str]:
             async with replica.locks.of(path):
                 replica.marker.check()
-                head = require(replica.index, path, Kind.FILE)
-                content_id = _content(replica, path)
-                row = await replica.blocking(replica.tree.touch, path, request.mtime_ns, content_id)
+                await replica.know_locked(path)
+                head, known = require(replica.index, path, Kind.FILE), replica.index.place(path).row
+                if known is None:
+                    raise RefusedError(Reason.NOT_READY, f"{path} is not here yet; try again")
+                row = await replica.blocking(replica.tree.touch, path, known, request.mtime_ns)
                 replica.index.feed(path, Written(row=row, mode=head.mode, now_ns=now_ns()))
             return [path]
 

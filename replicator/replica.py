@@ -5,8 +5,10 @@ lock; news from peers is merged without it, and whoever holds the lock looks aga
 """
 
 import asyncio
+import contextlib
 import errno
-from collections.abc import Awaitable, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple, assert_never
@@ -15,6 +17,7 @@ from cluster.clock import now_ns
 from cluster.durable_file import replace_durably, sync_folder
 from cluster.log import logger
 from cluster.tree_path import on_disk, parents
+from replicator.core.belief import remembers_more
 from replicator.core.head import Head, Heads, Kind, losers, seen_by, winner
 from replicator.core.place import (
     Action,
@@ -31,17 +34,21 @@ from replicator.core.place import (
     Written,
     plan,
 )
-from replicator.index import Conflict, Index
+from replicator.index import Conflict, Index, Intent
 from replicator.marker import Marker
 from replicator.path_locks import PathLocks
 from replicator.staging import Held, Staging
-from replicator.tree import OddEntryError, Sighting, Tree, UnstableError
+from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_recorded
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
 _POOL_THREADS: Final = 16
 _MAX_KEPT_NAME_BYTES: Final = 120
 _TRIES: Final = 20
+ROLLED_BACK: Final = (
+    "the index is older than what the peers have seen of it: stop, remove it, and join as a new node; "
+    "what is in the root is kept"
+)
 
 log = logger(__name__)
 
@@ -78,6 +85,9 @@ class Replica:
 
     def hear(self, path: str, heads: Heads) -> None:
         """Merge what a peer announced, and have the disk follow."""
+        if remembers_more(self.index.clock, self.index.place(path).heads, heads):
+            self.marker.disown(ROLLED_BACK)
+            return
         place = self.index.feed(path, Heard(heads=heads))
         if path in self.index.pending or losers(place.heads):
             self.wake(path)
@@ -91,6 +101,7 @@ class Replica:
             await self._settle(path)
 
     async def _settle(self, path: str) -> None:
+        self.marker.check()
         for _ in range(_TRIES):
             await self._keep_losers(path)
             action = plan(self.index.place(path))
@@ -176,25 +187,47 @@ class Replica:
                 return False
             case Install(head, keep):
                 assert held is not None, "an install comes with its content"
-                await self._keep_shown(path, place, keep=keep)
-                row = await self.blocking(self.tree.install, held.file, path, _row_of(head), head.mode)
+                known = await self._keep_shown(path, place, keep=keep)
+                async with self._intending(path, place, head):
+                    row = await self.blocking(self.tree.install, held.file, path, _row_of(head), head.mode, known)
+                    self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
+                return True
             case MakeFolder(_, keep):
-                await self._keep_shown(path, place, keep=keep)
-                row = await self.blocking(self.tree.make_folder, path)
+                known = await self._keep_shown(path, place, keep=keep)
+                row = await self.blocking(self.tree.make_folder, path, known)
             case Touch(head):
-                row = await self.blocking(self.tree.touch, path, head.mtime_ns, head.content_id)
+                assert place.row is not None, "only what stands there is touched"
+                async with self._intending(path, place, head):
+                    row = await self.blocking(self.tree.touch, path, place.row, head.mtime_ns)
+                    self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
+                return False
             case Clear():
                 await self._clear(path, place)
                 row = None
             case _:
                 assert_never(action)
         self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
-        return isinstance(action, Install)
+        return False
+
+    @contextlib.asynccontextmanager
+    async def _intending(self, path: str, place: Place, head: Head) -> AsyncIterator[None]:
+        """What happens within appears on the disk, and may be cut off before the index knows: the restart must know it.
+
+        Else the content would be taken for a new version, and a newer one, or its removal, would lose against it.
+        """
+        number = self.index.intend(Intent(path=path, content_id=head.content_id, seen=seen_by(place.heads)))
+        try:
+            await self.index.durable()
+            yield
+        except sqlite3.Error as error:
+            raise NotYetError(f"the index cannot be written: {error}") from error
+        finally:
+            self.index.forget(number)
 
     async def _clear(self, path: str, place: Place) -> None:
         assert place.row is not None, "only what stands there is cleared"
         try:
-            await self.blocking(self.tree.remove, path, place.row.kind)
+            await self.blocking(self.tree.remove, path, place.row.kind, place.row)
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
@@ -202,16 +235,18 @@ class Replica:
 
     async def _make_folder(self, folder: str) -> None:
         """Make one folder, whose parents are there, whatever the index says of it; what it replaces is kept."""
-        self.marker.check()
+        await self.know_locked(folder)
         place = self.index.place(folder)
         shown = winner(place.heads)
-        if place.row is not None and place.row.kind is Kind.FILE:
-            await self._keep_shown(folder, place, keep=True)
-        row = await self.blocking(self.tree.make_folder, folder)
+        stands = place.row is not None and place.row.kind is Kind.FILE
+        known = await self._keep_shown(folder, place, keep=stands)
+        row = await self.blocking(self.tree.make_folder, folder, known)
         if shown is not None and shown.kind is Kind.DIRECTORY:
             self.index.feed(folder, Applied(row=row, seen=seen_by(place.heads)))
         else:
-            self.index.feed(folder, Written(row=row, now_ns=now_ns()))
+            place = self.index.feed(folder, Written(row=row, now_ns=now_ns()))
+            if losers(place.heads):
+                self.wake(folder)
 
     async def is_as_recorded(self, path: str) -> bool:
         """Whether the disk still is as the row of the path says."""
@@ -223,6 +258,15 @@ class Replica:
         except OddEntryError as error:
             raise NotYetError(f"{path} is neither a file nor a directory on this node's disk") from error
 
+    async def know_locked(self, path: str) -> None:
+        """Look again at a path whose lock the caller holds, if the disk is no longer as the index has it.
+
+        Before what stands there is moved, touched or replaced: it may be newer than the index.
+        """
+        self.marker.check()
+        if not await self.is_as_recorded(path):
+            await self._rescan_locked(path, deleted=False)
+
     async def _rescan_locked(self, path: str, *, deleted: bool) -> None:
         self.marker.check()
         seen = await self._look(path)
@@ -230,6 +274,8 @@ class Replica:
             return
         if seen is not None and seen.row.kind is Kind.FILE:
             seen = await self.blocking(self.tree.read, path)
+        elif seen is not None:
+            await self.blocking(self.tree.make_name_durable, path)
         self.marker.check()
         imported = not self.index.facts.imported
         if seen is None:
@@ -238,43 +284,53 @@ class Replica:
         for folder in parents(path):
             if self.index.place(folder).row is None:
                 row = Row(kind=Kind.DIRECTORY)
+                await self.blocking(self.tree.make_name_durable, folder)
                 self.index.feed(folder, Found(row=row, now_ns=now_ns(), imported=imported))
         self.index.feed(path, Found(row=seen.row, mode=seen.mode, now_ns=now_ns(), imported=imported))
 
-    async def _keep_shown(self, path: str, place: Place, *, keep: bool) -> None:
-        """Keep what stands under `path`, which lost, before it is replaced."""
+    async def _keep_shown(self, path: str, place: Place, *, keep: bool) -> Row | None:
+        """Keep what stands under `path`, which lost, before it is replaced; the row that it has then."""
         if not keep or place.row is None:
-            return
+            return place.row
         name = kept_name(path, place.row.content_id)
-        await self.blocking(self.tree.keep, path, name)
+        known = await self.blocking(self.tree.keep, path, name, place.row)
         lost = next((head for head in place.heads if head.content_id == place.row.content_id), None)
         stamp_ns, node = (lost.stamp_ns, lost.dot.node) if lost else (0, self.index.node)
         content_id, size_bytes = place.row.content_id, place.row.size_bytes
         self.index.note_conflict(Conflict(path=path, content_id=content_id, node=node, stamp_ns=stamp_ns,
                                           size_bytes=size_bytes, kept=name))  # fmt: skip
+        return known
 
     async def _keep_losers(self, path: str) -> None:
         """List every content that lost on `path`, and keep it where only our staging has it."""
         for head in losers(self.index.place(path).heads):
             known = self.index.conflicts.get((path, head.content_id))
             held = None if known and known.kept else self.staging.take(head.content_id)
-            name = ""
             if held is not None:
-                name = kept_name(path, head.content_id)
-                await self.blocking(replace_durably, held.file, self.tree.conflicts / name)
-                await self.blocking(sync_folder, self.tree.conflicts)
-            if known is None:
-                log.warning("conflict", path=path, content_id=head.content_id, node=head.dot.node)
-            self.index.note_conflict(
-                Conflict(
-                    path=path,
-                    content_id=head.content_id,
-                    node=head.dot.node,
-                    stamp_ns=head.stamp_ns,
-                    size_bytes=head.size_bytes,
-                    kept=name,
-                )
+                await self._keep_held(path, head, held)
+            elif known is None:
+                self._note_conflict(path, head, "")
+
+    async def _keep_held(self, path: str, head: Head, held: Held) -> None:
+        """Move content that lost on `path` from staging to the conflict store."""
+        name = kept_name(path, head.content_id)
+        await self.blocking(replace_durably, held.file, self.tree.conflicts / name)
+        await self.blocking(sync_folder, self.tree.conflicts)
+        self._note_conflict(path, head, name)
+
+    def _note_conflict(self, path: str, head: Head, name: str) -> None:
+        if (path, head.content_id) not in self.index.conflicts:
+            log.warning("conflict", path=path, content_id=head.content_id, node=head.dot.node)
+        self.index.note_conflict(
+            Conflict(
+                path=path,
+                content_id=head.content_id,
+                node=head.dot.node,
+                stamp_ns=head.stamp_ns,
+                size_bytes=head.size_bytes,
+                kept=name,
             )
+        )
 
 
 def over_quota(conflicts: tuple[Conflict, ...], limit_bytes: int) -> tuple[Conflict, ...]:
@@ -288,11 +344,6 @@ def over_quota(conflicts: tuple[Conflict, ...], limit_bytes: int) -> tuple[Confl
         gone.append(conflict)
         excess_bytes -= conflict.size_bytes
     return tuple(gone)
-
-
-def is_as_recorded(seen: Sighting | None, row: Row | None) -> bool:
-    """Whether the disk still is as the row says."""
-    return row is None if seen is None else seen.row.same_file(row)
 
 
 def kept_name(path: str, content_id: str) -> str:

@@ -3,10 +3,10 @@
 from cluster.clock import now_ns
 from cluster.log import logger
 from replicator.core.head import Kind
-from replicator.core.place import Written
+from replicator.core.place import Applied, Written
 from replicator.index import Intent
-from replicator.replica import Replica, UnstableError, is_as_recorded
-from replicator.tree import OddEntryError
+from replicator.replica import Replica
+from replicator.tree import OddEntryError, UnstableError, is_as_recorded
 
 log = logger(__name__)
 
@@ -37,7 +37,10 @@ async def _replay(replica: Replica, intent: Intent) -> None:
             seen = await replica.blocking(tree.read, intent.path)
             kind = Kind.FILE if intent.content_id else Kind.DIRECTORY
             if seen is not None and (seen.row.kind, seen.row.content_id) == (kind, intent.content_id):
-                index.feed(intent.path, Written(row=seen.row, mode=seen.mode, now_ns=now_ns()))
+                if intent.seen:
+                    index.feed(intent.path, Applied(row=seen.row, seen=intent.seen))
+                else:
+                    index.feed(intent.path, Written(row=seen.row, mode=seen.mode, now_ns=now_ns()))
     if intent.gone and index.place(intent.gone).row is not None:
         reached = not intent.path or index.place(intent.path).row is not None
         if reached and await replica.blocking(tree.look, intent.gone) is None:

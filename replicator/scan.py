@@ -11,8 +11,8 @@ from cluster.log import logger
 from cluster.tree_path import complaint, on_disk
 from replicator.core.head import Kind
 from replicator.core.place import Row
-from replicator.replica import Replica, is_as_recorded
-from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, sighting
+from replicator.replica import Replica
+from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_recorded, sighting
 from replicator.watch import Watch
 
 _QUIET_NS: Final = 500_000_000

@@ -4,6 +4,7 @@ All functions block, and run in the thread pool; every OSError passes through.
 """
 
 import contextlib
+import enum
 import errno
 import os
 import shutil
@@ -32,6 +33,15 @@ class OddEntryError(OSError):
 
     def __init__(self) -> None:
         super().__init__(errno.EINVAL, "neither a file nor a directory stands there on this node's disk")
+
+
+class Anything(enum.Enum):
+    """The caller replaces whatever stands there."""
+
+    ANYTHING = enum.auto()
+
+
+ANYTHING: Final = Anything.ANYTHING
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -68,7 +78,7 @@ class Tree:
         return sighting(status)
 
     def read(self, path: str) -> Sighting | None:
-        """What stands there, with its content id, its bytes durable; UnstableError when it changes meanwhile."""
+        """What stands there, with its content id, bytes and name durable; UnstableError when it changes meanwhile."""
         before = self.look(path)
         if before is None or before.row.kind is Kind.DIRECTORY:
             return before
@@ -77,46 +87,60 @@ class Tree:
             content_id = _read_durably(place)
         except FileNotFoundError as error:
             raise UnstableError(path) from error
+        self.make_name_durable(path)
         after = self.look(path)
         if after is None or not after.row.same_file(before.row):
             raise UnstableError(path)
         return Sighting(msgspec.structs.replace(after.row, content_id=content_id), after.mode)
 
-    def install(self, staged: Path, path: str, wanted: Row, mode: int) -> Row:
-        """Give a staged, durable file of the wanted content its name and time; the row it then has."""
+    def make_name_durable(self, path: str) -> None:
+        """Whoever made this entry may not have done so."""
+        with contextlib.suppress(FileNotFoundError):
+            sync_folder(self._target(path).parent)
+
+    def install(self, staged: Path, path: str, wanted: Row, mode: int, known: Row | Anything | None = ANYTHING) -> Row:
+        """Give a staged, durable file of the wanted content its name and time; the row it then has.
+
+        UnstableError, and nothing done, when what stands there is not what is `known`.
+        """
         fd = os.open(staged, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             os.fchmod(fd, mode & _PERMISSIONS or FILE_MODE)
             os.utime(fd, ns=(wanted.mtime_ns, wanted.mtime_ns))
             os.fsync(fd)
+            put = msgspec.structs.replace(wanted, inode=os.fstat(fd).st_ino)
         finally:
             os.close(fd)
         target = self._target(path)
+        self._expect(path, known)
         if target.is_dir() and not target.is_symlink():
             target.rmdir()
         publish_durably(staged, target)
-        return self._row(path, wanted.content_id)
+        return self._row(path, put)
 
-    def make_folder(self, path: str) -> Row:
-        """Make a directory where nothing stands or a file did; its row."""
+    def make_folder(self, path: str, known: Row | Anything | None = ANYTHING) -> Row:
+        """Make a directory where nothing stands or the `known` file did; its row. UnstableError for another file."""
         target = self._target(path)
+        if target.is_file():
+            self._expect(path, known)
         with contextlib.suppress(FileExistsError):
             if target.is_file() and not target.is_symlink():
                 target.unlink()
             target.mkdir()
         sync_folder(target.parent)
-        return self._row(path, "")
+        return Row(kind=Kind.DIRECTORY)
 
-    def touch(self, path: str, mtime_ns: int, content_id: str) -> Row:
-        """Give a file another time."""
+    def touch(self, path: str, known: Row, mtime_ns: int) -> Row:
+        """Give the file that is known by this row another time; the row it then has."""
         target = self._target(path)
         os.utime(target, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
         sync_file(target)
-        return self._row(path, content_id)
+        return self._row(path, msgspec.structs.replace(known, mtime_ns=mtime_ns))
 
-    def remove(self, path: str, kind: Kind) -> None:
-        """Remove a file or an empty directory."""
+    def remove(self, path: str, kind: Kind, known: Row | Anything | None = ANYTHING) -> None:
+        """Remove a file or an empty directory; UnstableError, and nothing done, when it is not what is `known`."""
         target = self._target(path)
+        self._expect(path, known)
         with contextlib.suppress(FileNotFoundError):
             if kind is Kind.DIRECTORY:
                 target.rmdir()
@@ -129,17 +153,28 @@ class Tree:
         """Rename a file or a directory with all below it."""
         replace_durably(self._target(source), self._target(target))
 
-    def keep(self, path: str, name: str) -> None:
-        """Give the content of `path` a second name in the conflict store."""
+    def renamed(self, path: str, known: Row) -> Row:
+        """The row of a file that was renamed to `path`, or lies in a directory that was, and was known by this row."""
+        return known if known.kind is Kind.DIRECTORY else self._row(path, known)
+
+    def keep(self, path: str, name: str, known: Row) -> Row:
+        """Give the `known` content of `path` a second name in the conflict store; its row after that."""
+        self._expect(path, known)
         with contextlib.suppress(FileExistsError):
             os.link(on_disk(self.root, path), self.conflicts / name, follow_symlinks=False)
         sync_folder(self.conflicts)
+        return self._row(path, known)
 
     def copy(self, source: Path, staged: Path) -> str:
         """Copy a file into staging, durably; the content id of the copy."""
         shutil.copyfile(source, staged, follow_symlinks=False)
         sync_folder(staged.parent)
         return _read_durably(staged)
+
+    def _expect(self, path: str, known: Row | Anything | None) -> None:
+        """At the last moment, since another program may have written there after the index was asked."""
+        if not isinstance(known, Anything) and not is_as_recorded(self.look(path), known):
+            raise UnstableError(path)
 
     def _target(self, path: str) -> Path:
         """Where the path stands; no folder above it may be a symbolic link, or a change would leave the root."""
@@ -148,11 +183,18 @@ class Tree:
                 raise OSError(errno.ELOOP, "a folder above is a symbolic link", path)
         return on_disk(self.root, path)
 
-    def _row(self, path: str, content_id: str) -> Row:
+    def _row(self, path: str, put: Row) -> Row:
+        """The row of what we put there. Where another program was quicker, ours: it differs, and a look finds out."""
         seen = self.look(path)
-        if seen is None:
-            raise FileNotFoundError(errno.ENOENT, "vanished while it was written", path)
-        return msgspec.structs.replace(seen.row, content_id=content_id)
+        mine = (put.kind, put.inode, put.size_bytes, put.mtime_ns)
+        if seen is None or (seen.row.kind, seen.row.inode, seen.row.size_bytes, seen.row.mtime_ns) != mine:
+            return msgspec.structs.replace(put, ctime_ns=0)
+        return msgspec.structs.replace(seen.row, content_id=put.content_id)
+
+
+def is_as_recorded(seen: Sighting | None, row: Row | None) -> bool:
+    """Whether the disk still is as the row says."""
+    return row is None if seen is None else seen.row.same_file(row)
 
 
 def sighting(status: os.stat_result) -> Sighting:

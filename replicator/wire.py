@@ -59,12 +59,16 @@ class Hello(_Message, frozen=True, kw_only=True):
 
 
 class Welcome(_Message, frozen=True, kw_only=True):
-    """Who answers, and what it has of the dialler's index: `seen` up to there, content `held` up to there."""
+    """Who answers, and what it has of the dialler's index: `seen` up to there, content `held` up to there.
+
+    `now_ns` is its wall clock, 0 if it does not say.
+    """
 
     node: _Text
     incarnation: _Text
     seen: _Count
     held: _Count
+    now_ns: int = 0
 
 
 class Index(_Message, frozen=True, kw_only=True):

@@ -5,8 +5,8 @@ from typing import Final
 
 from cluster.content_id import is_content_id
 from cluster.tree_path import complaint
-from replicator.core.head import Head, Kind
-from replicator.core.hybrid_clock import drift_ns
+from replicator.core.head import Head, Heads, Kind
+from replicator.core.hybrid_clock import Clock, drift_ns
 
 _MAX_HEADS: Final = 64
 _MAX_REPLICAS: Final = 256
@@ -27,6 +27,17 @@ def disbelief(path: str, heads: Iterable[Head], now_ns: int) -> str | None:
         if wrong:
             return wrong
     return None if 0 < count <= _MAX_HEADS else f"{count} heads for one path"
+
+
+def remembers_more(clock: Clock, known: Heads, announced: Heads) -> bool:
+    """Whether these heads show that we once made a change that we no longer know of: our index was rolled back.
+
+    Such an index would give the identity of an old change to a new one, and either would be lost.
+    """
+    if any(head.vector.get(clock.replica, 0) > clock.sequence for head in announced):
+        return True
+    mine = {head.dot: head for head in known if head.dot.replica == clock.replica}
+    return any(mine.get(head.dot, head) != head for head in announced)
 
 
 def _wrong_head(head: Head, now_ns: int) -> str | None:

@@ -81,8 +81,11 @@ def merged(one: Iterable[Head], other: Iterable[Head]) -> Heads:
 
 
 def winner(heads: Iterable[Head]) -> Head | None:
-    """The version that the path shows: the live head of the highest rank, else the newest tombstone."""
-    return max(heads, key=lambda head: (head.is_live, head.rank), default=None)
+    """The version that the path shows: a directory, else the live file of the highest rank, else the newest tombstone.
+
+    A directory comes first because other paths lie in it; the file that loses to it is kept as any loser is.
+    """
+    return max(heads, key=lambda head: (head.is_live, head.kind is Kind.DIRECTORY, head.rank), default=None)
 
 
 def losers(heads: Heads) -> Heads:

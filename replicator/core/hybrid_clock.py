@@ -1,7 +1,7 @@
 """Decides the stamp and the sequence of the next change: a hybrid logical clock that never goes back.
 
 A stamp is wall time in nanoseconds, or one more than the highest stamp seen where the wall clock lags; so a change
-always ranks above everything its maker had seen, whatever the clocks of the nodes say.
+ranks above everything its maker had seen, whatever the clocks of the nodes say within the allowed drift.
 """
 
 from typing import Final
@@ -28,6 +28,11 @@ def announced(clock: Clock) -> Clock:
 def ticked(clock: Clock, now_ns: int) -> Clock:
     """The clock at the next local change."""
     return Clock(clock.replica, clock.sequence + 1, max(now_ns, clock.stamp_ns + 1))
+
+
+def corrected(clock: Clock, now_ns: int) -> Clock:
+    """The clock without stamps that no peer would believe: the wall clock had run far ahead, and is right again."""
+    return Clock(clock.replica, clock.sequence, now_ns) if drift_ns(clock.stamp_ns, now_ns) else clock
 
 
 def heard(clock: Clock, stamp_ns: int) -> Clock:

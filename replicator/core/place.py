@@ -11,7 +11,7 @@ from typing import assert_never
 import msgspec
 
 from replicator.core.head import NOTHING, Dot, Head, Heads, Kind, Vector, joined, losers, merged, seen_by, winner
-from replicator.core.hybrid_clock import Clock, announced, heard, ticked
+from replicator.core.hybrid_clock import Clock, announced, corrected, drift_ns, heard, ticked
 
 Merge = Callable[[Iterable[Head], Iterable[Head]], Heads]
 
@@ -51,12 +51,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 class Written(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody changed the path through this node, and it is on the disk as `row` says (None: it is gone).
 
-    It supersedes every head that this node knows.
+    It supersedes what the writer `saw`, or else every head that this node knows; but a directory supersedes no file,
+    for nobody puts one over a file.
     """
 
     row: Row | None
     mode: int = 0
     now_ns: int
+    saw: Vector | None = None
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,16 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     seen: Vector
 
 
-Input = Written | Found | Heard | Applied
+class Restamped(msgspec.Struct, frozen=True, kw_only=True):
+    """This node's clock had run ahead and is right again: what it stamped from the future gets a stamp of now.
+
+    Each such head becomes a new one of the same content; until then no peer would believe it.
+    """
+
+    now_ns: int
+
+
+Input = Written | Found | Heard | Applied | Restamped
 
 
 class Install(msgspec.Struct, frozen=True):
@@ -97,7 +108,7 @@ class Install(msgspec.Struct, frozen=True):
 
 
 class MakeFolder(msgspec.Struct, frozen=True):
-    """Make the directory; `keep` says that the file that stands there lost a conflict."""
+    """Make the directory; `keep` says that a file stands there, which nobody has replaced: a directory never does."""
 
     head: Head
     keep: bool
@@ -127,7 +138,8 @@ def step(place: Place, clock: Clock, event: Input, merge: Merge = merged) -> tup
     match event:
         case Written():
             after = ticked(clock, event.now_ns)
-            head = _head(after, seen_by(place.heads), event.row, event.mode)
+            saw = seen_by(_replaceable(place.heads, event.row)) if event.saw is None else event.saw
+            head = _head(after, saw, event.row, event.mode)
             return _changed(merge(place.heads, (head,)), head, event.row, after)
         case Found():
             return _found(place, clock, event, merge)
@@ -138,6 +150,8 @@ def step(place: Place, clock: Clock, event: Input, merge: Merge = merged) -> tup
                 return place, after
             after = announced(after)
             return msgspec.structs.replace(place, heads=heads, announced=after.sequence), after
+        case Restamped():
+            return _restamped(place, clock, event, merge)
         case Applied():
             return msgspec.structs.replace(place, row=event.row, seen=joined((place.seen, event.seen))), clock
         case _:
@@ -149,15 +163,15 @@ def plan(place: Place) -> Action:
     shown, row = winner(place.heads), place.row
     if shown is None:
         return Rest()
-    keep = row is not None and any(head.content_id == row.content_id for head in losers(place.heads))
+    lost = row is not None and any(head.content_id == row.content_id for head in losers(place.heads))
     match shown.kind:
         case Kind.TOMBSTONE:
             return Clear(shown) if row else Rest()
         case Kind.DIRECTORY:
-            return Rest() if row and row.kind is Kind.DIRECTORY else MakeFolder(shown, keep)
+            return Rest() if row and row.kind is Kind.DIRECTORY else MakeFolder(shown, keep=row is not None)
         case Kind.FILE:
             if row is None or row.content_id != shown.content_id:
-                return Install(shown, keep)
+                return Install(shown, keep=lost)
             return Rest() if row.mtime_ns == shown.mtime_ns else Touch(shown)
         case _:
             assert_never(shown.kind)
@@ -183,6 +197,29 @@ def _found(place: Place, clock: Clock, event: Found, merge: Merge) -> tuple[Plac
     if event.imported:
         head = msgspec.structs.replace(head, stamp_ns=0)
     return _changed(merge(place.heads, (head,)), head, row, after)
+
+
+def _replaceable(heads: Heads, row: Row | None) -> Iterable[Head]:
+    is_folder = row is not None and row.kind is Kind.DIRECTORY
+    return (head for head in heads if not is_folder or head.kind is not Kind.FILE)
+
+
+def _restamped(place: Place, clock: Clock, event: Restamped, merge: Merge) -> tuple[Place, Clock]:
+    node = clock.replica.partition(":")[0]
+    for head in place.heads:
+        if head.dot.node == node and drift_ns(head.stamp_ns, event.now_ns):
+            clock = ticked(corrected(clock, event.now_ns), event.now_ns)
+            dot = Dot(clock.replica, clock.sequence)
+            vector = head.vector | {dot.replica: dot.sequence}
+            again = msgspec.structs.replace(head, dot=dot, vector=vector, stamp_ns=clock.stamp_ns)
+            covered = place.seen.get(head.dot.replica, 0) >= head.dot.sequence
+            place = msgspec.structs.replace(
+                place,
+                heads=merge(place.heads, (again,)),
+                seen=joined((place.seen, vector)) if covered else place.seen,
+                announced=clock.sequence,
+            )
+    return place, clock
 
 
 def _same_version(row: Row, known: Row) -> bool:

@@ -1,0 +1,76 @@
+"""What happens to a simulated cluster, as a list of events; a seed makes one."""
+
+import random
+
+import msgspec
+
+WINDOW_S = 6.0
+PATHS = ("a", "b", "d/x", "d/y", "d")
+POLICIES = ("local", "any-peer", "any-peer", "quorum", "all")
+
+WEIGHTS = {
+    # through the publish protocol
+    "upload": 30, "repeat": 3, "remove": 6, "rename": 5, "mkdir": 2, "rmdir": 1, "mtime": 2,
+    # past the replicator
+    "local-write": 6, "local-delete": 3, "local-rename": 2,
+    # faults
+    "power-cut": 5, "kill": 4, "crash-at-call": 8, "stop": 2, "cut": 7, "cut-one-way": 3, "reset": 4, "blind": 3,
+    "clock": 2, "disk-full": 2, "disk-fails": 2, "slow": 2, "wipe": 1, "roll-back": 1,
+}  # fmt: skip
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """`kind` happens at `at_s` on `node`; what the other fields mean depends on the kind."""
+
+    at_s: float
+    kind: str
+    node: int
+    path: str = ""
+    other: str = ""
+    number: int = 0
+    lasts_s: float = 0.0
+
+
+class History(msgspec.Struct, frozen=True):
+    """Everything that a run depends on; the seed decides how long things take."""
+
+    seed: int
+    nodes: int
+    events: tuple[Event, ...]
+
+    def lines(self) -> str:
+        """For people, and to be pasted into a test."""
+        rows = [f"    {tuple(getattr(event, name) for name in event.__struct_fields__)!r}," for event in self.events]
+        return "\n".join([f"history({self.seed}, {self.nodes},", *rows, ")"])
+
+
+def history(seed: int, nodes: int, *rows: tuple) -> History:
+    """A history as it was printed."""
+    return History(seed, nodes, tuple(Event(*row) for row in rows))
+
+
+def random_history(seed: int, weights=WEIGHTS) -> History:
+    """The history of a seed."""
+    chance = random.Random(f"history {seed}")
+    nodes = chance.choice((2, 2, 2, 3, 3, 4, 5))
+    kinds = chance.choices(list(weights), list(weights.values()), k=chance.randint(4, 22))
+    moments = sorted(round(chance.uniform(0.0, WINDOW_S), 3) for _ in kinds)
+    if chance.random() < 0.3:  # everything at once
+        moments = [round(moment / 10, 4) for moment in moments]
+    events = tuple(_event(chance, moment, kind, nodes) for moment, kind in zip(moments, kinds, strict=True))
+    return History(seed, nodes, events)
+
+
+def _event(chance: random.Random, at_s: float, kind: str, nodes: int) -> Event:
+    other = chance.choice(PATHS) if "rename" in kind else chance.choice(POLICIES)
+    if kind.startswith("cut") or kind == "reset":
+        other = str(chance.randrange(nodes))
+    return Event(
+        at_s=at_s,
+        kind=kind,
+        node=chance.randrange(nodes),
+        path=chance.choice(PATHS),
+        other=other,
+        number=chance.randrange(1, 200),
+        lasts_s=round(chance.choice((0.05, 0.5, 2.0, 8.0)) * chance.random(), 3),
+    )

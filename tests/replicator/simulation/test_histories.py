@@ -1,0 +1,140 @@
+"""Production's replicators live through random histories: alike in the end, nothing lost, nothing come back."""
+
+import re
+
+import pytest
+
+from tests.replicator.simulation.history import history
+from tests.replicator.simulation.world import run
+
+pytestmark = pytest.mark.slow
+
+
+def test_hundreds_of_random_histories_end_well(prove):
+    status, said = prove("--histories", "300", "--processes", "2")
+    assert status == 0, said
+    assert "300 histories (seeds 0 to 299)" in said
+
+
+def test_a_seed_tells_the_same_story_every_time(prove):
+    seed = ("--seed", "183")
+    assert prove(*seed) == prove(*seed)
+
+
+def test_what_a_history_does_is_told_step_by_step(prove):
+    status, said = prove("--seed", "20")
+    assert status == 0
+    assert re.search(r"n\d Written .*file [0-9a-f]{6}", said)
+
+
+FOUND = {
+    "a connection of a former incarnation kept resetting how far the new one was heard": history(
+        27, 3,
+        (3.868, "upload", 2, "d/x", "any-peer", 175, 0.034),
+        (5.164, "wipe", 1, "d/x", "all", 133, 0.158),
+    ),
+    "an unscanned file was unlinked for the folder of an upload": history(
+        154, 3,
+        (0.1358, "local-write", 2, "d", "any-peer", 174, 0.032),
+        (0.2605, "upload", 2, "d/y", "quorum", 81, 0.037),
+    ),
+    "a file that was changed past the replicator was renamed under its old content id": history(
+        193, 2,
+        (0.249, "upload", 1, "d/y", "any-peer", 76, 1.288),
+        (5.162, "local-write", 1, "d/y", "local", 43, 0.356),
+        (5.409, "rename", 1, "d/y", "d/x", 199, 1.557),
+    ),
+    "a file that lost against a folder of the same name was kept nowhere": history(
+        200, 2,
+        (1.306, "power-cut", 0, "d", "local", 60, 0.01),
+        (1.311, "upload", 1, "d/x", "quorum", 59, 0.755),
+        (1.516, "upload", 0, "d", "local", 58, 1.962),
+    ),
+    "a file heard of while its folder was made was superseded by it, unseen": history(
+        806, 3,
+        (2.391, "upload", 2, "d/x", "any-peer", 154, 6.632),
+        (2.393, "upload", 1, "d", "any-peer", 129, 0.04),
+    ),
+    "a clock that ran ahead for a moment cut the node off for good": history(
+        436, 3,
+        (0.0129, "clock", 0, "a", "quorum", 83, 6.84),
+        (0.0681, "upload", 0, "d/x", "all", 129, 1.135),
+    ),
+    "a clock that fell back must not make new versions of old ones": history(
+        548, 5,
+        (0.0177, "upload", 0, "d", "any-peer", 117, 0.134),
+        (0.0753, "mtime", 4, "d", "local", 94, 0.005),
+        (0.1422, "clock", 4, "d/x", "any-peer", 34, 2.076),
+        (0.4664, "remove", 1, "d", "quorum", 176, 1.855),
+    ),
+    "a copy was promised that somebody had deleted on the peer's disk": history(
+        436, 3,
+        (0.0129, "clock", 0, "a", "quorum", 83, 6.84),
+        (0.0681, "upload", 0, "d/x", "all", 129, 1.135),
+        (0.3704, "local-delete", 0, "d/x", "quorum", 10, 0.031),
+        (0.5608, "repeat", 2, "b", "all", 199, 0.032),
+    ),
+    "a removal that had to wait removed what was uploaded meanwhile": history(
+        433, 3,
+        (1.069, "power-cut", 2, "d", "any-peer", 156, 1.567),
+        (2.592, "upload", 1, "d/x", "local", 143, 5.226),
+        (3.829, "remove", 0, "d/x", "all", 172, 0.041),
+        (4.515, "upload", 0, "d/x", "any-peer", 170, 0.262),
+    ),
+    "a rename that had to wait replaced what was uploaded meanwhile": history(
+        1275, 3,
+        (0.443, "crash-at-call", 2, "d/x", "all", 186, 0.037),
+        (1.133, "upload", 0, "d/x", "local", 167, 1.476),
+        (1.797, "upload", 1, "b", "all", 19, 0.241),
+        (2.075, "reset", 1, "b", "0", 8, 1.95),
+        (2.941, "power-cut", 0, "a", "any-peer", 38, 7.873),
+        (5.033, "rename", 1, "b", "d/x", 84, 0.011),
+        (5.166, "upload", 1, "d/x", "local", 65, 1.708),
+    ),
+    "the tombstone of a rename superseded what had come to the old name unseen": history(
+        1166, 2,
+        (0.346, "local-write", 1, "d/x", "all", 117, 0.011),
+        (0.66, "slow", 1, "d/y", "any-peer", 52, 0.042),
+        (4.689, "rename", 1, "d", "b", 194, 0.045),
+        (5.44, "local-write", 0, "d/x", "local", 89, 0.016),
+    ),
+    "a file written between the look and the replacement was replaced unseen": history(
+        806, 3,
+        (2.115, "upload", 0, "a", "quorum", 148, 0.748),
+        (2.391, "upload", 2, "d/x", "any-peer", 154, 6.632),
+        (4.393, "rename", 0, "d/x", "a", 14, 0.423),
+        (4.456, "upload", 2, "d/y", "any-peer", 94, 3.825),
+        (4.481, "local-write", 0, "d/y", "quorum", 132, 0.734),
+    ),
+    "an old version came back as a new one after a crash between the disk and the index": history(
+        1471, 5,
+        (0.0358, "crash-at-call", 4, "a", "all", 95, 1.061),
+        (0.111, "upload", 4, "d/y", "quorum", 158, 0.993),
+        (0.2972, "stop", 2, "a", "any-peer", 191, 3.153),
+        (0.367, "cut-one-way", 1, "d/y", "3", 137, 0.407),
+        (0.3863, "upload", 1, "a", "quorum", 47, 1.577),
+        (0.3907, "local-write", 1, "d", "all", 38, 0.132),
+        (0.4162, "upload", 1, "a", "any-peer", 54, 7.677),
+        (0.427, "upload", 1, "d", "any-peer", 30, 7.461),
+        (0.4521, "crash-at-call", 3, "a", "all", 1, 0.02),
+    ),
+    "a rolled-back node gave the identity of an old change to a new one": history(
+        1372, 2,
+        (0.0082, "roll-back", 0, "d/x", "quorum", 143, 0.066),
+        (0.0343, "upload", 0, "d", "local", 169, 4.63),
+        (0.1075, "local-write", 0, "d", "all", 82, 0.039),
+    ),
+    "a folder that a scan found was taken for durable": history(
+        1091, 2,
+        (0.286, "crash-at-call", 0, "a", "any-peer", 123, 0.329),
+        (0.359, "upload", 0, "a", "all", 36, 0.469),
+        (0.532, "upload", 0, "d/x", "local", 183, 0.075),
+        (1.104, "upload", 1, "d/x", "any-peer", 193, 0.767),
+    ),
+}  # fmt: skip
+"""Bugs of production code that the simulation found; each is mended."""
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_what_was_found_stays_mended(what):
+    run(FOUND[what])

@@ -1,0 +1,378 @@
+"""A simulated cluster that lives through a history, is healed, and is judged."""
+
+import asyncio
+import gc
+import random
+
+from cluster.content_id import content_id_of
+from cluster.health import NodeState
+from cluster.publish import Done, MakeDirectory, Policy, Publish, Reason, Remove, Rename, SetMtime
+from replicator.core.head import winner
+from replicator.core.place import Rest, plan
+from replicator.replica import ROLLED_BACK
+from tests.replicator.simulation import kernel
+from tests.replicator.simulation.disk import Disk
+from tests.replicator.simulation.history import WINDOW_S, Event, History
+from tests.replicator.simulation.judge import BrokenPromiseError, Judge, Operation, holds_anywhere
+from tests.replicator.simulation.kernel import Machine, simulated
+from tests.replicator.simulation.loop import Scheduler
+from tests.replicator.simulation.network import Network
+from tests.replicator.simulation.node import ROOT, SimulatedNode, settings_of
+
+READY_S = 3.0
+SETTLE_S = 90.0
+YEAR_NS = 365 * 86_400 * 10**9
+
+
+class World:
+    """One run of one history."""
+
+    def __init__(self, history: History, tell=None) -> None:
+        self.tell = tell
+        self.history = history
+        self.chance = random.Random(f"world {history.seed}")
+        self.scheduler = Scheduler(self.chance)
+        self.network = Network(self.scheduler, self.chance)
+        self.bug: BrokenPromiseError | None = None
+        self.judge = Judge(self)
+        self.settings = settings_of([f"n{number}" for number in range(history.nodes)])
+        self.nodes = [SimulatedNode(self, name) for name in self.settings.nodes]
+        self.snapshots = {}
+        self.healed = False
+        self._last_upload: Publish | None = None
+        self._contents = 0
+        self._requests = 0
+
+    @property
+    def members(self) -> list[SimulatedNode]:
+        return [node for node in self.nodes if node.name in self.settings.nodes]
+
+    def run(self) -> None:
+        """Live through it; BrokenPromiseError when something that must hold does not."""
+        for node in self.nodes:
+            node.start()
+        self._until(READY_S)
+        for event in self.history.events:
+            self.scheduler.at(READY_S + event.at_s, self._happen, event)
+        self._until(READY_S + WINDOW_S)
+        self._heal()
+        self._settle("after the healing")
+        self._scan_everywhere()
+        self._settle("after a scan")
+        sequences = [node.index.clock.sequence for node in self.members]
+        self._scan_everywhere()
+        self._settle("after a second scan")
+        if [node.index.clock.sequence for node in self.members] != sequences:
+            raise BrokenPromiseError("reconciling again changed something")
+        self.judge.verdict()
+
+    def _until(self, moment_s: float) -> None:
+        self.scheduler.run_until(moment_s)
+        if self.bug is not None:
+            raise self.bug
+
+    def say(self, text: str) -> None:
+        if self.tell:
+            self.tell(f"{self.scheduler.now_s - READY_S:9.4f} {text}")
+
+    def _happen(self, event: Event) -> None:
+        node = self.nodes[event.node % len(self.nodes)]
+        self.say(f"= {event.kind} {node.name} {event.path} {event.other}")
+        getattr(self, "_" + event.kind.replace("-", "_"))(node, event)
+
+    # clients
+
+    def _upload(self, node, event):
+        content = self._content(event.number)
+        mtime_ns = event.number * 10**9  # often older than what is there
+        self._publish(
+            node, event.path, content, mtime_ns, event.other, "refuse" if event.number % 3 == 0 else "degrade"
+        )
+
+    def _repeat(self, node, event):
+        """The client was cut off from its answer, and tries again elsewhere."""
+        if self._last_upload is not None:
+            self._publish(node, *self._last_upload)
+
+    def _publish(self, node, path, content, mtime_ns, nodes, when_short):
+        if node.program is None or node.state is not NodeState.READY:
+            return
+        self._last_upload = (path, content, mtime_ns, nodes, when_short)
+        staged = f"up-{self._number()}"
+        file = node.disk.create(f"{ROOT}/.tripod/staging/{staged}")
+        node.disk.write(file, content)
+        node.disk.sync(file)
+        content_id = content_id_of(content)
+        operation = Operation(node, (path,), content_id)
+
+        def answered(answer):
+            if isinstance(answer, Done):
+                self.judge.acknowledged_upload(operation, answer.copies)
+            elif answer.reason in {Reason.IO_ERROR, Reason.DISK_FULL}:
+                self.judge.failed(operation)
+            self.say(f"{node.name} {path} {content_id[:6]}: {answer}")
+            self.judge.closed(operation)
+
+        request = Publish(
+            id=self._number(), policy=Policy(nodes, when_short), path=path, staged=staged, content_id=content_id,
+            size_bytes=len(content), mtime_ns=mtime_ns,
+        )  # fmt: skip
+        self.judge.opened(operation)
+        node.ask(request, answered)
+
+    def _remove(self, node, event, kind="file"):
+        self._ask(node, (event.path,), Remove(id=1, policy=Policy(event.other), path=event.path, kind=kind))
+
+    def _rmdir(self, node, event):
+        self._ask(node, ("d",), Remove(id=1, policy=Policy(event.other), path="d", kind="directory"))
+
+    def _mkdir(self, node, event):
+        self._ask(node, ("d",), MakeDirectory(id=1, policy=Policy(event.other), path="d"))
+
+    def _rename(self, node, event):
+        self._ask(node, (event.path, event.other), Rename(id=1, source=event.path, target=event.other))
+
+    def _mtime(self, node, event):
+        self._ask(node, (event.path,), SetMtime(id=1, path=event.path, mtime_ns=event.number * 10**9))
+
+    def _ask(self, node, paths, request):
+        if node.program is None or node.state is not NodeState.READY:
+            return
+        operation = Operation(node, paths)
+
+        def answered(answer):
+            if isinstance(answer, Done):
+                self.judge.acknowledged_change(operation)
+            elif answer.reason in {Reason.IO_ERROR, Reason.DISK_FULL}:
+                self.judge.failed(operation)
+            self.say(f"{node.name} {paths}: {answer}")
+            self.judge.closed(operation)
+
+        self.judge.opened(operation)
+        node.ask(request, answered)
+
+    # programs past the replicator
+
+    def _local_write(self, node, event):
+        found = node.disk.there(f"{ROOT}/{event.path}")
+        above = node.disk.there(f"{ROOT}/d")
+        if (found is not None and found.is_folder) or (event.path.startswith("d/") and above and not above.is_folder):
+            return
+        content = self._content(event.number)
+        self.judge.wrote_past(node, event.path, content_id_of(content))
+        node.disk.put(f"{ROOT}/{event.path}", content, event.number * 10**9)
+
+    def _local_delete(self, node, event):
+        found = node.disk.there(f"{ROOT}/{event.path}")
+        if found is not None and not found.is_folder:
+            self.judge.wrote_past(node, event.path, None)
+            node.disk.unlink(f"{ROOT}/{event.path}")
+            node.disk.sync(node.disk.find(f"{ROOT}/{event.path}".rpartition("/")[0]))
+
+    def _local_rename(self, node, event):
+        source, target = f"{ROOT}/{event.path}", f"{ROOT}/{event.other}"
+        found, there = node.disk.there(source), node.disk.there(target)
+        folder = node.disk.there(target.rpartition("/")[0])
+        if found is None or found.is_folder or (there and there.is_folder) or folder is None or not folder.is_folder:
+            return
+        if source != target:
+            self.judge.wrote_past(node, event.other, None)
+            node.disk.replace(source, target)
+            for path in (target, source):
+                node.disk.sync(node.disk.find(path.rpartition("/")[0]))
+
+    # faults
+
+    def _power_cut(self, node, event):
+        node.die(power=True)
+        self.scheduler.after(event.lasts_s, node.start)
+
+    def _kill(self, node, event):
+        node.die(power=False)
+        self.scheduler.after(event.lasts_s, node.start)
+
+    def _crash_at_call(self, node, event):
+        """At the so-many-th call to the kernel or to the index from now on."""
+        if node.program is not None:
+            node.brittle = event.number % 2 == 0
+            node.program.machine.crash_at = node.program.machine.calls + 1 + event.number // 4
+            self.scheduler.after(event.lasts_s + 0.2, self._restart_if_dead, node)
+
+    def _restart_if_dead(self, node):
+        if node.program is None:
+            node.start()
+
+    def _stop(self, node, event):
+        if node.program is not None:
+            node.program.take_turn()
+            self.scheduler.after(0, node.program.stop.set, loop=node.program.loop)
+            self.scheduler.after(1.0 + event.lasts_s, node.start)
+
+    def _cut(self, node, event):
+        other = self.nodes[int(event.other)]
+        for pair in ((node.name, other.name), (other.name, node.name)):
+            self.network.cut(*pair)
+            self.scheduler.after(event.lasts_s, self.network.mend, *pair)
+
+    def _cut_one_way(self, node, event):
+        other = self.nodes[int(event.other)]
+        self.network.cut(node.name, other.name)
+        self.scheduler.after(event.lasts_s, self.network.mend, node.name, other.name)
+
+    def _reset(self, node, event):
+        self.network.reset(node.name, self.nodes[int(event.other)].name)
+
+    def _blind(self, node, event):
+        node.blind = True
+
+    def _clock(self, node, event):
+        sign = 1 if event.number % 2 else -1
+        node.clock_error_ns = sign * (event.number * YEAR_NS // 20 if event.number % 3 else event.number * 10**9)
+
+    def _disk_full(self, node, event):
+        self._machine_fault(node, event, "full", True, False)
+
+    def _disk_fails(self, node, event):
+        self._machine_fault(node, event, "fails", 0.05, 0.0)
+
+    def _machine_fault(self, node, event, name, value, healed):
+        if node.program is not None:
+            setattr(node.program.machine, name, value)
+            self.scheduler.after(event.lasts_s, setattr, node.program.machine, name, healed)
+
+    def _slow(self, node, event):
+        node.slow = True
+        self.network.slow.add(node.name)
+
+    def _wipe(self, node, event):
+        node.die(power=True)
+        self.judge.loses_disk(node)
+        node.new_disk()
+        self.scheduler.after(event.lasts_s, node.start)
+
+    def _roll_back(self, node, event):
+        """The host is a virtual machine, and is put back to a snapshot of a while ago."""
+        self.snapshots[node.name] = (node.disk.copy(), node.rows.copy()) if node.program else None
+        self.scheduler.after(event.lasts_s, self._put_back, node)
+
+    def _put_back(self, node):
+        snapshot = self.snapshots.pop(node.name, None)
+        if snapshot is None or self.healed:
+            return
+        node.die(power=True)
+        self.judge.loses_disk(node)
+        node.disk, node.rows = snapshot
+        node.disk.seen = node._seen
+        node.start()
+
+    # the end
+
+    def _heal(self):
+        self.healed = True
+        for pair in [pair for pair, count in self.network.cuts.items() if count]:
+            while self.network.cuts[pair]:
+                self.network.mend(*pair)
+        self.network.slow.clear()
+        if self.chance.random() < 0.9:  # else a half-open connection is found by its silence alone
+            self.network.reset_half_open()
+        for node in self.nodes:
+            node.blind = node.slow = False
+            node.clock_error_ns = 0
+            if node.program is not None:
+                machine = node.program.machine
+                machine.full, machine.fails, machine.crash_at = False, 0.0, 0
+
+    def _settle(self, when: str):
+        end_s = self.scheduler.now_s + SETTLE_S
+        while self.scheduler.now_s < end_s:
+            self._until(self.scheduler.now_s + 1.0)
+            for node in self.members:
+                if node.program is None:
+                    node.start()
+                elif node.state is NodeState.FAILED:
+                    self._replace_index(node)
+            unrest = [why for node in self.members if (why := self._unrest(node))]
+            if not unrest:
+                return
+            if self.scheduler.now_s > end_s - SETTLE_S / 2:
+                self._delete_what_nobody_has()
+        notices = {node.name: node.engine.health().notices for node in self.members if node.engine}
+        raise BrokenPromiseError(f"the cluster does not settle {when}: {unrest}, {notices}")
+
+    def _delete_what_nobody_has(self):
+        """Somebody deleted it past a replicator that then died: it is missing, until a person deletes it."""
+        for node in self.members:
+            if node.program is None:
+                continue
+            for path in sorted(node.index.pending):
+                head = winner(node.index.place(path).heads)
+                owed = head is None or head.content_id in self.judge.promised.keys() - self.judge.may_be_gone
+                if not owed and not any(holds_anywhere(other, head.content_id) for other in self.nodes):
+                    self._ask(node, (path,), Remove(id=1, policy=Policy("local"), path=path, kind="file"))
+
+    def _replace_index(self, node):
+        """What the notice in the health document asks of an operator."""
+        if ROLLED_BACK in node.engine.health().notices:
+            node.die(power=False)
+            self.judge.memory_lost = True
+            node.rows.tables.clear()
+            node.start()
+
+    def _unrest(self, node) -> str:
+        """Why the node is not at rest, or nothing."""
+        if node.state is not NodeState.READY:
+            return f"{node.name} is {node.state and node.state.value}"
+        node.program.take_turn()
+        index = node.index
+        if node.watching is None or node.watching._paths or node.watching._everything:
+            return f"{node.name} does not watch or has marks"
+        if index.durable_sequence != index.clock.sequence:
+            return f"the index of {node.name} is not written"
+        for link in node.engine.mesh.links:
+            if not link.connected or link.facts.acked < index.durable_sequence:
+                facts = f"connected {link.connected}, {link.facts.acked} of {index.durable_sequence} acknowledged"
+                return f"{link.name} lags {node.name}: {facts}"
+        if self.network.has_half_open():
+            return "a connection is half-open"
+        waiting = [path for path, place in index.places.items() if not isinstance(plan(place), Rest)]
+        return f"{node.name} has still to do {waiting}" if waiting or index.pending else ""
+
+    def _scan_everywhere(self):
+        for node in self.members:
+            node.program.take_turn()
+            node.watching.mark_everything()
+        self._until(self.scheduler.now_s + 1.0)
+
+    def _content(self, number: int) -> bytes:
+        self._contents += 1
+        return f"{self._contents}.".encode() + b"x" * (number % 40)
+
+    def _number(self) -> int:
+        self._requests += 1
+        return self._requests
+
+
+class _Nobody:
+    def __getattr__(self, name):
+        raise kernel.Crashed
+
+
+def run(history: History, tell=None) -> World:
+    """Live through a history on simulated machines; BrokenPromiseError when something that must hold does not."""
+    with simulated():
+        world = World(history, tell)
+        nobody = Machine(Disk(lambda: 0), lambda: 0, lambda: 0.0, None, lambda: None)
+        nobody.dead = True
+        gc.disable()
+        try:
+            world.run()
+        finally:
+            kernel.turn.machine = nobody
+            for node in world.nodes:
+                if node.program is not None:
+                    node.program.machine.dead = node.program.loop.dead = True
+                    world.scheduler.bury(node.program.loop)
+            kernel.turn.machine = nobody
+            asyncio.events._set_running_loop(None)
+            gc.enable()
+    return world
