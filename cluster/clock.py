@@ -15,7 +15,7 @@ def now_ns() -> int:
 
 
 def monotonic_s() -> float:
-    """Seconds on a clock that never goes back; for deadlines and durations, meaningless across processes."""
+    """Seconds on a clock that never goes back; for deadlines and durations, meaningless on another host."""
     return time.monotonic()
 
 

@@ -29,10 +29,7 @@ class NotNowError(Exception):
 
 
 class Management:
-    """What one program serves on its management address.
-
-    `refresh` is awaited, with its name, before a document other than `health` is made, and before `metrics`.
-    """
+    """What one program serves on its management address; `refresh` is awaited before the metrics are told."""
 
     def __init__(
         self,
@@ -42,7 +39,7 @@ class Management:
         token: str,
         documents: Mapping[str, Document] | None = None,
         actions: Mapping[str, Action] | None = None,
-        refresh: Callable[[str], Awaitable[None]] | None = None,
+        refresh: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._registry = registry
         self._token = token
@@ -69,7 +66,7 @@ class Management:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         if self._refresh is not None:
-            await self._refresh("metrics")
+            await self._refresh()
         text = prometheus_client.generate_latest(self._registry)
         return web.Response(body=text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 
@@ -82,8 +79,6 @@ class Management:
             raise web.HTTPNotFound
         self._demand_token(request)
         try:
-            if self._refresh is not None:
-                await self._refresh(name)
             told = document()
             answer = await told if isinstance(told, Awaitable) else told
         except NotNowError as error:

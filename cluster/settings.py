@@ -184,7 +184,7 @@ class Node(_Section, frozen=True):
 
     `root` holds what the clients see, `state` the index and the publish socket; `certificate` and `key` are the node's
     own, for FTPS and for its peers. `replicator_address` is for replicators that do not share the ftpnode's address,
-    as in containers.
+    as in containers. `workers` are the processes that serve the ftpnode's clients; one needs no others beside it.
     """
 
     address: str
@@ -194,6 +194,7 @@ class Node(_Section, frozen=True):
     key: Path
     passive_ports: Ports
     replicator_address: str | None = None
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
     management_port: Port = 8021
     replicator_management_port: Port = 8022
     peer_port: Port = 8023

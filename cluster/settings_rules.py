@@ -156,6 +156,9 @@ def _nodes(settings: Settings) -> Iterator[Problem]:
 
 def _node(where: str, node: Node, site_ports: set[int]) -> Iterator[Problem]:
     yield from _range(f"{where}.passive_ports", node.passive_ports.first, node.passive_ports.last)
+    if 0 < len(node.passive_ports.all()) < node.workers:
+        what = f"are {len(node.passive_ports.all())} ports for {node.workers} workers, and each needs some of its own"
+        yield Problem(f"{where}.passive_ports", what, "widen the range, or have fewer workers")
     taken: dict[int, str] = dict.fromkeys(site_ports, "a site")
     for field in ("management_port", "replicator_management_port", "peer_port"):
         port = getattr(node, field)
@@ -221,6 +224,11 @@ def _policies(settings: Settings) -> Iterator[Problem]:
         if alone and account.policy != "local" and account.when_short == "refuse":
             fix = "use `policy: local`, or add a node, or `when_short: degrade`"
             yield Problem(f"accounts.{name}.policy", "asks for copies on other nodes, and there are none", fix)
+    if settings.replication.mode == "none" and any(account.quota() for account in settings.accounts.values()):
+        for name, node in settings.nodes.items():
+            if node.workers > 1:
+                what = "are several, an account has a quota, and without a replicator nobody counts for all of them"
+                yield Problem(f"nodes.{name}.workers", what, "use `replication.mode: full-mesh`, or `workers: 1`")
 
 
 def _networks(where: str, networks: tuple[str, ...]) -> Iterator[Problem]:

@@ -1,6 +1,5 @@
 """The command `ftpnode`: one node's FTP server in the foreground, until SIGTERM or Ctrl-C."""
 
-import logging
 import resource
 import signal
 from pathlib import Path
@@ -8,9 +7,11 @@ from pathlib import Path
 import click
 
 from cluster.command import config_option, give_up, hosted_settings_or_exit, log_format_option, node_option
-from cluster.log import LogFormat, start_logging
+from cluster.log import LogFormat
 from cluster.problem import ConfigError
 from ftpnode.alone import Alone
+from ftpnode.process_log import start_process_log
+from ftpnode.workers.supervisor import Supervisor
 
 
 @click.command()
@@ -20,12 +21,11 @@ from ftpnode.alone import Alone
 def main(file: Path, node: str, log_format: LogFormat) -> None:
     """Take files in: FTP and FTPS for the sites of one node."""
     settings = hosted_settings_or_exit(file, node)
-    start_logging(log_format, part="ftpnode")
-    logging.getLogger("pyftpdlib").setLevel(logging.WARNING)
-    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its errors are what strangers send to the port
+    start_process_log(log_format)
     _raise_file_limit()
     try:
-        program = Alone(settings, node, file)
+        alone = settings.nodes[node].workers == 1
+        program = Alone(settings, node, file) if alone else Supervisor(settings, node, file, log_format)
     except ConfigError as error:
         give_up(*(str(problem) for problem in error.problems))
     for number in (signal.SIGTERM, signal.SIGINT):

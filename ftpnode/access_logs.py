@@ -1,12 +1,12 @@
 """Appends to the classic logs that the node's `logs` name. Rotation is the platform's: rename, then SIGHUP.
 
 The event loop writes, and so do the threads of SFTP sessions: a lock keeps lines whole, and no file is closed under a
-writer's hands.
+writer's hands. Workers write into the same file: every line is one write to a file that is open for appending.
 """
 
 import threading
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 from cluster import clock
 from cluster.log import logger
@@ -70,14 +70,14 @@ class AccessLogs:
             _append(self._w3c, w3c_header(clock.utc_now()))
 
 
-def _opened(file: Path | None) -> TextIO | None:
-    return file.open("a", buffering=1, encoding="utf-8", errors="backslashreplace") if file is not None else None
+def _opened(file: Path | None) -> FileIO | None:
+    return file.open("ab", buffering=0) if file is not None else None
 
 
-def _append(stream: TextIO | None, text: str) -> None:
+def _append(stream: FileIO | None, text: str) -> None:
     if stream is None:
         return
     try:
-        stream.write(text)
+        stream.write(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         log.warning("a log line is lost", file=stream.name, why=error.strerror)

@@ -36,6 +36,11 @@ def read_anew(file: Path, old: Settings, node: str) -> FreshSettings:
     settings = read_settings(file)
     if problems := needs_restart(old, settings, node):
         raise ConfigError(problems)
+    return with_certificates(settings, node)
+
+
+def with_certificates(settings: Settings, node: str) -> FreshSettings:
+    """The settings, and what is read from the disk with them; ConfigError with every reason why it cannot be used."""
     identity = read_identity(settings.nodes[node].certificate, settings.nodes[node].key)
     return FreshSettings(settings, identity, read_client_authorities(settings.cluster))
 

@@ -41,11 +41,11 @@ class Operators:
         *,
         token: str,
         registry: prometheus_client.CollectorRegistry,
-        sessions: Callable[[], LiveSessions],
+        sessions: Callable[[], LiveSessions | Awaitable[LiveSessions]],
         usage: Callable[[], Awaitable[AccountUsages]],
-        refresh: Callable[[str], Awaitable[None]] | None = None,
+        refresh: Callable[[], Awaitable[None]] | None = None,
     ) -> Management:
-        """The endpoint; see there for `refresh`."""
+        """The endpoint; `refresh` is awaited before the metrics are told."""
         return Management(
             health=self._vital_signs.document,
             registry=registry,

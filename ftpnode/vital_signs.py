@@ -31,6 +31,7 @@ class VitalSigns:
         drain: Drain,
         sessions: Callable[[], int],
         transfers: Callable[[], int],
+        workers: Callable[[], tuple[int, int]] = lambda: (1, 1),
     ) -> None:
         self._node = node
         self._root = settings.nodes[node].root
@@ -39,6 +40,7 @@ class VitalSigns:
         self._drain = drain
         self._sessions = sessions
         self._transfers = transfers
+        self._workers = workers
         self._started_s = clock.monotonic_s()
         self._health: ReplicatorHealth | None = None
         self._disk = (0, 0)
@@ -70,6 +72,7 @@ class VitalSigns:
             replicator=self._health,
             disk_free_bytes=free_bytes,
             reserve_bytes=self._reserve_bytes,
+            workers=self._workers(),
         )
         return FtpnodeHealth(
             node=self._node,

@@ -9,7 +9,7 @@ from cluster.settings import Settings
 from ftpnode.core.login import Candidate
 
 _ONCE_PER_SITE = ("port", "implicit_port", "sftp_port")
-_ONCE_PER_NODE = ("address", "root", "state", "management_port")
+_ONCE_PER_NODE = ("address", "root", "state", "management_port", "workers")
 _ONCE_LIMITS = ("password_checks_at_once", "publishes_at_once")
 _ONCE_REPLICATION = ("mode", "disk_reserve_bytes")
 _RESTART = "restart ftpnode for that, or put it back"

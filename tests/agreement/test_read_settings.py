@@ -94,6 +94,7 @@ MISTAKES = [
     ("    port: 2122", "    port: high", "sites.public.port", "write a value of that kind"),
     ("  vip: 127.0.0.10", "  vip: nowhere", "balancer.vip", "write an address"),
     ("first: 30000, last: 30999", "first: 30999, last: 30000", "nodes.node1.passive_ports", "swap them"),
+    ("last: 30999}", "last: 30002}\n    workers: 4", "nodes.node1.passive_ports", "have fewer workers"),
     ("first: 30000, last: 30999", "first: 2000, last: 3000", "nodes.node1.passive_ports", "move the range"),
     ("state: node1/state", "state: node1/root/state", "nodes.node1.state", "beside the root"),
     ("state: node1/state", "state: " + "long/" * 25, "nodes.node1.state", "choose a shorter folder"),
@@ -140,6 +141,16 @@ def test_a_password_written_in_clear_is_refused_and_not_repeated(file: Path) -> 
     _, (problem,) = examine_settings(file)
     assert "tripod password" in problem.fix
     assert "hunter2" not in str(problem)
+
+
+def test_several_workers_with_quotas_want_a_replicator_that_counts_for_all(file: Path) -> None:
+    good = GOOD.replace("last: 30999}", "last: 30999}\n    workers: 2", 1)
+    good = good.replace("home: /Data\n", "home: /Data\n    limits: {quota_bytes: 1000}\n", 1)
+    file.write_text(good)
+    assert read_settings(file).nodes["node1"].workers == 2
+    file.write_text(good.replace("mode: full-mesh", "mode: none"))
+    _, (problem,) = examine_settings(file)
+    assert "nodes.node1.workers" in problem.where
 
 
 def test_an_sftp_port_wants_a_host_key(file: Path) -> None:

@@ -10,7 +10,8 @@ class RawClient:
 
     def __init__(self, host, port, *, source=None, before=b"", greeting=True, implicit_tls=None):
         self.host = host
-        self.socket = socket.create_connection((host, port), timeout=10, source_address=(source, 0) if source else None)
+        self._source = (source, 0) if source else None
+        self.socket = socket.create_connection((host, port), timeout=10, source_address=self._source)
         if before and implicit_tls:  # what follows comes in the same segment
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         if before:
@@ -75,7 +76,8 @@ class RawClient:
 
     def data(self, context=None):
         """A data connection to a fresh passive port; with a context it speaks TLS at the first use."""
-        connection = socket.create_connection((self.host, self.passive_port()), timeout=10)
+        where = (self.host, self.passive_port())
+        connection = socket.create_connection(where, timeout=10, source_address=self._source)
         if context is None:
             return connection
         session = self.socket.session if isinstance(self.socket, ssl.SSLSocket) else None

@@ -348,3 +348,20 @@ def test_the_state_of_a_node(draining, has_replicator, health, free, state):
     )
     assert found is state
     assert bool(notices) == (state is not NodeState.READY)
+
+
+@pytest.mark.parametrize(
+    ("workers", "draining", "state", "notice"),
+    [
+        ((4, 4), False, NodeState.READY, ""),
+        ((3, 4), False, NodeState.READY, "3 of 4 workers serve"),
+        ((3, 4), True, NodeState.DRAINING, "3 of 4 workers serve"),
+        ((0, 4), True, NodeState.FAILED, "none of 4 workers serves"),
+    ],
+)
+def test_a_node_is_fit_while_one_of_its_workers_serves(workers, draining, state, notice):
+    found, notices = node_state(
+        draining=draining, has_replicator=False, replicator=None, disk_free_bytes=10, reserve_bytes=10, workers=workers
+    )
+    assert found is state
+    assert notice in ("", *notices)

@@ -63,6 +63,7 @@ REFUSED = {
     "nodes.one.address": {"nodes": {"one": replace(NODE, address="192.0.2.2")}},
     "nodes.one.root": {"nodes": {"one": replace(NODE, root=Path("/other"))}},
     "nodes.one.state": {"nodes": {"one": replace(NODE, state=Path("/other"))}},
+    "nodes.one.workers": {"nodes": {"one": replace(NODE, workers=2)}},
     "nodes.one.management_port": {"nodes": {"one": replace(NODE, management_port=9000)}},
     "sites.public.port": {"sites": {"public": replace(SITE, port=22)}},
     "sites.ingest": {"sites": {"public": SITE, "ingest": replace(SITE, port=22)}},
