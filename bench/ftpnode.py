@@ -27,6 +27,7 @@ def main(file: Path | None, *, quick: bool) -> None:
         _streams(sheet, Path(temporary), ours, bare_tls, vsftpd, quick=quick, tls=True)
         _idle_sessions(sheet, ours, bare, quick=quick)
         _short_sessions(sheet, ours, bare, quick=quick)
+        _workers(sheet, {1: ours, 2: bench.ftpnode(workers=2), 4: bench.ftpnode(workers=4)}, quick=quick)
     sheet.show(file)
 
 
@@ -76,6 +77,20 @@ def _short_sessions(sheet: Sheet, ours: Server, bare: Server, *, quick: bool) ->
     sheet.growth(
         "short sessions/s by clients", {n: sessions_per_s(ours, n, max(n, sessions // 2), 10_240) for n in clients}
     )
+
+
+def _workers(sheet: Sheet, servers: dict[int, Server], *, quick: bool) -> None:
+    """The clients share the machine's cores with the workers, so that this grows less than on a host of its own."""
+    sessions = 160 if quick else 800
+    found = {workers: [] for workers in servers}
+    for server in servers.values():
+        sessions_per_s(server, 16, 64, 10_240)  # the first login at each worker hashes the password
+    for _ in range(3):
+        for workers, server in servers.items():
+            found[workers].append(sessions_per_s(server, 16, sessions, 10_240))
+    medians = {workers: sorted(rates)[1] for workers, rates in found.items()}
+    sheet.growth("short sessions/s, 16 clients, by workers", medians)
+    sheet.ratio("short_sessions_of_2_workers_vs_1", medians[2] / medians[1])
 
 
 if __name__ == "__main__":

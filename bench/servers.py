@@ -56,9 +56,10 @@ class Bench:
     network: str = NETWORK
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
-    def ftpnode(self, change: Callable[[dict], None] = lambda _: None) -> Server:
+    def ftpnode(self, change: Callable[[dict], None] = lambda _: None, *, workers: int = 1) -> Server:
         """Our ftpnode, publishing by itself: durable, policy `local`; `change` is made to its cluster.yaml."""
-        folder = self.folder / "ours"
+        name, number = ("ftpnode", 11) if workers == 1 else (f"ftpnode of {workers} workers", 100 + workers)
+        folder, address = self.folder / ("ours" if workers == 1 else f"ours-{workers}"), f"{self.network}.{number}"
         plan = msgspec.structs.replace(
             network_plan("bench", 1, network=self.network),
             mode="none",
@@ -67,10 +68,11 @@ class Bench:
         passwords = write_cluster(folder, plan, datetime.datetime.now(datetime.UTC))
         file = folder / "cluster.yaml"
         document = yaml.safe_load(file.read_text())
+        document["nodes"]["node1"] |= {"workers": workers, "address": address}
         change(document)
         file.write_text(yaml.safe_dump(document))
         command = [sys.executable, "-m", "ftpnode", "--config", str(file), "--node", "node1"]
-        return self.start("ftpnode", f"{self.network}.11", "station", passwords["station"], command)
+        return self.start(name, address, "station", passwords["station"], command)
 
     def bare(self, *, tls: bool = False) -> Server:
         """pyftpdlib as it comes."""
