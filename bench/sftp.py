@@ -15,6 +15,7 @@ from bench.servers import Bench, Server, bench_in
 from bench.sheet import Sheet, median
 from cluster.clock import monotonic_s
 
+NETWORK = "127.77.10"
 OURS_PORT = 2022
 
 
@@ -55,7 +56,7 @@ def main(file: Path | None, *, quick: bool) -> None:
     sheet = Sheet()
     with (
         tempfile.TemporaryDirectory(prefix="tripod-bench-", dir="/var/tmp") as temporary,
-        bench_in(Path(temporary)) as bench,
+        bench_in(Path(temporary), NETWORK) as bench,
     ):
         folder = Path(temporary)
         key = folder / "client_key"
