@@ -5,7 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.proxy_header import ProxyHeader, encode
+from tests.ftpnode.conftest import LIMITS
 from tests.ftpnode.raw_client import RawClient, reset
+from tests.ftpnode.running import running
+from tests.kit.cluster_folder import write_cluster
 
 FUZZ = settings(
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -26,6 +29,14 @@ LINES = st.one_of(
 )
 ENDS = st.sampled_from([b"\r\n", b"\n", b"\r", b"", b"\r\0\n"])
 NOISE = st.lists(st.tuples(LINES, ENDS).map(b"".join), max_size=12).map(b"".join)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A node of these tests alone: what they happen to make under its home would mislead others."""
+    cluster = write_cluster(tmp_path_factory.mktemp("fuzz"), nodes=1, replication="none", limits=LIMITS)
+    with running(cluster) as node:
+        yield node
 
 
 def outside_the_home(node):

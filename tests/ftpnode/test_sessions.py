@@ -133,7 +133,7 @@ def test_too_many_waiting_commands_end_the_session(alone):
 def test_replies_cannot_be_forged_by_what_the_client_writes(alone):
     with alone.connect() as client:
         client.send(b"x\x1b[2J\x00\ry\xff z\r\n")
-        assert client.reply() == '500 Command "X?[2J??Y?" not understood.'
+        assert client.reply() == '500 Command "x?[2J??y?" not understood.'
 
 
 NOISE = (
