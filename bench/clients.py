@@ -5,15 +5,16 @@ import multiprocessing
 import re
 import socket
 import statistics
+import struct
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from uuid import uuid4
 
 from bench.servers import Server
 from cluster.clock import monotonic_s
 
+_TIMEOUT = struct.pack("ll", 60, 0)
 _EPSV = re.compile(rb"\(\|\|\|(\d+)\|\)")
 
 
@@ -44,29 +45,13 @@ def streams_mb_s(server: Server, file: Path, streams: int, *, up: bool, tls: boo
 
 def command_ms(server: Server, commands: int) -> float:
     """The median time between a command that only a node can answer (PWD) and its reply, in milliseconds."""
-    with logged_in(server) as (control, replies):
+    with _logged_in(server) as control:
         times_s = []
         for _ in range(commands):
             began_s = monotonic_s()
-            control.sendall(b"PWD\r\n")
-            _expect(replies, b"257")
+            _ask(control, "PWD", b"257")
             times_s.append(monotonic_s() - began_s)
     return statistics.median(times_s) * 1000
-
-
-@contextlib.contextmanager
-def logged_in(server: Server) -> Iterator[tuple[socket.socket, BinaryIO]]:
-    """A session's control connection, and its replies."""
-    with (
-        socket.create_connection((server.address, server.port), timeout=60) as control,
-        control.makefile("rb") as replies,
-    ):
-        control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _expect(replies, b"220")
-        for command, wanted in ((f"USER {server.account}", b"331"), (f"PASS {server.password}", b"230")):
-            control.sendall(command.encode() + b"\r\n")
-            _expect(replies, wanted)
-        yield control, replies
 
 
 def sessions_per_s(server: Server, clients: int, sessions: int, size_bytes: int) -> float:
@@ -76,10 +61,9 @@ def sessions_per_s(server: Server, clients: int, sessions: int, size_bytes: int)
     each = max(1, sessions // clients)
     start = multiprocessing.Event()
     workers = [
-        multiprocessing.Process(target=_work, args=(server.address, server.port, server.account, server.password,
-                                                    server.folder, share, each, size_bytes, number, start))
+        multiprocessing.Process(target=_work, args=(server, share, each, size_bytes, f"{uuid4().hex}-{number}", start))
         for number, share in enumerate(shares)
-    ]  # fmt: skip
+    ]
     for worker in workers:
         worker.start()
     began_s = monotonic_s()
@@ -94,13 +78,46 @@ def sessions_per_s(server: Server, clients: int, sessions: int, size_bytes: int)
 
 def idle_cost(server: Server, sessions: int, seconds: float) -> tuple[float, float]:
     """What so many logged-in sessions that do nothing cost: megabytes of memory, and percent of a core."""
-    before_mb = _memory_mb(server)
+    with _logged_in(server):  # what the first session alone makes it load is not the price of a session
+        before_mb = _memory_mb(server)
     with contextlib.ExitStack() as stack:
         for _ in range(sessions):
-            stack.enter_context(logged_in(server))
+            stack.enter_context(_logged_in(server))
         used_s = _cpu_s(server)
         threading.Event().wait(seconds)
         return _memory_mb(server) - before_mb, (_cpu_s(server) - used_s) / seconds * 100
+
+
+def slowest_reply_ms(server: Server, seconds: float, *, entries: int) -> float:
+    """The longest that one session waits for the reply to a NOOP while another lists a folder of so many files.
+
+    Without `entries` nobody lists, which tells what the machine itself adds.
+    """
+    over = threading.Event()
+    folder = server.home / f"listed-{entries}"
+    if not folder.exists():
+        folder.mkdir()
+        for number in range(entries):
+            (folder / f"ABCD00DEU_R_{number:011}_01H_01S_MO.crx.gz").touch()
+    listing = ["curl", "-sS", "-u", server.user, "-o", "/dev/null", f"{server.url}{folder.name}/"]
+
+    def list_again() -> None:
+        while not over.is_set():
+            subprocess.run(listing, check=True, capture_output=True)
+
+    lister = threading.Thread(target=list_again)
+    with _logged_in(server) as control:
+        if entries:
+            lister.start()
+        until_s, slowest_s = monotonic_s() + seconds, 0.0
+        while (began_s := monotonic_s()) < until_s:
+            _ask(control, "NOOP", b"200")
+            slowest_s = max(slowest_s, monotonic_s() - began_s)
+            over.wait(0.001)
+        over.set()
+    if entries:
+        lister.join()
+    return slowest_s * 1000
 
 
 def _memory_mb(server: Server) -> float:
@@ -122,20 +139,20 @@ def _timed(server: Server, size_bytes: int, arguments: list[str], *, tls: bool) 
     return size_bytes / 1e6 / (monotonic_s() - began_s)
 
 
-def _work(address, port, account, password, folder, clients, sessions, size_bytes, number, start) -> None:  # noqa: PLR0913, PLR0917
+def _work(server, clients, sessions, size_bytes, prefix, start) -> None:
     content = bytes(size_bytes)
-    start.wait()
     failures: list[BaseException] = []
 
     def client(mine: int) -> None:
         try:
             for turn in range(sessions):
-                _session(address, port, account, password, f"{folder}{number}-{mine}-{turn}", content)
+                _session(server, f"{server.folder}{prefix}-{mine}-{turn}", content)
         except BaseException as failure:
             failures.append(failure)
             raise
 
     threads = [threading.Thread(target=client, args=(mine,)) for mine in range(clients)]
+    start.wait()
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -143,30 +160,49 @@ def _work(address, port, account, password, folder, clients, sessions, size_byte
     raise SystemExit(1 if failures else 0)
 
 
-def _session(address: str, port: int, account: str, password: str, name: str, content: bytes) -> None:
-    with socket.create_connection((address, port), timeout=60) as control:
-        replies = control.makefile("rb")
-        _expect(replies, b"220")
-        for command, wanted in ((f"USER {account}", b"331"), (f"PASS {password}", b"230"), ("TYPE I", b"200")):
-            control.sendall(command.encode() + b"\r\n")
-            _expect(replies, wanted)
-        control.sendall(b"EPSV\r\n")
-        found = _EPSV.search(_expect(replies, b"229"))
+def _session(server: Server, name: str, content: bytes) -> None:
+    """As lean as can be: what the client costs, the server on the same machine lacks."""
+    with _logged_in(server) as control:
+        _ask(control, "TYPE I", b"200")
+        found = _EPSV.search(_ask(control, "EPSV", b"229"))
         assert found is not None
-        data = socket.create_connection((address, int(found[1])), timeout=60)
-        control.sendall(f"STOR {name}\r\n".encode())
-        _expect(replies, b"1")
-        with data:
+        with _connection(server.address, int(found[1])) as data:
+            _ask(control, f"STOR {name}", b"1")
             data.sendall(content)
-        _expect(replies, b"226")
-        control.sendall(b"QUIT\r\n")
-        _expect(replies, b"221")
+        _expect(control, b"226")
+        _ask(control, "QUIT", b"221")
 
 
-def _expect(replies, wanted: bytes) -> bytes:
-    line = replies.readline()
-    while line[3:4] == b"-":
-        line = replies.readline()
-    if not line.startswith(wanted):
-        raise SystemExit(f"{line!r} where {wanted!r} belongs")
-    return line
+def _logged_in(server: Server) -> socket.socket:
+    control = _connection(server.address, server.port)
+    control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _expect(control, b"220")
+    _ask(control, f"USER {server.account}", b"331")
+    _ask(control, f"PASS {server.password}", b"230")
+    return control
+
+
+def _connection(address: str, port: int) -> socket.socket:
+    """Blocking, with the kernel's timeout: Python's own costs a poll for every call."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT)
+    connection.connect((address, port))
+    return connection
+
+
+def _ask(control: socket.socket, command: str, wanted: bytes) -> bytes:
+    control.sendall(command.encode() + b"\r\n")
+    return _expect(control, wanted)
+
+
+def _expect(control: socket.socket, wanted: bytes) -> bytes:
+    """The next reply, of one line or several; no server here sends two before it is asked again."""
+    reply = b""
+    while not (reply.endswith(b"\r\n") and reply[:-2].rpartition(b"\n")[2][3:4] == b" "):
+        came = control.recv(4096)
+        if not came:
+            break
+        reply += came
+    if not reply.startswith(wanted):
+        raise RuntimeError(f"{reply!r} where {wanted!r} belongs")
+    return reply
