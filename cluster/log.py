@@ -1,5 +1,10 @@
-"""Structured logs on standard error: one event a line, as JSON or as text for people."""
+"""Structured logs on standard error: one event a line, as JSON or as text for people.
 
+Our own events are written straight to it: the way through `logging`, which the libraries' events take, costs more than
+many a command.
+"""
+
+import contextlib
 import logging
 import sys
 from typing import Literal
@@ -9,13 +14,29 @@ import structlog
 LogFormat = Literal["text", "json"]
 
 
+class _StandardError:
+    """Where structlog puts finished lines; each is written whole, by whichever thread."""
+
+    def msg(self, line: str) -> None:
+        """Write one line; where nobody reads them any more, there is nobody to tell."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+
+    debug = info = warning = error = critical = exception = msg
+
+
 def start_logging(log_format: LogFormat, *, part: str, level: int = logging.INFO) -> None:
     """Send all logs of this process, the libraries' too, to standard error; every event carries `part`.
 
     In both formats a value is written as a literal, so a file or user name can forge neither a line nor a field.
     """
+
+    def name_part(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["part"] = part
+        return event
+
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        name_part,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -35,12 +56,11 @@ def start_logging(log_format: LogFormat, *, part: str, level: int = logging.INFO
     root.handlers = [handler]
     root.setLevel(level)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, last],
+        logger_factory=lambda *_: _StandardError(),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(part=part)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
