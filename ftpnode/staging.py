@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 import shutil
+import threading
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -17,6 +18,9 @@ from cluster.durable_file import make_folders_durably
 from cluster.tree_path import STAGING, on_disk
 
 PREFIX: Final = "up-"
+FLUSH_BYTES: Final = 32 << 20
+"""After so many bytes the disk is told to begin, so that the end of a large upload waits for its last bytes alone."""
+
 _COPY_BYTES: Final = 1 << 20
 _MODE: Final = 0o644
 
@@ -66,6 +70,9 @@ class StagedFile:
         self._in_order = True
         self._end_bytes = 0
         self.content = ContentHash()
+        self._flush_due_bytes = FLUSH_BYTES
+        self._disk = threading.Lock()  # a flush may be under way, or still wait for its thread, when the end comes
+        self._failure: OSError | None = None
 
     @property
     def name(self) -> str:
@@ -113,6 +120,26 @@ class StagedFile:
         os.ftruncate(self._fd, size_bytes)
         self._end_bytes = size_bytes
 
+    def is_flush_due(self) -> bool:
+        """Whether so much has come that a `flush` should begin; says so once for each portion."""
+        if self.content.size_bytes < self._flush_due_bytes:
+            return False
+        self._flush_due_bytes = self.content.size_bytes + FLUSH_BYTES
+        return True
+
+    def flush(self) -> None:
+        """Write to the disk what has come, while more comes; blocks on it. `seal` raises what goes wrong here.
+
+        The kernel tells a failure to write once, to whoever asks first.
+        """
+        with self._disk:
+            if self._fd < 0:
+                return
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:
+                self._failure = error
+
     def copy_from(self, source: BinaryIO, size_bytes: int) -> None:
         """Append the first bytes of `source`, for APPE and REST; EOFError when it has fewer."""
         source.seek(0)
@@ -125,16 +152,20 @@ class StagedFile:
 
     def seal(self) -> None:
         """Make the bytes durable and write no more; blocks on the disk."""
-        try:
-            if not self._in_order:
-                self._hash_again()
-            os.fsync(self._fd)
-        finally:
-            self._close()
+        with self._disk:
+            try:
+                if self._failure is not None:
+                    raise self._failure
+                if not self._in_order:
+                    self._hash_again()
+                os.fsync(self._fd)
+            finally:
+                self._close()
 
     def discard(self) -> None:
         """Remove it, if it is still here."""
-        self._close()
+        with self._disk:
+            self._close()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 

@@ -157,6 +157,10 @@ class PlainDataConnection(DTPHandler):
         except OSError as error:
             self.cut(ending_of(error))
         else:
+            if self._staged.is_flush_due():
+                self.cmd_channel.threads.run(
+                    self.cmd_channel.service.workers.publishes, self._staged.flush, lambda _: None
+                )
             self._keep_pace("up", len(chunk))
 
     handle_read_event = handle_read

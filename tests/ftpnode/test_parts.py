@@ -1,5 +1,7 @@
 """The parts beside the core, each alone: the tree, staging, the local publisher, the client of the replicator."""
 
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from ftpnode.drain import Drain
 from ftpnode.local_publisher import LocalPublisher
 from ftpnode.ports import PublisherUnreachableError
 from ftpnode.replicator_client import ReplicatorClient
-from ftpnode.staging import Staging
+from ftpnode.staging import FLUSH_BYTES, Staging
 from ftpnode.tree import TooManyEntriesError, Tree
 from ftpnode.verified_passwords import LIFETIME_S, VerifiedPasswords
 
@@ -122,6 +124,32 @@ def test_a_staged_file_hashes_what_it_holds(root):
     file.discard()
     file.discard()
     assert not list((root / ".tripod/staging").iterdir())
+
+
+def test_a_large_upload_is_flushed_while_it_arrives_once_for_each_portion(root):
+    file = Staging(root).create()
+    portion = bytes(FLUSH_BYTES // 2)
+    due = []
+    for _ in range(5):
+        file.write(portion)
+        due.append(file.is_flush_due())
+    assert due == [False, True, False, True, False]
+    file.flush()
+    file.seal()
+    file.flush()
+    file.discard()
+
+
+def test_what_a_flush_could_not_write_fails_the_seal(root, monkeypatch):
+    def fail(_fd):
+        raise OSError(errno.EIO, "the disk failed")
+
+    file = Staging(root).create()
+    monkeypatch.setattr("os.fdatasync", fail)
+    file.flush()
+    with pytest.raises(OSError, match="the disk failed"):
+        file.seal()
+    file.discard()
 
 
 def test_a_file_swapped_for_a_link_is_not_followed(root, tmp_path):
