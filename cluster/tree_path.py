@@ -4,6 +4,7 @@
 peer or a settings file passes `complaint()` before it reaches a disk.
 """
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ CONFLICTS: Final = f"{RESERVED}/conflicts"
 
 MAX_NAME_BYTES: Final = 255
 MAX_PATH_BYTES: Final = 4000
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def complaint(path: str) -> str | None:
@@ -29,12 +32,12 @@ def complaint(path: str) -> str | None:
         return "the name is not valid UTF-8"
     if not 0 < size_bytes <= MAX_PATH_BYTES:
         return f"the path is empty or longer than {MAX_PATH_BYTES} bytes"
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in path):
+    if _CONTROL.search(path):
         return "the name has a control character"
     names = path.split("/")
     if any(name in {"", ".", ".."} for name in names):
         return "the path is not canonical"
-    if any(len(name.encode()) > MAX_NAME_BYTES for name in names):
+    if size_bytes > MAX_NAME_BYTES and any(len(name.encode()) > MAX_NAME_BYTES for name in names):
         return f"a name is longer than {MAX_NAME_BYTES} bytes"
     if names[0] == RESERVED:
         return f"{RESERVED} belongs to Tripod"

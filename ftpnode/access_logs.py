@@ -31,6 +31,11 @@ class AccessLogs:
         """Whether any log takes commands."""
         return self._w3c is not None
 
+    @property
+    def wants_transfers(self) -> bool:
+        """Whether any log takes transfers."""
+        return self._xferlog is not None
+
     def command(self, done: CommandDone) -> None:
         """Log a command and its last reply."""
         line = w3c_line(done)

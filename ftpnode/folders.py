@@ -17,9 +17,12 @@ _MODE: Final = 0o755
 @contextlib.contextmanager
 def opened(root: Path, path: str, *, make: bool = False) -> Iterator[int]:
     """The descriptor of the folder at a tree path; `make` makes what is missing of it, each name durable."""
-    folder = os.open(root, _FOLDER & ~os.O_NOFOLLOW)  # the root itself may be a link of the operator's
+    names = path.split("/") if path else []
+    first = names.pop(0) if names and not make else ""
+    flags = _FOLDER if first else _FOLDER & ~os.O_NOFOLLOW  # the root itself may be a link of the operator's
+    folder = os.open(root / first, flags)
     try:
-        for name in path.split("/") if path else ():
+        for name in names:
             inner = _made(folder, name) if make else os.open(name, _FOLDER, dir_fd=folder)
             os.close(folder)
             folder = inner

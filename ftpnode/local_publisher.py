@@ -128,16 +128,21 @@ class LocalPublisher(Publisher):
 
     def _publish(self, request: Publish) -> None:
         mtime_ns = request.mtime_ns
-        there_bytes = self._file_bytes(request.path)
         with opened(self._root, STAGING) as staging:
             os.utime(request.staged, ns=(mtime_ns, mtime_ns), dir_fd=staging, follow_symlinks=False)
-            size_bytes = _look(request.staged, staging).st_size
-            added = Usage(size_bytes - (there_bytes or 0), (there_bytes is None) + self._missing_above(request.path))
             with (
-                self._claimed(request, added),
+                self._claimed(request, self._added(request, staging)),
                 parent_of(self._root, request.path, make=True) as (folder, name),
             ):
                 publish_into(request.staged, staging, name, folder)
+
+    def _added(self, request: Publish, staging: int) -> Usage:
+        """What a publish will add to the counts; looks at the disk only where somebody counts."""
+        if request.quota is None and not self._usage.is_asked_for:
+            return NOTHING
+        there_bytes = self._file_bytes(request.path)
+        size_bytes = _look(request.staged, staging).st_size
+        return Usage(size_bytes - (there_bytes or 0), (there_bytes is None) + self._missing_above(request.path))
 
     @contextmanager
     def _claimed(self, request: Publish | MakeDirectory, added: Usage) -> Iterator[None]:

@@ -15,7 +15,7 @@ def publish_upload(service: "Service", login: "Candidate", path: str, staged: "S
     """Seal the staged file and have it published at the tree path `path`; the Done is the promise the client waits for.
 
     ChangeRefusedError, PublisherUnreachableError or OSError otherwise. Whatever comes of it, no staged file of ours
-    stays behind. Blocks: call it from a worker thread.
+    stays behind: a Done has taken it. Blocks: call it from a worker thread.
     """
     try:
         staged.seal()
@@ -31,5 +31,6 @@ def publish_upload(service: "Service", login: "Candidate", path: str, staged: "S
             mtime_ns=mtime_ns,
         )
         return change(service.publisher, request, service.limits.publish_timeout_s)
-    finally:
+    except BaseException:
         staged.discard()
+        raise

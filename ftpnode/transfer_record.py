@@ -52,20 +52,21 @@ class TransferRecord:
         count.labels(outcome=outcome).inc()
         metrics.bytes.labels(direction=direction).inc(moved_bytes)
         seconds = clock.monotonic_s() - self._started_s
-        self._service.access_logs.transfer(
-            TransferDone(
-                at=clock.utc_now(),
-                seconds=seconds,
-                client=self._client,
-                moved_bytes=moved_bytes,
-                path=f"/{self._path}",
-                is_upload=self._is_upload,
-                account=self._login.name,
-                is_anonymous=self._login.account.password is None,
-                is_complete=is_complete,
-                service=self._who.get("door", "ftp"),
+        if self._service.access_logs.wants_transfers:
+            self._service.access_logs.transfer(
+                TransferDone(
+                    at=clock.utc_now(),
+                    seconds=seconds,
+                    client=self._client,
+                    moved_bytes=moved_bytes,
+                    path=f"/{self._path}",
+                    is_upload=self._is_upload,
+                    account=self._login.name,
+                    is_anonymous=self._login.account.password is None,
+                    is_complete=is_complete,
+                    service=self._who.get("door", "ftp"),
+                )
             )
-        )
         log.info(
             "upload" if self._is_upload else "download",
             path=self._path,

@@ -31,6 +31,14 @@ class TreeUsage:
         self._lock = threading.Lock()
         self._counts: dict[str, _Count] = {}
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether anything is counted: until a first question, changes need not be told.
+
+        What is being changed while that question is asked may be missed until the next counting.
+        """
+        return bool(self._counts)
+
     def below(self, home: str) -> Usage:
         """What stands below a folder, at any depth; nothing, when it is not there."""
         with self._lock:

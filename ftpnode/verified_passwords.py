@@ -8,7 +8,6 @@ The event loop asks, and so do the threads of SFTP sessions: a lock keeps the me
 under it.
 """
 
-import hashlib
 import hmac
 import secrets
 import threading
@@ -38,4 +37,4 @@ class VerifiedPasswords:
             return now_s < self._until_s.get(digest, now_s)
 
     def _digest(self, hashed: str, password: str) -> bytes:
-        return hmac.new(self._key, f"{hashed}\0{password}".encode(), hashlib.sha256).digest()
+        return hmac.digest(self._key, f"{hashed}\0{password}".encode(), "sha256")

@@ -51,9 +51,7 @@ class ControlWire(TLS_FTPHandler):
 
     def reply(self, text: str) -> None:
         """Send one line; control characters, which would forge another reply, become question marks."""
-        self.push(
-            "".join("?" if ord(character) < 0x20 or character == "\x7f" else character for character in text) + "\r\n"
-        )
+        self.push((text if text.isprintable() else _harmless(text)) + "\r\n")
 
     def reply_lines(self, code: int, first: str, lines: list[str], last: str) -> None:
         """Send a reply of several lines (RFC 959 section 4.2); lines in the middle begin with a space."""
@@ -156,3 +154,7 @@ class ControlWire(TLS_FTPHandler):
     @override
     def log(self, msg: str, logfun: object = None) -> None:
         """Our own logs say what matters, as fields."""
+
+
+def _harmless(text: str) -> str:
+    return "".join("?" if ord(character) < 0x20 or character == "\x7f" else character for character in text)

@@ -36,6 +36,7 @@ class OffLoop(AsyncChat):
         read_end.settimeout(0)
         self._write_end.settimeout(0)
         self._ready: deque[Callable[[], None]] = deque()
+        self._woken = False
         super().__init__(read_end, ioloop=ioloop)
 
     def run(self, pool: Executor, work: Callable[[], T], then: Callable[[Future[T]], None]) -> None:
@@ -45,6 +46,9 @@ class OffLoop(AsyncChat):
     def soon(self, call: Callable[[], None]) -> None:
         """Call `call` on the loop; from any thread or signal handler."""
         self._ready.append(call)
+        if self._woken:  # and what is ready by then will be called
+            return
+        self._woken = True
         with contextlib.suppress(OSError):  # full: a wake-up is under way; closed: there is nobody to wake
             self._write_end.send(b"\0")
 
@@ -52,6 +56,7 @@ class OffLoop(AsyncChat):
     def handle_read(self) -> None:
         with contextlib.suppress(BlockingIOError):
             self.socket.recv(_READ_BYTES)
+        self._woken = False  # before anything is called: what comes from now on wakes the loop again
         while self._ready:
             self._ready.popleft()()
 
