@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 import yaml
 
 from cluster.clock import monotonic_s
+from cluster.read_settings import read_settings
 from compose.new_cluster import network_plan, write_cluster
 
 NETWORK = "127.77.7"
@@ -24,7 +25,10 @@ PASSWORD = "bench"
 
 @dataclass(frozen=True)
 class Server:
-    """A running server and how to log in; `folder` is where uploads go, as the client names it."""
+    """A running server and how to log in; `folder` is where uploads go, as the client names it.
+
+    `home` is the account's folder on the disk, where the bench knows it.
+    """
 
     name: str
     address: str
@@ -33,6 +37,7 @@ class Server:
     process: subprocess.Popen
     folder: str = ""
     port: int = 2121
+    home: Path = Path("/nowhere")
 
     @property
     def url(self) -> str:
@@ -72,7 +77,10 @@ class Bench:
         change(document)
         file.write_text(yaml.safe_dump(document))
         command = [sys.executable, "-m", "ftpnode", "--config", str(file), "--node", "node1"]
-        return self.start(name, address, "station", passwords["station"], command)
+        server = self.start(name, address, "station", passwords["station"], command)
+        settings = read_settings(file)
+        home = settings.nodes["node1"].root / settings.accounts["station"].home.strip("/")
+        return replace(server, home=home)
 
     def bare(self, *, tls: bool = False) -> Server:
         """pyftpdlib as it comes."""
@@ -82,7 +90,7 @@ class Bench:
         keys = self.folder / "ours/keys"
         pair = [str(keys / "node1.crt"), str(keys / "node1.key")] if tls else ["", ""]
         command = [sys.executable, "-m", "bench.bare_pyftpdlib", address, "2121", str(root), PASSWORD, *pair]
-        return self.start("bare pyftpdlib", address, "station", PASSWORD, command)
+        return replace(self.start("bare pyftpdlib", address, "station", PASSWORD, command), home=root)
 
     def vsftpd(self) -> Server | None:
         """vsftpd with anonymous uploads, so that it needs no account on this host; None where it is not installed."""
