@@ -39,7 +39,8 @@ def _door(tmp_path_factory, public_key):
         nodes={"node1": {"logs": {"w3c": "w3c.log", "xferlog": "xferlog"}}},
     )
     with FakeReplicator(cluster.settings.nodes["node1"]) as replicator, running(cluster) as node:
-        (node.root / "Data").mkdir(parents=True, exist_ok=True)
+        for home in ("Data", "Station"):
+            (node.root / home).mkdir(parents=True, exist_ok=True)
         yield node, replicator
 
 
