@@ -66,3 +66,16 @@ def guarded(tmp_path_factory):
     cluster.file.write_text(_guard(cluster.file.read_text()))
     with running(cluster) as node:
         yield node
+
+
+@pytest.fixture(scope="module")
+def _station(alone):
+    with alone.client() as client:
+        yield client
+
+
+@pytest.fixture
+def station(_station):
+    """A session that starts in its home; one login serves most tests, because a login is slow on purpose."""
+    assert _station.ask("CWD /").startswith("250")
+    return _station

@@ -3,19 +3,6 @@
 import pytest
 
 
-@pytest.fixture(scope="module")
-def _station(alone):
-    with alone.client() as client:
-        yield client
-
-
-@pytest.fixture
-def station(_station):
-    """A session that starts in its home; one login serves all tests, because a login is slow on purpose."""
-    assert _station.ask("CWD /").startswith("250")
-    return _station
-
-
 def test_a_directory_is_renamed_with_what_is_in_it_but_never_over_another(station):
     for command in ("MKD from", "MKD other"):
         assert station.ask(command).startswith("257")
