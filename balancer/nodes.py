@@ -1,16 +1,21 @@
 """The nodes as this balancer knows them: their health, and the sessions on them."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from balancer.core.choose_node import NodeView, choose_node
+from balancer.core.choose_node import NodeView, Wish, choose_node
+from balancer.core.fading import Fading
 from balancer.core.node_health import NodeHealth, ProbeFailed, ProbePassed, after_failed_connection, after_probe
 from cluster.health import BalancedNode, NodeState
 from cluster.log import logger
-from cluster.settings import Probe
+from cluster.settings import Node, Probe, Scheduler
 
 log = logger(__name__)
 
+
+_HALF_LIFE_S: Final = 60.0
+"""Of what schedulers remember: sessions, bytes and failures."""
 
 _TO_LEAVE: Final = frozenset({NodeState.DRAINING, NodeState.FAILED})
 """A node that says this of itself is left by its sessions; one that is joining again keeps them."""
@@ -30,41 +35,72 @@ class Tenant(Protocol):
         """The node wants to be left."""
 
 
+class _Known:
+    """What is known of one node, beside its settings."""
+
+    def __init__(self, name: str) -> None:
+        self.health = NodeHealth(name)
+        self.said = ProbePassed(NodeState.READY)
+        self.up_since_s = -math.inf
+        self.tenants: set[Tenant] = set()
+        self.sessions = self.bytes = self.failures = Fading(_HALF_LIFE_S)
+
+
 class Nodes:
-    """All nodes."""
+    """All nodes; `clock` never goes back."""
 
-    def __init__(self, names: Iterable[str], probe: Probe) -> None:
+    def __init__(self, nodes: Mapping[str, Node], probe: Probe, clock: Callable[[], float]) -> None:
+        self._settings = nodes
         self._probe = probe
-        self._health = {name: NodeHealth(name) for name in names}
-        self._tenants: dict[str, set[Tenant]] = {name: set() for name in self._health}
+        self._clock = clock
+        self._known = {name: _Known(name) for name in nodes}
 
-    def choose(self, avoid: frozenset[str], client: str | None) -> str | None:
-        """The node for a session; `client` where the service keeps a client's address on one node."""
-        views = [NodeView(health, len(self._tenants[name])) for name, health in self._health.items()]
-        return choose_node(views, avoid=avoid, client=client)
+    def choose(self, *, avoid: frozenset[str], key: str | None, scheduler: Scheduler, moves: bool) -> str | None:
+        """The node for a session that wishes so (see core.choose_node)."""
+        now_s = self._clock()
+        wish = Wish(avoid=avoid, key=key, scheduler=scheduler, slow_start_s=self._probe.slow_start_s, moves=moves)
+        chosen = choose_node([self._view(name, now_s) for name in self._known], wish)
+        if chosen is not None:
+            known = self._known[chosen]
+            known.sessions = known.sessions.plus(1, now_s)
+        return chosen
 
     def moves_in(self, node: str, tenant: Tenant) -> None:
-        """A session is on `node` now."""
-        self._tenants[node].add(tenant)
+        """A session is on `node` now, or on its way there."""
+        self._known[node].tenants.add(tenant)
 
     def moves_out(self, node: str, tenant: Tenant) -> None:
         """A session left `node`."""
-        self._tenants[node].discard(tenant)
+        self._known[node].tenants.discard(tenant)
 
     def connection_failed(self, node: str, why: str) -> None:
         """A session could not reach `node`."""
-        self._set(after_failed_connection(self._health[node], why))
+        self.lost_a_session(node)
+        self._set(after_failed_connection(self._known[node].health, why))
+
+    def lost_a_session(self, node: str) -> None:
+        """A session had to leave `node`, which closed, reset, hung or died."""
+        known = self._known[node]
+        known.failures = known.failures.plus(1, self._clock())
+
+    def carried(self, node: str, size_bytes: int) -> None:
+        """A transfer is over; `node` is empty where it came to none."""
+        if node:
+            known = self._known[node]
+            known.bytes = known.bytes.plus(size_bytes, self._clock())
 
     def probed(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
         """A probe is over: sessions leave a node that is down at once, one that drains as soon as they can.
 
         Where no other node is up they stay: there is nowhere better to wait.
         """
-        before = self._health[node]
-        after = after_probe(before, outcome, self._probe)
+        known = self._known[node]
+        before, after = known.health, after_probe(known.health, outcome, self._probe)
+        if isinstance(outcome, ProbePassed):
+            known.said = outcome
         self._set(after)
-        tenants = tuple(self._tenants[node])
-        if not after.up and any(health.up for name, health in self._health.items() if name != node):
+        tenants = tuple(known.tenants)
+        if not after.up and any(other.health.up for name, other in self._known.items() if name != node):
             for tenant in tenants:
                 tenant.node_is_down(after.why)
         elif after.up and after.state in _TO_LEAVE and before.state is not after.state:
@@ -76,17 +112,34 @@ class Nodes:
         return tuple(
             BalancedNode(
                 node=name,
-                usable=health.usable,
-                state=health.state,
-                sessions=len(self._tenants[name]),
-                transfers=sum(tenant.transferring for tenant in self._tenants[name]),
-                why=health.why,
+                usable=known.health.usable,
+                state=known.health.state,
+                sessions=len(known.tenants),
+                transfers=sum(tenant.transferring for tenant in known.tenants),
+                why=known.health.why,
             )
-            for name, health in self._health.items()
+            for name, known in self._known.items()
+        )
+
+    def _view(self, name: str, now_s: float) -> NodeView:
+        known, settings = self._known[name], self._settings[name]
+        return NodeView(
+            known.health,
+            sessions=len(known.tenants),
+            weight=settings.weight,
+            max_sessions=settings.max_sessions,
+            up_for_s=now_s - known.up_since_s,
+            recent_sessions=known.sessions.now(now_s),
+            recent_bytes=known.bytes.now(now_s),
+            recent_failures=known.failures.now(now_s),
+            disk_free=known.said.disk_free,
+            backlog_files=known.said.backlog_files,
         )
 
     def _set(self, health: NodeHealth) -> None:
-        before = self._health[health.node]
-        self._health[health.node] = health
+        known = self._known[health.node]
+        before, known.health = known.health, health
+        if health.up and not before.up:
+            known.up_since_s = self._clock()
         if (before.up, before.state) != (health.up, health.state):
             log.info("node", node=health.node, usable=health.usable, state=health.state.value, why=health.why)

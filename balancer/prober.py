@@ -96,7 +96,12 @@ class Prober:
         if health.node != self._name:
             return ProbeFailed(f"this is node {health.node}")
         why = "" if health.state is NodeState.READY else "; ".join(health.notices) or f"says it is {health.state.value}"
-        return ProbePassed(health.state, why)
+        return ProbePassed(
+            health.state,
+            why,
+            disk_free=health.disk_free_bytes / health.disk_total_bytes if health.disk_total_bytes else 1.0,
+            backlog_files=health.replicator.wanted_files if health.replicator is not None else 0,
+        )
 
 
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, replies: ReplyReader, line: str) -> Reply:

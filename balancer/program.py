@@ -14,6 +14,7 @@ from balancer.passive_ports import PassivePorts
 from balancer.prober import Prober
 from balancer.spool import SpoolBudget, new_file
 from balancer.surroundings import Surroundings
+from cluster.clock import monotonic_s
 from cluster.health import BalancerHealth, NodeState
 from cluster.log import logger
 from cluster.management import Management
@@ -44,7 +45,7 @@ def make_surroundings(settings: Settings) -> Surroundings:
         settings=settings,
         token_key=token_key,
         tls=FrontTls(settings),
-        nodes=Nodes(settings.nodes, balancer.probe),
+        nodes=Nodes(settings.nodes, balancer.probe, monotonic_s),
         ports=PassivePorts(balancer.bind_address, balancer.passive_ports.all(), random.SystemRandom()),
         budget=SpoolBudget(balancer.spool),
         metrics=Metrics(),

@@ -13,6 +13,7 @@ from balancer.core import events as e
 from balancer.core.command_line import CommandLineReader, LineTooLongError
 from balancer.core.conversation import Rules
 from balancer.core.data_address import advertised_address
+from balancer.core.persistence import persistence_key
 from balancer.core.reply import encode
 from balancer.core.session import Session
 from balancer.data_transfers import DataTransfers
@@ -148,8 +149,13 @@ class SessionLegs:
 
     async def _open_back(self, avoid: frozenset[str], *, tls: bool) -> None:
         settings = self._around.settings
-        keep_on_one = self._client[0] if self._service.persistence == "client" else None
-        name = self._around.nodes.choose(avoid, keep_on_one)
+        nodes = self._around.nodes
+        name = nodes.choose(
+            avoid=avoid,
+            key=persistence_key(self._service, self._client[0], self._session.account),
+            scheduler=self._service.scheduler,
+            moves=self._session.logged_in,
+        )
         if name is None:
             self._take(e.BackFailed(None, "no node is left"))
             return
@@ -162,16 +168,21 @@ class SessionLegs:
             session=self.id,
         )
         target = settings.nodes[name].address, settings.sites[self._service.site].port
+        # It counts from now on, so that of a hundred clients in one moment not all choose the same node.
+        nodes.moves_in(name, self)
         try:
             async with asyncio.timeout(settings.balancer.connect_timeout_s):
                 await open_back_leg(back, target, settings.balancer.source_addresses[0], header)
         except OSError as error:
+            nodes.moves_out(name, self)
             why = f"cannot connect: {error.strerror or 'no answer'}"
-            self._around.nodes.connection_failed(name, why)
+            nodes.connection_failed(name, why)
             self._take(e.BackFailed(name, why))
             return
+        except asyncio.CancelledError:
+            nodes.moves_out(name, self)
+            raise
         self._back = back
-        self._around.nodes.moves_in(name, self)
         self._take(e.BackOpened(name))
 
     def _send_back(self, line: str, patience_s: float) -> None:
@@ -179,6 +190,8 @@ class SessionLegs:
             self._back.send(line, patience_s)
 
     def _back_lost(self, why: str) -> None:
+        if self._back is not None:
+            self._around.nodes.lost_a_session(self._back.node)
         self._forget_back()
         self._take(e.BackLost(why))
 
@@ -205,6 +218,7 @@ class SessionLegs:
                 metrics.moved_sessions.inc()
                 log.info("moved", session=self.id, source=source, target=target, why=why)
             case a.NoteTransfer():
+                self._around.nodes.carried(note.node, note.size_bytes)
                 metrics.transfers.labels(note.verb, note.node, str(note.reply)).inc()
                 metrics.transferred.labels(note.verb).inc(note.size_bytes)
                 if note.repeats:

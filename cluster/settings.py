@@ -16,6 +16,7 @@ from cluster.quota import Quota
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Scheduler = Literal["least-sessions", "round-robin", "least-bytes", "adaptive"]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=0)]
 DeniedPath = Annotated[str, Meta(pattern=r"^(?!.*/\.{1,2}(/|\Z))(/[^/\\]+)+\Z")]
@@ -185,6 +186,8 @@ class Node(_Section, frozen=True):
     `root` holds what the clients see, `state` the index and the publish socket; `certificate` and `key` are the node's
     own, for FTPS and for its peers. `replicator_address` is for replicators that do not share the ftpnode's address,
     as in containers. `workers` are the processes that serve the ftpnode's clients; one needs no others beside it.
+    `weight` is its share of new sessions beside the others'; of those through the balancer it takes `max_sessions` at
+    most.
     """
 
     address: str
@@ -199,6 +202,8 @@ class Node(_Section, frozen=True):
     replicator_management_port: Port = 8022
     peer_port: Port = 8023
     logs: AccessLogFiles = AccessLogFiles()
+    weight: Annotated[int, Meta(ge=1, le=100)] = 1
+    max_sessions: Count | None = None
 
     @property
     def replicator_host(self) -> str:
@@ -217,12 +222,19 @@ class Node(_Section, frozen=True):
 
 
 class Service(_Section, frozen=True):
-    """One balanced entrance on the VIP: a site behind a port, and behind another with TLS from the first byte."""
+    """One balanced entrance on the VIP: a site behind a port, and behind another with TLS from the first byte.
+
+    `persistence` keeps sessions of one client network (so many leading bits of its address), one account or both on
+    one node; where that is `none`, `scheduler` chooses.
+    """
 
     site: str
     port: Port
     implicit_port: Port | None = None
-    persistence: Literal["none", "client"] = "client"
+    persistence: Literal["none", "client", "account", "client-and-account"] = "client"
+    persistence_prefix_v4: Annotated[int, Meta(ge=0, le=32)] = 32
+    persistence_prefix_v6: Annotated[int, Meta(ge=0, le=128)] = 64
+    scheduler: Scheduler = "least-sessions"
 
     @property
     def ports(self) -> dict[str, int]:
@@ -248,13 +260,15 @@ class Spool(_Section, frozen=True):
 class Probe(_Section, frozen=True):
     """How nodes are looked after: every `interval_s`; `fall` failures in a row take one out, `rise` put it in.
 
-    One that does not answer for `timeout_s` is out at once, so a node that hangs is found within the sum of both.
+    One that does not answer for `timeout_s` is out at once, so a node that hangs is found within the sum of both. A
+    node that comes back gets its share of new sessions little by little, over `slow_start_s`.
     """
 
     interval_s: Seconds = 0.5
     timeout_s: Seconds = 1.5
     rise: Count = 2
     fall: Count = 2
+    slow_start_s: Annotated[float, Meta(ge=0, le=86400)] = 20.0
 
 
 class Balancer(_Section, frozen=True):

@@ -26,10 +26,12 @@ class NodeHealth(msgspec.Struct, frozen=True):
 
 
 class ProbePassed(msgspec.Struct, frozen=True):
-    """The node greets, logs in, and says `state` of itself."""
+    """The node greets, logs in, and says `state` of itself; how much of its disk is free (a share), and its backlog."""
 
     state: NodeState
     why: str = ""
+    disk_free: float = 1.0
+    backlog_files: int = 0
 
 
 class ProbeFailed(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ def after_probe(health: NodeHealth, outcome: ProbePassed | ProbeFailed, probe: P
             down = silent or streak >= probe.fall
             state = NodeState.FAILED if down else health.state
             return NodeHealth(health.node, up=not down, state=state, streak=0 if down else streak, why=why)
-        case ProbePassed(state, why):
+        case ProbePassed(state=state, why=why):
             if health.up:
                 return NodeHealth(health.node, up=True, state=state, streak=0, why=why)
             streak = health.streak + 1

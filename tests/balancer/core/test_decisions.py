@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancer.core.choose_node import NodeView, choose_node
 from balancer.core.data_address import (
     advertised_address,
     eprt_target,
@@ -113,44 +112,6 @@ def test_leases_are_counted_right(moves: list[str], seed: int) -> None:
             leases.claim(chance.randrange(3), client, 0.0)
     held = sum(len(holders) for holders in leases._by_port.values())
     assert leases.free == max(0, 3 - held)
-
-
-def view(node: str, state: NodeState = NodeState.READY, *, up: bool = True, sessions: int = 0) -> NodeView:
-    return NodeView(NodeHealth(node, up=up, state=state), sessions)
-
-
-@pytest.mark.parametrize(
-    ("nodes", "avoid", "chosen"),
-    [
-        ([view("a", sessions=2), view("b", sessions=1)], set(), "b"),
-        ([view("a"), view("b")], set(), "a"),
-        ([view("a"), view("b")], {"a"}, "b"),
-        ([view("a", up=False), view("b", NodeState.DRAINING)], set(), "b"),
-        ([view("a", NodeState.DRAINING), view("b", NodeState.JOINING)], set(), "b"),
-        ([view("a", NodeState.FAILED)], set(), None),
-        ([view("a", up=False), view("b", NodeState.FAILED)], set(), None),
-        ([view("a", up=False, sessions=1), view("b", up=False)], set(), "b"),
-        ([view("a", up=False), view("b", up=False)], {"b"}, "a"),
-        ([view("a", up=False), view("b")], {"b"}, None),
-        ([], set(), None),
-    ],
-)
-def test_the_choice_of_a_node(nodes: list[NodeView], avoid: set[str], chosen: str | None) -> None:
-    assert choose_node(nodes, avoid=frozenset(avoid), client=None) == chosen
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from("abc"))
-def test_an_address_keeps_its_node_while_another_one_goes(number: int, gone: str) -> None:
-    nodes = [view(name) for name in "abc"]
-    before = choose_node(nodes, avoid=frozenset(), client=str(number))
-    after = choose_node(nodes, avoid=frozenset(gone), client=str(number))
-    assert before in {gone, after}
-
-
-def test_addresses_spread_over_the_nodes() -> None:
-    nodes = [view(name) for name in "ab"]
-    chosen = [choose_node(nodes, avoid=frozenset(), client=f"192.0.2.{n}") for n in range(200)]
-    assert 60 < chosen.count("a") < 140
 
 
 PROBE = Probe(rise=2, fall=2)
