@@ -79,11 +79,11 @@ class FakeNode:
         if self._management is not None:
             await self._management.stop()
             self._management = None
-        await _loop_goes_round()  # a connection just accepted gets its task
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await _loop_goes_round()  # the transports close
+        for _ in range(2):
+            await _loop_goes_round()  # a connection just accepted gets its task, the transports close
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def die(self) -> None:
         """As SIGKILL: nobody listens any more, everything that is open is reset."""
@@ -131,6 +131,7 @@ class FakeSession:
         self.node = node
         self.reader = reader
         self.writer = writer
+        self.is_clients = False  # or a probe's, which no fault is meant for
         self.account = ""
         self.folder = "/"
         self.rest = 0
@@ -143,7 +144,8 @@ class FakeSession:
     async def run(self) -> None:
         fixed = await self.reader.readexactly(FIXED_BYTES)
         header = decode(fixed + await self.reader.readexactly(body_length_bytes(fixed)))
-        if header.session:
+        self.is_clients = bool(header.session)
+        if self.is_clients:
             self.node.headers.append(header)
         await self.hangs_if_frozen()
         if await self.fails("greeting"):
@@ -152,7 +154,7 @@ class FakeSession:
         while line := (await self.reader.readline()).decode("utf-8", "surrogateescape"):
             await self.hangs_if_frozen()
             verb, _, argument = line.rstrip("\r\n").partition(" ")
-            if header.session:
+            if self.is_clients:
                 self.node.commands.append(line.rstrip("\r\n") if not looks_like_token(argument) else "PASS token")
             if verb not in {"RETR", "STOR", "APPE", "LIST", "MLSD"} and await self.fails(verb):
                 continue
@@ -163,7 +165,7 @@ class FakeSession:
             await self.writer.drain()
 
     async def fails(self, moment: str) -> bool:
-        if self.node.fault != moment:
+        if self.node.fault != moment or not self.is_clients:
             return False
         for node in (self.node, *self.node.others):
             node.fault = ""
