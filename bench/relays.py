@@ -17,6 +17,7 @@ NETWORK = "127.77.9"
 SINK = f"{NETWORK}.12"
 UNSPOOLED_SINK = f"{NETWORK}.13"
 UNBOUNDED = {"sessions": 100_000, "sessions_per_address": 100_000}
+_UNPACKED = "/var/tmp/tripod-bench-proftpd"
 PROFTPD = (
     "proftpd-core", "proftpd-mod-proxy", "proftpd-mod-crypto", "libhiredis0.14", "libmemcached11", "libmemcachedutil2",
     "libhashkit2", "libpcre2-posix3",
@@ -118,9 +119,21 @@ ProxyTLSEngine off
     return bench.start(f"mod_proxy{number}", address, node.account, node.password, command, environment=libraries)
 
 
+def haproxy_version() -> str:
+    """As `haproxy -v` says it."""
+    said = subprocess.run(["haproxy", "-v"], check=True, capture_output=True, text=True).stdout
+    return said.split()[2].partition("-")[0]
+
+
+def proftpd_version() -> str:
+    """Of the package that was unpacked."""
+    (package,) = Path(_UNPACKED).glob("proftpd-core_*.deb")
+    return package.name.split("_")[1].partition("+")[0]
+
+
 def _proftpd() -> Path | None:
     """Where ProFTPD is unpacked, from Debian's packages; installing it would start it."""
-    folder = Path("/var/tmp/tripod-bench-proftpd")
+    folder = Path(_UNPACKED)
     if (folder / "usr/lib/proftpd/mod_proxy.so").exists():
         return folder
     folder.mkdir(exist_ok=True)
