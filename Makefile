@@ -1,6 +1,7 @@
 # Everything on a fresh Debian machine with python3 (3.11 or newer), make and git:
 #   make lab     a whole cluster and 40 stations on loopback addresses; options: make lab ARGS="--chaos --seconds 60"
 #   make test    every test; those in containers need a Docker engine and say so when there is none
+#   make prove   100,000 simulated histories of replicators, some hours; ARGS="--histories 2000"; see docs/replication.md
 #   make kills   1,000 SIGKILLs of ftpnodes and replicators while clients upload, some ten minutes; ARGS="--kills 100"
 #   make fuzz    ten minutes of hostile bytes for everything that reads strangers' lines and headers; ARGS="--seconds 60"
 #   make check   format, lint, contracts, types
@@ -9,13 +10,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 REAL_FILES := $(wildcard ../shared/data/rinex)
 
-.PHONY: lab test kills fuzz check format clean
+.PHONY: lab test prove kills fuzz check format clean
 
 lab: .venv/.runs
 	$(BIN)/tripod lab $(if $(REAL_FILES),--real-files $(REAL_FILES)) $(ARGS)
 
 test: .venv/.tests
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+prove: .venv/.tests
+	$(BIN)/python -m tests.replicator.simulation $(ARGS)
 
 kills: .venv/.tests
 	$(BIN)/python -m tests.kills $(ARGS)

@@ -170,12 +170,12 @@ class Publishing:
                      mtime_ns=request.mtime_ns)  # fmt: skip
 
         async def local_change() -> list[str]:
-            made = await replica.ensure_folders(path)
+            made = await replica.ensure_folders(path, over_files=False)
             async with replica.locks.of(path):
                 replica.marker.check()
                 refuse_folder(replica.index, path)
                 saw = seen_by(replica.index.place(path).heads)
-                number = replica.index.intend(Intent(path=path, content_id=request.content_id))
+                number = replica.index.intend(Intent(path=path, content_id=request.content_id, now_ns=now_ns()))
                 await replica.index.durable()
                 try:
                     row = await replica.blocking(replica.tree.install, mine, path, wanted, 0)
@@ -188,17 +188,14 @@ class Publishing:
         return await self._change(request.id, request.policy, path, offer, local_change)
 
     async def _repeat(self, request: Publish, offer: Offer, head: Head) -> Done:
-        """The same content under the same path: nothing changes, but the copies must be there."""
-        place = self._replica.index.place(request.path)
+        """The same content under the same path: nothing changes, but the copies must be there.
+
+        The peers are asked even where they have acknowledged it: to one of them it may have lost against another head.
+        """
         await self._replica.index.durable()
         wanted = copies_wanted(request.policy.nodes, self._nodes)
-        holders = sum(link.facts.acked >= place.announced for link in self._mesh.links)
-        if 1 + holders < wanted:
-            lacking = [link for link in self._mesh.in_sync() if link.facts.acked < place.announced]
-            copies = await self._mesh.prepare(request.path, offer, lacking, wanted - 1 - holders)
-            if 1 + holders + len(copies.links) < wanted and request.policy.when_short == "refuse":
-                raise self._too_few(1 + holders + len(copies.links), wanted)
-            holders += await self._mesh.commit((Entry(request.path, (head,)),), copies) if copies.links else 0
+        copies = await self._prepare(request.path, offer, wanted, request.policy)
+        holders = await self._mesh.commit((Entry(request.path, (head,)),), copies) if copies.links else 0
         return _done(request.id, 1 + holders, wanted)
 
     async def _make_directory(self, request: MakeDirectory) -> Done:
@@ -209,7 +206,7 @@ class Publishing:
         require_folder(replica.index, parent(path))
 
         async def local_change() -> list[str]:
-            made = await replica.ensure_folders(path)
+            made = await replica.ensure_folders(path, over_files=False)
             async with replica.locks.of(path):
                 replica.marker.check()
                 if replica.index.is_live(path):
@@ -234,7 +231,7 @@ class Publishing:
                     raise RefusedError(Reason.CHANGED, f"{path} was replaced meanwhile")
                 refuse_children(replica.index, path)
                 saw = seen_by(replica.index.place(path).heads)
-                number = replica.index.intend(Intent(path="", gone=path))
+                number = replica.index.intend(Intent(path="", gone=path, now_ns=now_ns()))
                 await replica.index.durable()
                 try:
                     await replica.blocking(replica.tree.remove, path, Kind(request.kind))
@@ -258,7 +255,7 @@ class Publishing:
             await replica.settle(source)
 
         async def local_change() -> list[str]:
-            made = await replica.ensure_folders(target)
+            made = await replica.ensure_folders(target, over_files=False)
             locks = replica.locks
             async with locks.of(source, target) if kind is Kind.FILE else locks.everything():
                 replica.marker.check()
@@ -280,7 +277,9 @@ class Publishing:
         replica = self._replica
         intents = [
             replica.index.intend(
-                Intent(path=target + path[len(source) :], content_id=_content(replica, path), gone=path)
+                Intent(
+                    path=target + path[len(source) :], content_id=_content(replica, path), gone=path, now_ns=now_ns()
+                )
             )
             for path in moved
         ]

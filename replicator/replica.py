@@ -110,7 +110,7 @@ class Replica:
             held = await self.content(action.head) if isinstance(action, Install) else None
             try:
                 if not isinstance(action, Clear):
-                    await self.ensure_folders(path)
+                    await self.ensure_folders(path, over_files=True)
                 async with self.locks.of(path):
                     if plan(self.index.place(path)) == action and await self._carry_out(path, action, held):
                         held = None
@@ -126,8 +126,11 @@ class Replica:
         if path in self.index.pending:
             self.wake(path)
 
-    async def ensure_folders(self, path: str) -> list[str]:
-        """Make every folder above `path` on the disk and in the index; the paths of those that are new in the index."""
+    async def ensure_folders(self, path: str, *, over_files: bool) -> list[str]:
+        """Make every folder above `path` on the disk and in the index; the paths of those that are new in the index.
+
+        A file in the way is kept in the conflict store, or with `over_files` false it is a NotYetError.
+        """
         made = []
         for folder in parents(path):
             row = self.index.place(folder).row
@@ -136,7 +139,7 @@ class Replica:
             async with self.locks.of(folder):
                 if not self.index.is_live(folder) or _shown_kind(self.index.place(folder)) is not Kind.DIRECTORY:
                     made.append(folder)
-                await self._make_folder(folder)
+                await self._make_folder(folder, over_files=over_files)
         return made
 
     async def content(self, head: Head) -> Held:
@@ -233,12 +236,14 @@ class Replica:
                 raise
             raise NotYetError(f"{path} is deleted, but not empty") from error
 
-    async def _make_folder(self, folder: str) -> None:
+    async def _make_folder(self, folder: str, *, over_files: bool) -> None:
         """Make one folder, whose parents are there, whatever the index says of it; what it replaces is kept."""
         await self.know_locked(folder)
         place = self.index.place(folder)
         shown = winner(place.heads)
         stands = place.row is not None and place.row.kind is Kind.FILE
+        if not over_files and (stands or (shown is not None and shown.kind is Kind.FILE)):
+            raise NotYetError(f"{folder} is a file, not a directory")
         known = await self._keep_shown(folder, place, keep=stands)
         row = await self.blocking(self.tree.make_folder, folder, known)
         if shown is not None and shown.kind is Kind.DIRECTORY:

@@ -194,6 +194,10 @@ def _found(place: Place, clock: Clock, event: Found, merge: Merge) -> tuple[Plac
         return msgspec.structs.replace(place, row=row, seen=seen), clock
     after = ticked(clock, event.now_ns)
     head = _head(after, place.seen, row, event.mode)
+    touched = row is not None and known is not None and row.content_id == known.content_id
+    if touched and not event.imported:  # another time on the same content must not outrank other content
+        stamps = (old.stamp_ns + 1 for old in place.heads if old.content_id == head.content_id)
+        head = msgspec.structs.replace(head, stamp_ns=max(stamps, default=head.stamp_ns))
     if event.imported:
         head = msgspec.structs.replace(head, stamp_ns=0)
     return _changed(merge(place.heads, (head,)), head, row, after)

@@ -134,7 +134,7 @@ async def test_a_disk_that_fails_at_the_last_step_leaves_the_old_file(tmp_path, 
         assert (here.replica.index.places, here.replica.index.intents, here.staged) == (before, {}, [])
 
 
-async def test_a_repeat_is_the_same_version_and_makes_sure_of_its_copies(tmp_path):
+async def test_a_repeat_is_the_same_version_and_asks_the_peers_for_their_copies(tmp_path):
     peer = FakeLink("a")
     async with desk(tmp_path, peer) as here:
         await here.upload("x", b"same")
@@ -143,7 +143,7 @@ async def test_a_repeat_is_the_same_version_and_makes_sure_of_its_copies(tmp_pat
         assert len(peer.prepared) == 2
         peer.facts = type(peer.facts)(acked=here.replica.index.durable_sequence)
         assert (await here.upload("x", b"same")).copies == 2
-        assert len(peer.prepared) == 2
+        assert len(peer.prepared) == 3
         assert here.replica.index.place("x").heads == head
 
 

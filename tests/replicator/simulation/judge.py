@@ -7,6 +7,7 @@ when it replaced or deleted something, and which content was promised.
 from cluster.content_id import content_id_of
 from cluster.tree_path import CONFLICTS, STAGING, is_below
 from replicator.core.head import Kind
+from replicator.core.hybrid_clock import drift_ns
 from replicator.core.place import Place, Row, Written
 from tests.replicator.simulation.node import ROOT
 
@@ -54,6 +55,8 @@ class Judge:
         self.must_be_gone: set[tuple[str, str]] = set()
         self.memory_lost = False  # a node lost its disk or its index: deleted content may come back with it
         self.acknowledged = 0
+        self._damaged: set[str] = set()
+        self._gone_at: dict[tuple[str, str], set[str]] = {}
         self._open: dict[str, list[Operation]] = {}
         self._unknown: dict[str, list[Operation]] = {}
 
@@ -74,7 +77,11 @@ class Judge:
 
     def died(self, node):
         """What was being done may have been done, and is found at the restart."""
-        self._unknown.setdefault(node.name, []).extend(self._open.pop(node.name, []))
+        cut_off = self._open.pop(node.name, [])
+        self._unknown.setdefault(node.name, []).extend(cut_off)
+        for operation in cut_off:
+            left = {content for path in operation.paths for content in contents_at(node.disk, path)}
+            self.may_be_gone |= operation.shown - left
 
     def fed(self, node, path: str, event, before: Place, after: Place):
         """The index of a node took something in."""
@@ -96,7 +103,7 @@ class Judge:
     def wrote_past(self, node, path: str, content: str | None):
         """A program on the host writes durably, or deletes (None)."""
         shown = contents_at(node.disk, path)
-        self.may_be_gone |= shown
+        self.may_be_gone |= shown | self._gone_at.get((node.name, path), set())
         for operation in self._open.get(node.name, []):
             if operation.covers(path):
                 operation.overwritten |= operation.content in shown
@@ -111,7 +118,7 @@ class Judge:
         self.promised[content] = f"uploaded as {path} to {operation.node.name}, {copies} copies"
         self.acknowledged_change(operation)
         self.closed(operation)
-        if content in self.may_be_gone or self.memory_lost:
+        if content in self.may_be_gone | self._damaged or self.memory_lost:
             return
         holders = [node.name for node in self._world.nodes if _holds(node, path, content) or self._replaces(node, path)]
         if len(holders) < copies:
@@ -127,6 +134,15 @@ class Judge:
 
     def acknowledged_change(self, operation: Operation):
         self.must_be_gone |= {entry for entry in operation.replaced if entry[1] != operation.content}
+
+    def damages(self, node, path: str):
+        """The content vanishes from one node: it must come back from another that has it."""
+        for content in contents_at(node.disk, path):
+            self._damaged.add(content)
+            self._gone_at.setdefault((node.name, path), set()).add(content)
+            others = [other for other in self._world.nodes if other is not node]
+            if not any(content in _safe_contents(other) for other in others):
+                self.may_be_gone.add(content)
 
     def loses_disk(self, node):
         """What only this node had is lost with it."""
@@ -146,10 +162,7 @@ class Judge:
                 self._fail(f"{first.name} and {node.name} differ: {_difference(trees[first.name], trees[node.name])}")
         visible = {(path, entry[1]) for path, entry in trees[first.name].items() if entry[0] == "file"}
         for node in nodes:
-            for path, entry in trees[first.name].items():
-                row = node.index.place(path).row
-                if row is None or (row.kind.value, row.content_id) != entry[:2]:
-                    self._fail(f"the index of {node.name} takes {path} for {row}, but the disk shows {entry}")
+            self._check_index(node, trees[first.name])
         kept = {content for node in nodes for content in _contents_below(node.disk, f"{ROOT}/{CONFLICTS}")}
         for content, promise in self.promised.items():
             if content not in self.may_be_gone and content not in kept and content not in {c for _, c in visible}:
@@ -157,6 +170,15 @@ class Judge:
         back = visible & self.must_be_gone
         if back and not self.memory_lost:
             self._fail(f"came back: {sorted((path, content[:8]) for path, content in back)}")
+
+    def _check_index(self, node, tree: dict[str, tuple]):
+        for path, entry in tree.items():
+            row = node.index.place(path).row
+            if row is None or (row.kind.value, row.content_id) != entry[:2]:
+                self._fail(f"the index of {node.name} takes {path} for {row}, but the disk shows {entry}")
+        for path, place in node.index.places.items():
+            if any(drift_ns(head.stamp_ns, self._world.true_ns()) for head in place.heads):
+                self._fail(f"{node.name} believes a stamp from the future for {path}")
 
     def _fail(self, text: str):
         raise BrokenPromiseError(text)
@@ -182,8 +204,9 @@ def tree_of(disk) -> dict[str, tuple]:
 
 
 def holds_anywhere(node, content: str) -> bool:
-    """Whether a disk has the content, under whatever name."""
-    return content in _contents_below(node.disk, ROOT)
+    """Whether a disk has the content, as a file or in the conflict store."""
+    files = node.disk.files(ROOT).items()
+    return any(content_id_of(file.data) == content for path, file in files if not path.startswith(STAGING))
 
 
 def _contents_below(disk, folder: str) -> set[str]:

@@ -8,7 +8,10 @@ import asyncio
 import random
 from collections import deque
 
+import msgspec
+
 from replicator.connection import Connection, PeerError
+from replicator.wire import Chunk, Data, Entry, Index, Prepare
 
 
 class Wire(Connection):
@@ -72,7 +75,7 @@ class Wire(Connection):
 
 
 class Network:
-    """All connections; `twist` may change a message that a liar sends."""
+    """All connections."""
 
     def __init__(self, scheduler, chance) -> None:
         self._scheduler = scheduler
@@ -82,7 +85,7 @@ class Network:
         self.doors = {}
         self.cuts: dict[tuple[str, str], int] = {}
         self.slow: set[str] = set()
-        self.twist = lambda _sender, message: message
+        self.liars: set[str] = set()
         self.wires: list[Wire] = []
         self._stuck: dict[tuple[str, str], list] = {}
 
@@ -112,7 +115,8 @@ class Network:
         self._scheduler.after(0, _answer, connected, wire, loop=loop)
 
     def carry(self, wire, message):
-        message = self.twist(wire.here, message)
+        if wire.here in self.liars:
+            message = twisted(message, wire.chance)
         wire.last_s = max(wire.last_s, self.now_s() + self._delay_s(wire.here, wire.there, wire.chance))
         self._go(wire.here, wire.there, self._deliver, wire.other, message, at_s=wire.last_s)
 
@@ -193,3 +197,15 @@ def _answer(connected, wire):
         connected.set_exception(ConnectionRefusedError("nobody listens there"))
     else:
         connected.set_result(wire)
+
+
+def twisted(message, chance):
+    """A message as a liar sends it."""
+    if isinstance(message, Chunk | Data | Prepare) and message.data:
+        return msgspec.structs.replace(message, data=message.data[:-1] + b"?")
+    if isinstance(message, Index) and message.entries and chance.random() < 0.5:
+        entry = message.entries[0]
+        head = msgspec.structs.replace(entry.heads[0], stamp_ns=entry.heads[0].stamp_ns + 10**18)
+        lie = Entry("../outside", entry.heads) if chance.random() < 0.5 else Entry(entry.path, (head,))
+        return msgspec.structs.replace(message, entries=(lie, *message.entries[1:]))
+    return message

@@ -17,7 +17,7 @@ from tests.replicator.simulation.judge import BrokenPromiseError, Judge, Operati
 from tests.replicator.simulation.kernel import Machine, simulated
 from tests.replicator.simulation.loop import Scheduler
 from tests.replicator.simulation.network import Network
-from tests.replicator.simulation.node import ROOT, SimulatedNode, settings_of
+from tests.replicator.simulation.node import ROOT, START_NS, SimulatedNode, settings_of
 
 READY_S = 3.0
 SETTLE_S = 90.0
@@ -65,6 +65,10 @@ class World:
         if [node.index.clock.sequence for node in self.members] != sequences:
             raise BrokenPromiseError("reconciling again changed something")
         self.judge.verdict()
+
+    def true_ns(self) -> int:
+        """The time that right clocks show."""
+        return START_NS + int(self.scheduler.now_s * 1e9)
 
     def _until(self, moment_s: float) -> None:
         self.scheduler.run_until(moment_s)
@@ -244,6 +248,22 @@ class World:
         node.slow = True
         self.network.slow.add(node.name)
 
+    def _damage(self, node, event):
+        """A file is gone, and nobody deleted it: no program, no event; a check of the file system, say."""
+        found = node.disk.there(f"{ROOT}/{event.path}")
+        if found is None or found.is_folder or (node.watching is not None and event.path in node.watching._paths):
+            return
+        self.judge.damages(node, event.path)
+        blind, node.blind = node.blind, True
+        node.disk.unlink(f"{ROOT}/{event.path}")
+        node.disk.sync(node.disk.find(f"{ROOT}/{event.path}".rpartition("/")[0]))
+        node.blind = blind
+
+    def _lie(self, node, event):
+        """What the node sends is not what it has: other bytes, paths that lead out of the root, stamps of next year."""
+        self.network.liars.add(node.name)
+        self.scheduler.after(event.lasts_s, self.network.liars.discard, node.name)
+
     def _wipe(self, node, event):
         node.die(power=True)
         self.judge.loses_disk(node)
@@ -273,6 +293,7 @@ class World:
             while self.network.cuts[pair]:
                 self.network.mend(*pair)
         self.network.slow.clear()
+        self.network.liars.clear()
         if self.chance.random() < 0.9:  # else a half-open connection is found by its silence alone
             self.network.reset_half_open()
         for node in self.nodes:

@@ -1,0 +1,171 @@
+"""Bugs to plant in production code, each at one patch point: the simulation must find every one."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import reduce
+
+import msgspec
+
+import replicator.index
+import replicator.peer_door
+import replicator.replica
+from cluster.clock import now_ns
+from replicator.core import place as core_place
+from replicator.engine import Engine
+from replicator.marker import Marker
+from replicator.mesh import Mesh, PreparedCopies
+from replicator.replica import Replica
+from replicator.scan import Scan
+from replicator.tree import ANYTHING, Tree
+from tests.replicator.simulation import kernel
+from tests.replicator.simulation.history import WEIGHTS, random_history
+from tests.replicator.simulation.shrink import broken_promise
+
+
+class Planted(msgspec.Struct, frozen=True):
+    """One planted bug; the search draws the kinds `often` more often, and begins with the seed `first` to save time."""
+
+    what: str
+    patches: tuple[tuple[object, str, Callable], ...]
+    often: dict[str, int] = {}
+    first: int = 0
+
+
+def histories_until_found(planted: Planted, most: int) -> int | None:
+    """After how many histories the bug is found, or None when it is not within `most`."""
+    weights = WEIGHTS | planted.often
+    with planting(planted):
+        for number in range(most):
+            if broken_promise(random_history(planted.first + number, weights)):
+                return number + 1
+    return None
+
+
+@contextlib.contextmanager
+def planting(planted: Planted) -> Iterator[None]:
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in planted.patches]
+    for owner, name, instead in planted.patches:
+        setattr(owner, name, instead)
+    try:
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
+
+
+def fsync_of_folders_only(fd):
+    node, _ = kernel.turn.machine.open[fd]
+    if node.is_folder:
+        kernel.fsync(fd)
+
+
+def fsync_of_files_only(fd):
+    node, _ = kernel.turn.machine.open[fd]
+    if not node.is_folder:
+        kernel.fsync(fd)
+
+
+_install = Tree.install
+
+
+def install_after_the_index(self, staged, path, wanted, mode, known=ANYTHING):
+    later = staged.with_name(f"{staged.name}-later")
+    kernel.link(staged, later)
+    row = msgspec.structs.replace(wanted, inode=later.lstat().st_ino)
+    asyncio.get_running_loop().call_later(0.05, _install, self, later, path, wanted, mode)
+    return row
+
+
+def unlink_then_install(self, staged, path, wanted, mode, known=ANYTHING):
+    self._expect(path, known)
+    target = self._target(path)
+    if target.is_file():
+        target.unlink()
+    return _install(self, staged, path, wanted, mode)
+
+
+def newest_mtime(one, other):
+    def better(mine, theirs):
+        if mine.vector.get(theirs.dot.replica, 0) >= theirs.dot.sequence:
+            return mine
+        if theirs.vector.get(mine.dot.replica, 0) >= mine.dot.sequence:
+            return theirs
+        return max(mine, theirs, key=lambda head: (head.mtime_ns, head.dot))
+
+    heads = [*one, *other]
+    return (reduce(better, heads),) if heads else ()
+
+
+def step_pairwise(place, clock, event):
+    return core_place.step(place, clock, event, newest_mtime)
+
+
+async def keep_nothing(_self, _path, place=None, *, keep=False):
+    return place.row if place is not None else None
+
+
+async def claim_prepared(_self, _path, _offer, links, _enough):
+    return PreparedCopies(tuple(links), kernel.monotonic_s() + 1.0)
+
+
+async def claim_committed(_self, _entries, copies):
+    return len(copies.links)
+
+
+_scan = Scan.__init__
+
+
+def scan_deletes(self, replica, watch, *, missing_is_deleted):
+    _scan(self, replica, watch, missing_is_deleted=True)
+
+
+def forget_at_once(self):
+    self._index.forget_tombstones(self._index.durable_sequence, now_ns() + 10**18)
+
+
+@contextlib.asynccontextmanager
+async def intend_nothing(*_):
+    yield
+
+
+async def always_here(self, path, content_id):
+    row = self._replica.index.place(path).row
+    return row is not None and row.content_id == content_id
+
+
+PLANTED = (
+    Planted("bytes are not fsynced", ((kernel.os, "fsync", fsync_of_folders_only),)),
+    Planted("names are not fsynced", ((kernel.os, "fsync", fsync_of_files_only),)),
+    Planted("the index is committed before the rename", ((Tree, "install", install_after_the_index),)),
+    Planted(
+        "the old file is unlinked before the rename",
+        ((Tree, "install", unlink_then_install),),
+        {"crash-at-call": 60, "upload": 60, "repeat": 0, "power-cut": 0, "kill": 0},
+        260,
+    ),
+    Planted("of two versions the newer mtime wins, pairwise", ((replicator.index, "step", step_pairwise),)),
+    Planted(
+        "content that lost is not kept",
+        ((Replica, "_keep_losers", keep_nothing), (Replica, "_keep_shown", keep_nothing)),
+    ),
+    Planted("226 does not wait for the peers", ((Mesh, "prepare", claim_prepared), (Mesh, "commit", claim_committed))),
+    Planted("what a scan misses is deleted", ((Scan, "__init__", scan_deletes),)),
+    Planted(
+        "a rolled-back node goes on",
+        (
+            (replicator.replica, "remembers_more", lambda *_: False),
+            (Marker, "disown", lambda *_: None),
+            (Engine, "_roll_back_found", lambda _: None),
+        ),
+        first=130,
+    ),
+    Planted("tombstones are forgotten at once", ((Engine, "_forget_tombstones", forget_at_once),)),
+    Planted("a clock from the future is believed", ((replicator.peer_door, "disbelief", lambda *_: None),)),
+    Planted(
+        "a version that is applied leaves no intent",
+        ((Replica, "_intending", intend_nothing),),
+        {"crash-at-call": 40, "remove": 15},
+        420,
+    ),
+)
