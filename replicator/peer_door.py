@@ -99,6 +99,13 @@ class PeerDoor:
             if answerer is not newcomer and answerer.peer == newcomer.peer:
                 answerer.connection.close()
 
+    async def settle(self, path: str) -> None:
+        """Settle to the end, even if the peer is lost meanwhile: between disk and index nothing may be cut off."""
+        settling = asyncio.create_task(self.replica.settle(path))
+        self._tasks.add(settling)
+        settling.add_done_callback(self._tasks.discard)
+        await asyncio.shield(settling)
+
     def progress(self, peer: str, incarnation: str) -> PeerProgress:
         """How far we are with the index of that incarnation of a peer."""
         facts = self.replica.index.peers.get(peer, PeerFacts())
@@ -298,7 +305,7 @@ class Answerer:
             for entry in message.entries:
                 if entry.path not in self._replica.index.pending:
                     await self._replica.rescan(entry.path)  # the index takes it to be there: is it?
-                await self._replica.settle(entry.path)
+                await self._door.settle(entry.path)
             await self._replica.index.durable()
         except (OSError, NotYetError, UnstableError, WrongRootError, sqlite3.Error) as error:
             problem = _line(error)

@@ -222,10 +222,12 @@ class Replica:
         try:
             await self.index.durable()
             yield
-        except sqlite3.Error as error:
-            raise NotYetError(f"the index cannot be written: {error}") from error
-        finally:
+        except Exception as error:
             self.index.forget(number)
+            if isinstance(error, sqlite3.Error):
+                raise NotYetError(f"the index cannot be written: {error}") from error
+            raise
+        self.index.forget(number)  # not when the end cuts it off: then the next start finishes it
 
     async def _clear(self, path: str, place: Place) -> None:
         assert place.row is not None, "only what stands there is cleared"

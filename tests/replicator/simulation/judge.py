@@ -137,6 +137,8 @@ class Judge:
 
     def damages(self, node, path: str):
         """The content vanishes from one node: it must come back from another that has it."""
+        for operation in self._open.get(node.name, []):
+            operation.overwritten |= operation.covers(path) and operation.content in contents_at(node.disk, path)
         for content in contents_at(node.disk, path):
             self._damaged.add(content)
             self._gone_at.setdefault((node.name, path), set()).add(content)

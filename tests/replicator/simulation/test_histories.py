@@ -148,6 +148,15 @@ FOUND = {
         (0.914, "upload", 0, "d", "local", 145, 0.023),
         (1.235, "repeat", 0, "d/y", "all", 83, 4.491),
     ),
+    "a peer was lost while its change was applied, and the half-known change became a new version": history(
+        201900, 2,
+        (0.057, "power-cut", 1, "d", "local", 158, 0.011),
+        (0.0842, "upload", 1, "d/y", "all", 62, 0.483),
+        (0.1441, "crash-at-call", 1, "d", "all", 69, 0.032),
+        (0.2089, "mtime", 1, "d/y", "all", 17, 0.015),
+        (0.2187, "kill", 1, "a", "quorum", 50, 6.871),
+        (0.542, "rename", 1, "d/y", "d/x", 5, 0.325),
+    ),
     "a folder that a scan found was taken for durable": history(
         1091, 2,
         (0.286, "crash-at-call", 0, "a", "any-peer", 123, 0.329),
