@@ -6,7 +6,7 @@ when it replaced or deleted something, and which content was promised.
 
 from cluster.content_id import content_id_of
 from cluster.tree_path import CONFLICTS, STAGING, is_below
-from replicator.core.head import Kind
+from replicator.core.head import Kind, supersedes
 from replicator.core.hybrid_clock import drift_ns
 from replicator.core.place import Place, Row, Written
 from tests.replicator.simulation.node import ROOT
@@ -133,7 +133,14 @@ class Judge:
         self.may_be_gone |= operation.known
 
     def acknowledged_change(self, operation: Operation):
-        self.must_be_gone |= {entry for entry in operation.replaced if entry[1] != operation.content}
+        gone = {entry for entry in operation.replaced if entry[1] != operation.content}
+        self.must_be_gone |= {entry for entry in gone if not self._lives_unseen(operation.node, *entry)}
+
+    def _lives_unseen(self, node, path: str, content: str) -> bool:
+        """Whether somebody has made another version of it that this node has not seen: an edit beats a removal."""
+        mine = node.index.place(path).heads
+        heads = [head for other in self._world.nodes if other.program for head in other.index.place(path).heads]
+        return any(head.content_id == content and not any(supersedes(my, head) for my in mine) for head in heads)
 
     def damages(self, node, path: str):
         """The content vanishes from one node: it must come back from another that has it."""
