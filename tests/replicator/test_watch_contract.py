@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 from watchdog.observers import inotify_c
@@ -42,9 +43,7 @@ def marks(watch):
 
 
 def folders_of(root):
-    return [
-        os.path.relpath(path, root) for path, _, _ in os.walk(root) if path != str(root) and ".tripod" not in path
-    ]
+    return [os.path.relpath(path, root) for path, _, _ in os.walk(root) if path != str(root) and ".tripod" not in path]
 
 
 def all_is_watched(watch, root):
@@ -200,13 +199,18 @@ def test_a_folder_for_which_the_kernel_has_no_watch_is_found_by_the_audit(full_k
     assert watch.unwatched(["yes", "no"]) == set()
 
 
-def test_a_root_that_cannot_be_watched_is_an_error_and_leaves_no_descriptor_open(tmp_path, full_kernel):
+def descriptors():
+    return list(Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.usefixtures("full_kernel")
+def test_a_root_that_cannot_be_watched_is_an_error_and_leaves_no_descriptor_open(tmp_path):
     root = tmp_path / "no"
     root.mkdir()
     watch = Watch(root)
-    before = os.listdir("/proc/self/fd")
+    before = descriptors()
     for _ in range(3):
         with pytest.raises(OSError, match="limit"):
             watch.start()
         watch.stop()
-    until(lambda: len(os.listdir("/proc/self/fd")) <= len(before), "what was opened is closed")
+    until(lambda: len(descriptors()) <= len(before), "what was opened is closed")
