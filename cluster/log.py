@@ -25,14 +25,15 @@ class _StandardError:
     debug = info = warning = error = critical = exception = msg
 
 
-def start_logging(log_format: LogFormat, *, part: str, level: int = logging.INFO) -> None:
-    """Send all logs of this process, the libraries' too, to standard error; every event carries `part`.
+def start_logging(log_format: LogFormat, *, part: str, level: int = logging.INFO, **more: int) -> None:
+    """Send all logs of this process, the libraries' too, to standard error; every event carries `part`, and `more`.
 
     In both formats a value is written as a literal, so a file or user name can forge neither a line nor a field.
     """
 
     def name_part(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event["part"] = part
+        event.update(more)
         return event
 
     shared: list[structlog.typing.Processor] = [

@@ -4,8 +4,6 @@ import signal
 import socket
 import sys
 
-import structlog
-
 from cluster.frame import FrameReader
 from cluster.problem import ConfigError
 from ftpnode.operators import log_refusal
@@ -28,8 +26,7 @@ def main(orders: socket.socket, tally: socket.socket) -> int:
     begin = _first_order(orders, reader)
     if begin is None:
         return 1
-    start_process_log(begin.log_format)
-    structlog.contextvars.bind_contextvars(worker=begin.place.number)
+    start_process_log(begin.log_format, worker=begin.place.number)
     opened = {where: socket.socket(fileno=number) for where, number in begin.ports.items()}
     try:
         service = Service(begin.settings, begin.node, SharedTally(TallyLine(tally)), begin.place)

@@ -14,9 +14,9 @@ BRIEF = Plan(kills=24, uploads=300, most_rest_s=1.5)
 
 
 @pytest.mark.timeout(240)
-def test_whatever_is_killed_what_was_acknowledged_is_kept_and_no_part_shows(tmp_path):
+def test_whatever_is_killed_what_was_acknowledged_is_kept_and_no_part_shows(tmp_path_factory):
     record = Record()
-    run(BRIEF, tmp_path, record)
+    run(BRIEF, tmp_path_factory.mktemp("kills"), record)  # a short path: the state folders hold Unix sockets
     assert record.findings == [], f"seed {BRIEF.seed}"
     assert record["kills of ftpnodes"] > 0
     assert record["kills of replicators"] > 0
