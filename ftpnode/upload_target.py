@@ -3,7 +3,7 @@
 import errno
 from typing import TYPE_CHECKING, BinaryIO
 
-from cluster.publish import Fetch
+from cluster.publish import Fetch, Reason
 from cluster.tree_path import parent
 from ftpnode.ports import ChangeRefusedError, change
 
@@ -41,9 +41,19 @@ def existing(service: "Service", path: str, login: "Candidate") -> BinaryIO:
     except FileNotFoundError:
         if not service.has_replicator:
             raise
+    fetch(service, path, login)
+    return service.tree.open_file(path)
+
+
+def fetch(service: "Service", path: str, login: "Candidate") -> None:
+    """Have the replicator bring here what the cluster has at `path`; FileNotFoundError when it has nothing there.
+
+    ChangeRefusedError when that cannot be said now. Blocks for as long as a fetch may take.
+    """
     request = Fetch(id=0, path=path, account=login.name, policy=login.account.publish_policy())
     try:
         change(service.publisher, request, service.limits.publish_timeout_s)
     except ChangeRefusedError as error:
+        if error.reason is not Reason.NOT_FOUND:
+            raise
         raise FileNotFoundError(errno.ENOENT, str(error)) from error
-    return service.tree.open_file(path)

@@ -93,6 +93,10 @@ class PeerDoor:
         for answerer in self._answerers:
             answerer.progressed.set()
 
+    def has_told_all(self, peer: str) -> bool:
+        """Whether a peer has told us its whole index since it last connected."""
+        return any(answerer.told_all for answerer in self._answerers if answerer.peer == peer)
+
     def let_in(self, newcomer: "Answerer") -> None:
         """A peer has one connection to us, its newest: an older one is left from before it lost its power."""
         for answerer in self._answerers:
@@ -148,6 +152,8 @@ class Answerer:
         self._replica = door.replica
         self._chunks: dict[int, asyncio.Queue[bytes]] = {}
         self._incarnation = ""
+        self.told_all = False
+        """Whether the peer has told its whole index on this connection."""
 
     async def run(self) -> None:
         """Answer until the connection ends, with one of LOST."""
@@ -220,6 +226,7 @@ class Answerer:
         self._note(progress)
         self.progressed.set()
         if message.complete:
+            self.told_all = True
             self._door.on_complete()
 
     def _note(self, progress: PeerProgress) -> int:

@@ -106,6 +106,7 @@ class PeerLink:
         self._answers: dict[int, asyncio.Queue[Answered | None]] = {}
         self._news = asyncio.Event()
         self._suspect = False
+        self.connected_s: float | None = None  # since when the connection stands
         self.on_change: Callable[[], None] = lambda: None
         self.on_rolled_back: Callable[[], None] = lambda: None
 
@@ -201,6 +202,7 @@ class PeerLink:
         try:
             welcome = await self._greet(connection)
             self._connection, self._suspect, self.trouble = connection, False, ""
+            self.connected_s = monotonic_s()
             log.info("peer connected", peer=self.name, incarnation=welcome.incarnation)
             self.on_change()
             async with asyncio.TaskGroup() as tasks:
@@ -210,7 +212,7 @@ class PeerLink:
         except* LOST as group:
             lost = first_of(group)  # raised in here, some releases of Python would wrap it in a group again
         finally:
-            self._connection = None
+            self._connection = self.connected_s = None
             connection.close()
             for answers in self._answers.values():
                 answers.put_nowait(None)

@@ -97,7 +97,7 @@ class Publishing:
         try:
             answer: Answer = await self._carry_out(request)
         except RefusedError as error:
-            answer = Refused(id=request.id, reason=error.reason, text=str(error))
+            answer = self._refused(request, error)
         except (NotYetError, UnstableError, WrongRootError) as error:
             answer = Refused(id=request.id, reason=Reason.NOT_READY, text=str(error))
         except OSError as error:
@@ -107,6 +107,14 @@ class Publishing:
             answer = Refused(id=request.id, reason=Reason.IO_ERROR, text=f"the index cannot be written: {error}")
         self._note(request, answer, monotonic_s() - started_s)
         return answer
+
+    def _refused(self, request: Request, error: RefusedError) -> Refused:
+        """A node that is just back does not say that something is not there: a peer may be about to tell of it."""
+        to_hear = self._health().to_hear if error.reason is Reason.NOT_FOUND else ()
+        if to_hear:
+            text = f"{error}, as far as this node knows; {', '.join(to_hear)} has yet to tell what is new"
+            return Refused(id=request.id, reason=Reason.NOT_READY, text=text)
+        return Refused(id=request.id, reason=error.reason, text=str(error))
 
     async def _carry_out(self, request: Request) -> Answer:
         state = self._health().state

@@ -22,7 +22,6 @@ ASKED: Final = _SHOWS | DIGESTS | SETS_TIMES | {"CWD", "CDUP", "RNFR", "OPTS", "
 ALIASES: Final = {"XCWD": "CWD", "XCUP": "CDUP", "XPWD": "PWD", "XMKD": "MKD", "XRMD": "RMD"}
 """RFC 1123, 4.1.3.1."""
 
-_PUBLISHING: Final = CHANGES | SETS_TIMES
 _UNKNOWN_OUTCOME: Final = reply(451, "The node was lost, and it is unknown whether it did this.")
 
 
@@ -58,7 +57,7 @@ def _refused(talk: Conversation, answer: Reply, node: str) -> None:
 
 
 def pass_on(talk: Conversation, command: Command) -> Steps[None]:
-    """Let a node answer; a change that one node cannot make now (4yz) is asked of the next.
+    """Let a node answer; what one node cannot do or say now (4yz) is asked of the next.
 
     A digest is asked of each node once.
     """
@@ -67,7 +66,7 @@ def pass_on(talk: Conversation, command: Command) -> Steps[None]:
     while answer is None and (yield from have_back_leg(talk)):
         yield from have_type(talk) if command.verb == "SIZE" else ()
         answer = yield from ask(talk, command.line, WORK_OF.get(command.verb, Work.ANSWER))
-        if answer is not None and answer.is_transient and command.verb in _PUBLISHING:
+        if answer is not None and answer.is_transient and command.verb not in DIGESTS:
             refusal, answer = answer, None
             talk.refuse_node(f"the node said {refusal.lines[-1]}")
         if answer is None and command.verb in DIGESTS:

@@ -9,6 +9,7 @@ from cluster import clock
 from cluster.log import logger
 from cluster.tree_path import parent
 from ftpnode.commands.facts import FactsLines
+from ftpnode.commands.reading import read_here
 from ftpnode.core.listing import Entry, long_line, msdos_line, path_argument
 from ftpnode.core.replies import NO_SUCH_FILE
 from ftpnode.core.verdict import Ending, judge_download
@@ -82,15 +83,16 @@ def change_to_parent(session: "Session", _argument: str) -> None:
 def change_directory(session: "Session", argument: str) -> None:
     """CWD: only the session's own idea of a directory changes, never the process's."""
     view = session.view(argument or "/")
+    path = session.tree_path(view)
 
     def find() -> None:
-        _directory(session, session.tree_path(view))
+        _directory(session, path)
 
     def found(_: None) -> None:
         session.cwd = view
         session.reply(f"250 {quoted(view)} is the current directory.")
 
-    session.off_loop(session.service.workers.disk, find, found)
+    read_here(session, path, find, found)
 
 
 def available(session: "Session", argument: str) -> None:
@@ -137,14 +139,14 @@ def list_facts(session: "Session", argument: str) -> None:
 def show_facts(session: "Session", argument: str) -> None:
     """MLST (RFC 3659 section 7)."""
     view, facts = session.view(argument), FactsLines(session)
+    path = session.tree_path(view)
 
     def find() -> str:
-        path = session.tree_path(view)
         (line,) = facts.write(parent(path), [_entry(session, path)])
         return f"{line[: line.index(' ')]} {view}"
 
     pool = session.service.workers.fetches if facts.asks else session.service.workers.disk
-    session.off_loop(pool, find, lambda line: session.reply_lines(250, "Facts:", [line], "End"))
+    read_here(session, path, find, lambda line: session.reply_lines(250, "Facts:", [line], "End"), pool)
 
 
 def quoted(view: str) -> str:
@@ -181,7 +183,7 @@ def _list(
     def encoded(entries: Sequence[Entry]) -> bytes:
         return write(path, entries).encode(encoding, "replace")
 
-    session.off_loop(session.service.workers.disk, find, session.data.begin)
+    read_here(session, path, find, session.data.begin)
 
 
 def _entry(session: "Session", path: str) -> Entry:

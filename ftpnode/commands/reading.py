@@ -7,15 +7,20 @@ from cluster.publish import Fetch
 from ftpnode.ports import change
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from ftpnode.pyftpdlib_door.session import Session
 
 T = TypeVar("T")
 
 
-def read_here(session: "Session", path: str, read: Callable[[], T], then: Callable[[T], None]) -> None:
+def read_here(
+    session: "Session", path: str, read: Callable[[], T], then: Callable[[T], None], pool: "Executor | None" = None
+) -> None:
     """Do `read` in a thread and `then` on the loop; if this disk has nothing, ask the replicator for `path` first.
 
-    A session that moved here may ask for what only its last node held: never a 550 for an acknowledged file.
+    A session that moved here may ask for what only its last node held: never a 550 for an acknowledged file. `pool` is
+    that of the disk unless `read` itself asks the replicator.
     """
     service = session.service
     assert session.login is not None, "reading needs a login"
@@ -31,4 +36,4 @@ def read_here(session: "Session", path: str, read: Callable[[], T], then: Callab
         else:
             session.reply_trouble(error)
 
-    session.off_loop(service.workers.disk, read, then, missing)
+    session.off_loop(pool or service.workers.disk, read, then, missing)

@@ -13,6 +13,7 @@ import msgspec
 from cluster.publish import Fetch, MakeDirectory, Reason, Rename, SetMtime
 from cluster.publish import Remove as RemoveEntry
 from cluster.publish import Request as Change
+from cluster.tree_path import parent
 from ftpnode.core import sftp_status
 from ftpnode.core.client_path import tree_path, view_path
 from ftpnode.core.listing import Entry
@@ -192,6 +193,9 @@ class Files:
 
     def _open_to_write(self, view: str, flags: Flag, attributes: Attributes) -> Upload:
         where, login = self._tree_path("STOR", view), self._login
+        above = parent(where)
+        if above != self._home:
+            self._look(above)
         if _starts_anew(flags) and login.account.quota() is None:
             staged = self._staged(where, flags, login)
         else:  # something may have to be asked for, fetched and copied

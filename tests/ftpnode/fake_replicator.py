@@ -164,7 +164,8 @@ class FakeReplicator:
             case Rename():
                 (self.root / request.source).rename(self.root / request.target)
             case Fetch(path=path) if path in self.elsewhere:
-                (self.root / path).write_bytes(self.elsewhere[path])
+                content = self.elsewhere[path]
+                (self.root / path).mkdir() if content is None else (self.root / path).write_bytes(content)
             case Fetch(path=path):
                 (self.root / path).lstat()
 

@@ -230,3 +230,26 @@ def test_without_any_replicator_nobody_is_promised_anything(tmp_path):
         assert client.store("alone.rnx", b"12").startswith("451")
         with FakeReplicator(cluster.settings.nodes["node1"]):
             assert client.ask("MKD /x").startswith(("257", "550"))
+
+
+def test_an_upload_into_a_folder_that_only_other_nodes_have_waits_for_it(pair):
+    node, replicator = pair
+    replicator.elsewhere["Station/afar"] = None
+    with node.client() as client:
+        assert client.store("afar/a.rnx", b"12").startswith("226")
+        client.passive_port()
+        assert client.ask("STOR nowhere/a.rnx").startswith("550")
+    assert (node.root / "Station/afar/a.rnx").read_bytes() == b"12"
+
+
+def test_a_node_that_cannot_say_yet_what_is_there_refuses_for_the_moment_only(pair):
+    """A node that is just back has not heard of every folder; a permanent 550 would make a client give up."""
+    node, replicator = pair
+    replicator.behave(refuse(Reason.NOT_READY))
+    with node.client() as client:
+        for line in ("CWD unheard", "SIZE unheard/a", "MLST unheard"):
+            assert client.ask(line)[:3] == "451", line
+        for line in ("STOR unheard/a.rnx", "RETR unheard", "MLSD unheard"):
+            client.passive_port()
+            assert client.ask(line)[:3] == "451", line
+        assert client.ask("NOOP").startswith("200")

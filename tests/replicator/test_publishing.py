@@ -14,6 +14,7 @@ from cluster.publish import (
     Describe,
     Described,
     Done,
+    Fetch,
     MakeDirectory,
     Policy,
     Publish,
@@ -40,9 +41,9 @@ QUICK = Replication(prepare_timeout_s=0.05, disk_reserve_bytes=0)
 class Desk:
     """A publish desk over a temporary replica."""
 
-    def __init__(self, folder, replica, links, state):
+    def __init__(self, folder, replica, links, state, to_hear):
         self.root, self.replica, self.links = folder / "root", replica, links
-        health = ReplicatorHealth(node="here", incarnation="1", state=state)
+        health = ReplicatorHealth(node="here", incarnation="1", state=state, to_hear=to_hear)
         mesh = Mesh(links, replica.staging, QUICK)
         settings = Cluster(len(links) + 1)
         self.publishing = Publishing(replica, mesh, settings, lambda: health, Measures())
@@ -68,9 +69,9 @@ class Cluster:
 
 
 @asynccontextmanager
-async def desk(folder, *links, disk=Tree, state=NodeState.READY):
+async def desk(folder, *links, disk=Tree, state=NodeState.READY, to_hear=()):
     async with OpenReplica(folder, disk) as replica:
-        yield Desk(folder, replica, links, state)
+        yield Desk(folder, replica, links, state, to_hear)
 
 
 BROKEN = PeerError("No space left on device")
@@ -236,3 +237,13 @@ async def test_a_file_is_described_by_its_content_and_the_peers_that_hold_it(tmp
             answer = await mine.ask(Describe(id=9, path=path))
             assert isinstance(answer, Refused)
             assert answer.reason is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize("request_", [Fetch(id=1, path="new"), Remove(id=1, path="new", kind="file")])
+async def test_a_node_that_has_yet_to_hear_a_peer_says_of_nothing_that_it_is_not_there(tmp_path, request_):
+    async with desk(tmp_path, to_hear=("there",)) as d:
+        answer = await d.ask(request_)
+        assert answer.reason is Reason.NOT_READY
+        assert "there has yet to tell" in answer.text
+    async with desk(tmp_path) as d:
+        assert (await d.ask(request_)).reason is Reason.NOT_FOUND

@@ -385,3 +385,10 @@ def test_host_names_of_the_site_are_taken_before_user() -> None:
 def test_an_account_without_active_mode_is_told_so() -> None:
     talk = Transcript(msgspec.structs.replace(RULES, passive_accounts=frozenset({"station"}))).logs_in()
     talk.client("PORT 192,0,2,7,10,1").client_gets("502").client("EPRT |1|192.0.2.7|2561|").client_gets("502")
+
+
+def test_what_one_node_cannot_say_now_is_asked_of_the_next() -> None:
+    talk = Transcript().logs_in()
+    talk.client("CWD new").node_gets("CWD new").node("451 not ready").node_is_left()
+    talk.replays("node2", avoiding=("node1",)).node_gets("CWD new").node("250 ok")
+    talk.node_gets("PWD").node('257 "/new" it is').client_gets("250 ok")
