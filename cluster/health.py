@@ -28,6 +28,7 @@ class PeerHealth(msgspec.Struct, frozen=True, kw_only=True):
 class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One replicator: `notices` are sentences for an operator, empty when all is well.
 
+    `why_blind` says why changes in its root may go unseen, and `blind_for_s` since when; empty and None when none can.
     `to_hear`: the peers whose news it waits for, after its start or theirs; until then it says of nothing that it is
     not there.
     """
@@ -40,6 +41,8 @@ class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: int = 0
     wanted_files: int = 0
     watching: bool = True
+    why_blind: str = ""
+    blind_for_s: float | None = None
     peers: tuple[PeerHealth, ...] = ()
     to_hear: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()

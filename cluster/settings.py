@@ -315,7 +315,8 @@ class Replication(_Section, frozen=True):
     lease_s: Seconds = 3.0
     reconnect_s: Seconds = 1.0
     scan_interval_s: Seconds = 3600.0
-    canary_interval_s: Seconds = 5.0
+    canary_interval_s: Seconds = 3.0  # a blind watcher is found within three of these
+    scan_entries_per_s: Annotated[int, Meta(ge=100)] = 20_000  # a scan looks at no more, but for the first
     tombstone_days: Count = 60
     staged_expiry_s: Seconds = 3600.0
     inline_bytes: Annotated[int, Meta(ge=0, le=1 << 20)] = 64 << 10

@@ -65,7 +65,7 @@ def status(file: Path, node: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(health))
         return
-    watching = "watching" if health.watching else "NOT WATCHING"
+    watching = "NOT WATCHING" if not health.watching else "PARTLY BLIND" if health.why_blind else "watching"
     known = f"{health.files} paths, {health.wanted_files} wanted, {health.conflicts} conflicts"
     click.echo(f"{health.node}: {health.state.value}, {known}, {watching}")
     rows = [

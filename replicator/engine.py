@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import functools
+import math
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -16,6 +18,7 @@ from cluster.settings import Settings
 from cluster.tree_path import CONFLICTS
 from replicator.core.catching_up import Teller, still_to_hear
 from replicator.core.copies import is_in_sync
+from replicator.core.dirty import SETTLE_S
 from replicator.core.head import winner
 from replicator.index import Index
 from replicator.marker import Mark, Marker, WrongRootError
@@ -28,6 +31,7 @@ from replicator.replica import ROLLED_BACK, NotYetError, Replica, UnstableError
 from replicator.report import ConflictList, ListedConflict
 from replicator.restart import replay_intents
 from replicator.scan import Scan, differing
+from replicator.sight import Sight
 from replicator.staging import Staging
 from replicator.tree import Tree
 from replicator.watch import Watch
@@ -36,6 +40,8 @@ from replicator.worker import Worker
 _TICK_S: Final = 1.0
 _DIRTY_S: Final = 0.1
 _QUIET_S: Final = 0.5
+_BLIND_SCAN_S: Final = 10.0
+_SCAN_REST_SHARE: Final = 20
 _JOIN_ALONE_S: Final = 5.0
 _JOIN_S: Final = 120.0
 _DAY_NS: Final = 86_400 * 10**9
@@ -72,6 +78,9 @@ class Engine:
             link.on_change = self._worker.retry
             link.on_rolled_back = self._roll_back_found
         self._watch = watch
+        self._sight = Sight(watch, self.replica, self.measures, replication.canary_interval_s, index.folders)
+        self._marked = asyncio.Event()
+        self._scan_wanted = asyncio.Event()
         self._scan = Scan(self.replica, watch, missing_is_deleted=replication.missing_at_scan == "delete")
         self.publishing = Publishing(self.replica, self.mesh, settings, self.health, self.measures)
         self._complete = asyncio.Event()
@@ -80,8 +89,6 @@ class Engine:
         self._broken = ""
         self._started = False
         self._started_s = 0.0
-        self._watching = False
-        self._unwatchable = ""
         self._odd = 0
         self._backlog: dict[str, tuple[int, int]] = {}
 
@@ -104,8 +111,8 @@ class Engine:
             tasks.create_task(self._worker.run())
             tasks.create_task(self._every(_TICK_S, self._tick))
             await self._join()
-            tasks.create_task(self._every(_DIRTY_S, self._follow_marks))
-            tasks.create_task(self._every(self._replication.canary_interval_s, self._check_watch))
+            tasks.create_task(self._follow_for_ever())
+            tasks.create_task(self._every(self._replication.canary_interval_s, self._sight.check))
             tasks.create_task(self._scan_for_ever())
 
     async def _claim_root(self) -> None:
@@ -128,11 +135,11 @@ class Engine:
     async def _join(self) -> None:
         """A replica without memory hears a peer's whole index before it takes in what lies in its root."""
         if self._index.facts.joined:
-            await self._start_watch()
+            await self._sight.start()
             await self._guarded(self.scan_all)
             return
         await self._hear_a_peer()
-        await self._start_watch()
+        await self._sight.start()
         await self._guarded(self.scan_all)
         self._index.note(msgspec.structs.replace(self._index.facts, joined=True, imported=True))
         await self._index.durable()
@@ -208,11 +215,20 @@ class Engine:
         self.door.progressed()
         self.mesh.announce()
 
+    async def _follow_for_ever(self) -> None:
+        self._watch.wake = functools.partial(_wake, asyncio.get_running_loop(), self._marked)
+        while True:
+            await self._guarded(self._follow_marks)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DIRTY_S):
+                    await self._marked.wait()
+                self._marked.clear()
+                await asyncio.sleep(SETTLE_S)
+
     async def _follow_marks(self) -> None:
         dirty = self._watch.take(_QUIET_S)
         if dirty.everything:
-            await self.scan_all()
-            return
+            self._scan_wanted.set()
         for folder in dirty.folders:
             await self._scan.run(folder)
         rows = {path: self._index.place(path).row for path in dirty.paths}
@@ -238,41 +254,28 @@ class Engine:
         except (NotYetError, OSError) as error:
             log.warning("cannot be replicated", path=path, why=str(error))
 
-    async def _check_watch(self) -> None:
-        self._marker.check()
-        await self.replica.blocking(self._watch.touch_canary)
-        patience_s = 2 * self._replication.canary_interval_s + 1.0
-        if self._watching:
-            if not self._watch.is_blind(monotonic_s(), patience_s):
-                return
-            log.warning("the watcher is blind; it is built anew")
-        self._watching = False
-        self.measures.watch_rebuilds.inc()
-        await self.replica.blocking(self._watch.stop)
-        await self._start_watch()
-        if self._watching:
-            self._watch.mark_everything()
-
-    async def _start_watch(self) -> None:
-        try:
-            await self.replica.blocking(self._watch.start)
-        except OSError as error:
-            if not self._unwatchable:
-                log.warning("the root cannot be watched; only scans find changes", why=str(error))
-            self._unwatchable = str(error)
-            return
-        self._watching, self._unwatchable = True, ""
-
     async def _scan_for_ever(self) -> None:
+        """Scan when it is due, when it is wanted, and as often as it can be borne while nothing is watched."""
         chance = random.Random(self._index.incarnation)
+        took_s = 0.0
         while True:
-            await asyncio.sleep(self._replication.scan_interval_s * chance.uniform(0.75, 1.25))
-            await self._guarded(self.scan_all)
+            rest_s = self._replication.scan_interval_s * chance.uniform(0.75, 1.25)
+            if not self._sight.is_watching:
+                rest_s = min(rest_s, max(_BLIND_SCAN_S, _SCAN_REST_SHARE * took_s))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest_s):
+                    await self._scan_wanted.wait()
+            self._scan_wanted.clear()
+            began_s = monotonic_s()
+            await self._guarded(functools.partial(self.scan_all, self._replication.scan_entries_per_s))
+            took_s = monotonic_s() - began_s
 
-    async def scan_all(self) -> None:
+    async def scan_all(self, entries_per_s: float = math.inf) -> None:
         """Look at the whole root and follow what is found."""
+        began_s = monotonic_s()
         self.measures.rescans.inc()
-        self._odd = await self._scan.run()
+        self._odd = await self._scan.run(entries_per_s=entries_per_s)
+        self._sight.scanned(began_s)
         self._progressed()
 
     async def close(self) -> None:
@@ -294,7 +297,9 @@ class Engine:
             files=index.live_files,
             conflicts=len(index.conflicts),
             wanted_files=len(index.pending),
-            watching=self._watching,
+            watching=self._sight.is_watching,
+            why_blind=self._sight.why_blind,
+            blind_for_s=self._sight.blind_for_s(monotonic_s()),
             peers=tuple(self._peer_health(link) for link in self.mesh.links),
             to_hear=self._to_hear(),
             notices=self._notices(),
@@ -339,10 +344,7 @@ class Engine:
             if link.clock_ahead_ns is not None and not link.clock_agrees(now_ns())
         ]
         notices += self.door.trouble.values()
-        if self._unwatchable:
-            notices.append(
-                f"the root cannot be watched ({self._unwatchable}); only scans find changes past the cluster"
-            )
+        notices += self._sight.notices(monotonic_s())
         if self.publishing.is_degraded(monotonic_s()):
             notices.append("in the last minute changes were answered with fewer copies than their policy asks for")
         if self._odd:
@@ -383,3 +385,9 @@ class Engine:
 
 async def _nobody_comes() -> None:
     """No address: peers cannot come in."""
+
+
+def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    """Set an event of the control thread, from another one."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+        loop.call_soon_threadsafe(event.set)

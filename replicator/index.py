@@ -89,6 +89,7 @@ class Index:
         decoded = [msgspec.msgpack.decode(blob, type=Conflict) for _, blob in writer.rows("conflicts")]
         self.conflicts = {(conflict.path, conflict.content_id): conflict for conflict in decoded}
         self.live_files = sum(_is_live_file(place) for place in self.places.values())
+        self.folders = {path for path, place in self.places.items() if _is_folder(place)}
         self._numbers = max(self.intents, default=0)
         self._log = sorted((place.announced, path) for path, place in self.places.items())
         self.usages = Usages()
@@ -140,6 +141,7 @@ class Index:
             self._unlink(path, before)
             self.places[path] = place
             self.live_files += _is_live_file(place) - _is_live_file(before)
+            (self.folders.add if _is_folder(place) else self.folders.discard)(path)
             self._link(path, place)
             self._write("places", (path,), place)
             if place.announced != before.announced:
@@ -254,6 +256,10 @@ class Index:
     def _compact(self) -> None:
         if len(self._log) > 2 * len(self.places) + 1000:
             self._log = [entry for entry in self._log if self.place(entry[1]).announced == entry[0]]
+
+
+def _is_folder(place: Place) -> bool:
+    return place.row is not None and place.row.kind is Kind.DIRECTORY
 
 
 def _is_live_file(place: Place) -> bool:

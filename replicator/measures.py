@@ -36,3 +36,13 @@ class Measures:
         self.watch_rebuilds = Counter(
             "tripod_replicator_watch_rebuilds_total", "Times the watcher was found blind", registry=self.registry
         )
+        self.watch_overflows = Counter(
+            "tripod_replicator_watch_overflows_total", "Times events were lost in the kernel's queue",
+            registry=self.registry,
+        )  # fmt: skip
+        self.watch_blind = Gauge(
+            "tripod_replicator_watch_blind", "1 while changes past the cluster may go unseen", registry=self.registry
+        )
+        self.unwatched = Gauge(
+            "tripod_replicator_unwatched_folders", "Folders that the kernel does not watch", registry=self.registry
+        )

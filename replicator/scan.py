@@ -1,12 +1,14 @@
 """Walks the whole root and has the index follow what it finds; what is missing is healed, not deleted (a setting)."""
 
+import asyncio
+import math
 import os
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from cluster.clock import now_ns
+from cluster.clock import monotonic_s, now_ns
 from cluster.log import logger
 from cluster.tree_path import complaint, on_disk
 from replicator.core.head import Kind
@@ -16,6 +18,7 @@ from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_
 from replicator.watch import Watch
 
 _QUIET_NS: Final = 500_000_000
+_SLICE: Final = 200
 
 log = logger(__name__)
 
@@ -68,11 +71,12 @@ class Scan:
         self._watch = watch
         self._missing_is_deleted = missing_is_deleted
 
-    async def run(self, folder: str = "") -> int:
+    async def run(self, folder: str = "", entries_per_s: float = math.inf) -> int:
         """Look at everything below `folder`; how many entries cannot be replicated. WrongRootError when it is not ours.
 
-        OSError of a single entry is logged, and the next scan looks again.
+        OSError of a single entry is logged, and the next scan looks again. Others have their turn every few entries.
         """
+        pace = _Pace(entries_per_s)
         odd, folders = 0, [folder]
         while folders:
             folder = folders.pop()
@@ -80,8 +84,10 @@ class Scan:
             listing = await self._replica.blocking(list_folder, self._replica.tree, folder)
             odd += listing.odd
             for path, seen in listing.seen.items():
+                await pace.entry()
                 await self._compare(path, seen)
             for path in list(self._replica.index.children.get(folder, ())):
+                await pace.entry()
                 if path not in listing.seen and self._replica.index.place(path).row is not None:
                     await self._look(path, deleted=self._missing_is_deleted)
             folders += [path for path, seen in listing.seen.items() if seen.row.kind is Kind.DIRECTORY]
@@ -95,7 +101,7 @@ class Scan:
             and now_ns() - seen.row.ctime_ns < _QUIET_NS
             and self._replica.index.facts.imported
         ):
-            self._watch.mark(path)
+            self._watch.mark_found(path)
         else:
             await self._look(path, deleted=False)
 
@@ -103,6 +109,25 @@ class Scan:
         try:
             await self._replica.rescan(path, deleted=deleted)
         except UnstableError:
-            self._watch.mark(path)
+            self._watch.mark_found(path)
         except OSError as error:
             log.warning("cannot be read", path=path, why=error.strerror)
+
+
+class _Pace:
+    """Lets others have their turn, and holds a rate."""
+
+    def __init__(self, entries_per_s: float) -> None:
+        self._entries_per_s = entries_per_s
+        self._began_s = monotonic_s()
+        self._entries = 0
+
+    async def entry(self) -> None:
+        self._entries += 1
+        if self._entries % _SLICE == 0:
+            await asyncio.sleep(pause_s(self._entries, monotonic_s() - self._began_s, self._entries_per_s))
+
+
+def pause_s(entries: int, took_s: float, entries_per_s: float) -> float:
+    """How long to rest after so many entries in that time, to be no faster than the rate."""
+    return max(0.0, entries / entries_per_s - took_s)

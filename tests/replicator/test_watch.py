@@ -1,12 +1,14 @@
 """The watcher: marks by events, notices overflow and blindness. The scan: finds what no event told of."""
 
+import asyncio
 import logging
+import math
 
 import pytest
 
 from cluster.clock import monotonic_s
 from replicator.core.head import Kind, winner
-from replicator.scan import Scan, differing, list_folder
+from replicator.scan import Scan, differing, list_folder, pause_s
 from replicator.watch import Watch
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head
@@ -135,3 +137,44 @@ async def test_a_second_scan_of_an_unchanged_tree_changes_nothing(tmp_path):
         await scan.run()
         assert (here.index.clock, here.index.places) == before
         assert list_folder(here.tree, "nowhere").seen == {}
+
+
+@pytest.mark.asyncio
+async def test_a_scan_of_many_known_files_lets_others_have_their_turn(tmp_path):
+    async with OpenReplica(tmp_path, imported=False) as here:
+        for number in range(1000):
+            (here.tree.root / str(number)).touch()
+        scan = Scan(here, Watch(here.tree.root), missing_is_deleted=False)
+        await scan.run()
+        turns, over = 0, asyncio.Event()
+
+        async def others():
+            nonlocal turns
+            while not over.is_set():
+                turns += 1
+                await asyncio.sleep(0)
+
+        waiting = asyncio.get_running_loop().create_task(others())
+        listing = list_folder(here.tree, "")
+        scan._replica.blocking = at_once(listing)
+        await scan.run()
+        over.set()
+        await waiting
+        assert turns >= 5
+
+
+def at_once(listing):
+    """The pool, without a turn for anybody else."""
+
+    async def blocking(_work, *_arguments):
+        return listing
+
+    return blocking
+
+
+@pytest.mark.parametrize(
+    ("entries", "took_s", "entries_per_s", "rest_s"),
+    [(200, 0.0, math.inf, 0.0), (200, 0.0, 100, 2.0), (200, 1.5, 100, 0.5), (200, 3.0, 100, 0.0)],
+)
+def test_a_scan_rests_as_long_as_its_rate_says(entries, took_s, entries_per_s, rest_s):
+    assert pause_s(entries, took_s, entries_per_s) == rest_s
