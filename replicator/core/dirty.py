@@ -12,7 +12,7 @@ import msgspec
 from cluster.tree_path import parent
 
 _MAX_PATHS: Final = 20_000
-SETTLE_S: Final = 0.01
+SETTLE_S: Final = 0.005
 """How long a whole path rests: temporary names are moved away and times are set within it."""
 
 
