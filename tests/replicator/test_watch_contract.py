@@ -163,15 +163,15 @@ def test_a_folder_that_is_moved_out_is_marked_gone_and_in_again_by_its_new_name(
     until(lambda: "again/y" in seen(), "its writes come by the new name")
 
 
-def test_a_write_into_a_folder_while_it_is_renamed_is_marked_by_its_new_name(watch, root):
+def test_what_is_written_while_a_folder_is_renamed_is_marked_or_the_audit_names_the_folder(watch, root):
+    """watchdog may lose a folder that is renamed before it has been watched: then the audit has to find it."""
     seen = marks(watch)
     (root / "d/s").mkdir(parents=True)
     (root / "d").rename(root / "e")
     (root / "e/s/f").write_bytes(b"f")
     until(lambda: "e/s/f" in seen() or "e/s" in seen() or "e" in seen(), "the file or a folder above it is marked")
-    until(lambda: all_is_watched(watch, root), "the renamed folders are watched")
     (root / "e/s/g").write_bytes(b"g")
-    until(lambda: "e/s/g" in seen(), "and their writes come by the new name")
+    until(lambda: "e/s/g" in seen() or "e/s" in watch.unwatched(folders_of(root)), "seen, or known to be unwatched")
 
 
 @pytest.fixture
