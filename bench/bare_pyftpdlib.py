@@ -14,7 +14,9 @@ def main(address: str, port: str, root: str, password: str, certificate: str, ke
     handler.authorizer = authorizer
     if certificate:
         handler.certfile, handler.keyfile = certificate, key
-    FTPServer((address, int(port)), handler).serve_forever()
+    server = FTPServer((address, int(port)), handler)
+    server.max_cons = 100_000  # its default of 512 would turn away the idle sessions that are counted
+    server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How fast do two folders become alike, on a durable disk with fsync on: ours, Syncthing, lsyncd and rsync?"""
 
 import os
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -20,7 +21,8 @@ _CLIENTS = 16
 @click.command()
 @click.option("--quick", is_flag=True, help="Smaller, within 45 s.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write what was found here.")
-def main(file: Path | None, *, quick: bool) -> None:
+@click.option("--page", type=click.Path(path_type=Path, exists=True), help="Put it into the replicator section here.")
+def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
     """One file, many small files, a large file, a changed file; acknowledgements; a start on many known files."""
     sheet = Sheet()
     with (
@@ -43,6 +45,16 @@ def main(file: Path | None, *, quick: bool) -> None:
         _many_known(sheet, bench, (1_000,) if quick else (1_000, 10_000, 100_000), 2 if quick else 10)
         _more_nodes(sheet, bench, (2, 3) if quick else (2, 3, 5), 100 if quick else 1000)
     sheet.show(file)
+    if page is not None:
+        versions = {name: _version_of(name) for name in ("syncthing", "lsyncd", "rsync")}
+        sheet.write_section(page, "replicator", versions, how="a quick run" if quick else "a whole run")
+
+
+def _version_of(program: str) -> str:
+    if shutil.which(program) is None:
+        return "missing"
+    found = subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout
+    return next((word.lstrip("v") for word in found.split() if word.lstrip("v")[:1].isdigit()), "unknown")
 
 
 def _one_file(sheet: Sheet, pairs: list[Pair], runs: int) -> None:
@@ -63,13 +75,15 @@ def _one_file(sheet: Sheet, pairs: list[Pair], runs: int) -> None:
     medians = {name: statistics.median(values) for name, values in found.items()}
     sheet.figure("close to visible, 100 KB", "ms", **medians)
     _ratios(sheet, "close_to_visible", {name: 1 / value for name, value in medians.items()})
+    for name in ("told", "watching"):
+        sheet.ratio(f"close_to_visible_{name}_vs_30_ms", 30 / medians[f"Tripod, {name}"], 1)
 
 
 def _small_files(sheet: Sheet, pairs: list[Pair], count: int) -> None:
     """From the first file to all of them, 4 KB each."""
     rates = {pair.name: count / _timed_small(pair, count) for pair in pairs}
     sheet.figure(f"{count:,} files of 4 KB", "files/s", **rates)
-    _ratios(sheet, "small_files", rates)
+    _ratios(sheet, "small_files", rates, {"small_files_told_vs_syncthing": 5})
 
 
 def _timed_small(pair: Pair, count: int) -> float:
@@ -102,9 +116,10 @@ def _large_file(sheet: Sheet, pairs: list[Pair], size_bytes: int) -> None:
         rates[pair.name] = size_bytes / 1e6 / (monotonic_s() - begin_s)
         sent[pair.name] = _sent_for_a_change(pair, content)
     sheet.figure(f"one file of {size_bytes / 1e6:g} MB", "MB/s", **rates)
-    _ratios(sheet, "large_file", rates)
+    _ratios(sheet, "large_file", rates, {"large_file_told_vs_syncthing": 2})
     known = {name: value for name, value in sent.items() if value is not None}
     sheet.figure("1 MB of it changed: sent", "MB", **known)
+    sheet.ratio("sent_for_a_change_vs_4_mb", 4 / known["Tripod, told"], 1)
 
 
 def _sent_for_a_change(pair: Pair, content: bytes) -> float | None:
@@ -115,8 +130,11 @@ def _sent_for_a_change(pair: Pair, content: bytes) -> float | None:
     pair.settle()
 
     def is_there() -> bool:
-        with (pair.target / f"{pair.word}-large").open("rb") as file:
-            return os.pread(file.fileno(), 10**6, middle) == changed[middle : middle + 10**6]
+        try:
+            with (pair.target / f"{pair.word}-large").open("rb") as file:
+                return os.pread(file.fileno(), 10**6, middle) == changed[middle : middle + 10**6]
+        except FileNotFoundError:  # Syncthing removes the old file before it renames the new one
+            return False
 
     wait(is_there, f"{pair.name} has the change", 300.0, 0.05)
     after_mb = pair.sent_mb()
@@ -136,6 +154,7 @@ def _acknowledgement(sheet: Sheet, told: Notified, size_bytes: int) -> None:
     small = statistics.median(waited_ms(100_000, run) for run in range(9))
     sheet.figure(f"wait for the acknowledgement, {size_bytes / 1e6:g} MB", "ms", **{told.name: large})
     sheet.figure("wait for the acknowledgement, 100 KB", "ms", **{told.name: small})
+    sheet.ratio("acknowledgement_of_a_large_file_vs_50_ms_more", 50 / max(large - small, 0.1), 1)
 
 
 def _many_known(sheet: Sheet, bench: Bench, counts: tuple[int, ...], idle_s: float) -> None:
@@ -153,11 +172,14 @@ def _many_known(sheet: Sheet, bench: Bench, counts: tuple[int, ...], idle_s: flo
         if count == counts[-1]:
             used_s = _cpu_s(process)
             threading.Event().wait(idle_s)
-            sheet.figure(f"memory, {count:,} files", "MB", **{"Tripod, watching": _memory_mb(process)})
-            idle = (_cpu_s(process) - used_s) / idle_s * 100
+            memory_mb, idle = _memory_mb(process), (_cpu_s(process) - used_s) / idle_s * 100
+            sheet.figure(f"memory, {count:,} files", "MB", **{"Tripod, watching": memory_mb})
             sheet.figure(f"idle, {count:,} files", "% of a core", **{"Tripod, watching": idle})
+            sheet.ratio(f"memory_of_{count}_files_vs_250_mb", 250 / memory_mb, 1)
+            sheet.ratio("idle_vs_1_percent", 1 / max(idle, 0.1), 1)
         end(process)
     sheet.figure(f"start on {counts[-1]:,} known files", "s", **{"Tripod, watching": starts[counts[-1]]})
+    sheet.ratio(f"start_on_{counts[-1]}_files_vs_5_s", 5 / starts[counts[-1]], 1)
     sheet.growth("start in s by known files", starts)
 
 
@@ -197,12 +219,13 @@ def _wait_for(pair: Pair, name: str, size_bytes: int) -> None:
     wait(is_there, f"{pair.name} has {name}", 300.0)
 
 
-def _ratios(sheet: Sheet, what: str, rates: dict[str, float]) -> None:
+def _ratios(sheet: Sheet, what: str, rates: dict[str, float], targets: dict[str, float] | None = None) -> None:
     for mine in ("Tripod, told", "Tripod, watching"):
         for name, rate in rates.items():
             if not name.startswith("Tripod"):
                 word = mine.rpartition(" ")[2]
-                sheet.ratio(f"{what}_{word}_vs_{name.lower()}", rates[mine] / rate)
+                ratio = f"{what}_{word}_vs_{name.lower()}"
+                sheet.ratio(ratio, rates[mine] / rate, (targets or {}).get(ratio))
 
 
 def _files_below(root: Path) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from bench.servers import Bench, Server, bench_in
-from bench.sheet import Sheet, median
+from bench.sheet import Sheet, median, package_version
 from cluster.clock import monotonic_s
 
 NETWORK = "127.77.10"
@@ -49,7 +49,8 @@ class Door:
 @click.command()
 @click.option("--quick", is_flag=True, help="Smaller, within 45 s.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write what was found here.")
-def main(file: Path | None, *, quick: bool) -> None:
+@click.option("--page", type=click.Path(path_type=Path, exists=True), help="Put it into the SFTP section here.")
+def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
     """One stream up and down, small files in one session, short sessions with 1 to 16 clients."""
     if shutil.which("sftp") is None or shutil.which("ssh-keygen") is None:
         raise SystemExit("the client is OpenSSH's: install openssh-client")
@@ -69,6 +70,14 @@ def main(file: Path | None, *, quick: bool) -> None:
         _small_files(sheet, folder, doors, quick=quick)
         _short_sessions(sheet, folder, doors, quick=quick)
     sheet.show(file)
+    if page is not None:
+        versions = {"paramiko": package_version("paramiko"), "OpenSSH": _version_of_openssh()}
+        sheet.write_section(page, "SFTP", versions, how="a quick run" if quick else "a whole run")
+
+
+def _version_of_openssh() -> str:
+    found = subprocess.run(["ssh", "-V"], check=False, capture_output=True, text=True).stderr
+    return found.partition("OpenSSH_")[2].partition(" ")[0]
 
 
 def _ours(bench: Bench, key: Path) -> Door:
