@@ -48,6 +48,7 @@ class Replicas(RuleBasedStateMachine):
         self.contents = itertools.count(1)
         self.written = {path: set() for path in PATHS}
         self.replaced = {path: set() for path in PATHS}
+        self.gone = {(number, path): set() for number in range(NODES) for path in PATHS}
 
     def feed(self, number, path, event):
         node = self.nodes[number]
@@ -95,6 +96,7 @@ class Replicas(RuleBasedStateMachine):
     def loses_a_file_unnoticed(self, number, path):
         place = self.nodes[number].places[path]
         if place.row is not None and self.holders(place.row.content_id) > 1:
+            self.gone[number, path] |= {place.row.content_id, *(head.content_id for head in losers(place.heads))}
             self.feed(number, path, Found(row=None, now_ns=0))
 
     @rule(which=st.integers(0, 999), again=st.booleans())
@@ -164,7 +166,10 @@ class Replicas(RuleBasedStateMachine):
         return Row(kind=Kind.FILE, content_id=content, size_bytes=1, mtime_ns=mtime_ns)
 
     def replace_what_the_disk_showed(self, number, path):
+        """Or had shown before it was damaged: what is written there then is the newer version of that file."""
         place = self.nodes[number].places[path]
+        if place.row is None:
+            self.replaced[path] |= self.gone[number, path]
         if place.row is not None:
             self.replaced[path].add(place.row.content_id)
             self.replaced[path] |= {head.content_id for head in losers(place.heads)}
