@@ -111,6 +111,14 @@ class Judge:
         if content is not None:
             self.promised[content] = f"written to {path} on the disk of {node.name}"
 
+    def renamed_past(self, node, source: str, target: str):
+        """A program on the host renames durably: what it moves is back at the target because it wants it there."""
+        self.wrote_past(node, target, None)
+        back = {(target, content) for content in contents_at(node.disk, source)}
+        self.must_be_gone -= back
+        for operation in self._open.get(node.name, []):
+            operation.replaced -= back
+
     def acknowledged_upload(self, operation: Operation, copies: int):
         """A client was told that its upload is safe on so many nodes."""
         (path,), content = operation.paths, operation.content

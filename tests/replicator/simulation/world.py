@@ -180,7 +180,7 @@ class World:
         if found is None or found.is_folder or (there and there.is_folder) or folder is None or not folder.is_folder:
             return
         if source != target:
-            self.judge.wrote_past(node, event.other, None)
+            self.judge.renamed_past(node, event.path, event.other)
             node.disk.replace(source, target)
             for path in (target, source):
                 node.disk.sync(node.disk.find(path.rpartition("/")[0]))
