@@ -189,7 +189,7 @@ class Answerer:
     async def _handle(self, message: object, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         match message:
             case Ping():
-                await self.connection.send(Pong())
+                await self.connection.send(Pong(now_ns=now_ns()))
             case Index():
                 self._merge(message)
             case Prepare(number=number) if len(self._chunks) >= _MAX_PREPARES or number in self._chunks:
@@ -219,8 +219,7 @@ class Answerer:
     def _merge(self, message: Index) -> None:
         self._believe(message.entries)
         self._door.trouble.pop(self.peer, None)
-        for entry in message.entries:
-            self._replica.hear(entry.path, entry.heads)
+        self._replica.hear_all([(entry.path, entry.heads) for entry in message.entries])
         progress = self._door.progress(self.peer, self._incarnation)
         progress.took((entry.path for entry in message.entries), message.upto)
         self._note(progress)
@@ -307,8 +306,7 @@ class Answerer:
     async def _commit(self, message: Commit) -> None:
         problem = ""
         try:
-            for entry in message.entries:
-                self._replica.hear(entry.path, entry.heads)
+            self._replica.hear_all([(entry.path, entry.heads) for entry in message.entries])
             for entry in message.entries:
                 if entry.path not in self._replica.index.pending:
                     await self._replica.rescan(entry.path)  # the index takes it to be there: is it?

@@ -94,7 +94,7 @@ class PeerLink:
         self.site = site
         self.name = site.peer
         self.trouble = ""
-        self.clock_ahead_ns: int | None = None  # of the peer's clock before our monotonic clock, when last greeted
+        self.clock_ahead_ns: int | None = None  # of the peer's clock before our monotonic clock, when it last said
         # Set before the cancellation: a TaskGroup whose child fails in that moment swallows it (before Python 3.13),
         # and a peer is often lost just when this node ends too.
         self.ending = False
@@ -231,16 +231,15 @@ class PeerLink:
         if welcome.seen > index.durable_sequence:
             self.on_rolled_back()
             raise PeerError("the peer has seen later changes of this node than this node's index knows")
-        if welcome.now_ns:
-            self.clock_ahead_ns = welcome.now_ns - int(monotonic_s() * 1e9)
+        self._note_clock(welcome.now_ns)
         self._note_acked(welcome.held)
         return welcome
 
     async def _listen(self, connection: Connection) -> None:
         while True:
             match await connection.receive():
-                case Pong():
-                    pass
+                case Pong(now_ns=now_ns):
+                    self._note_clock(now_ns)
                 case Acked(held=held):
                     if held > self.facts.acked:
                         self._suspect = False
@@ -317,6 +316,11 @@ class PeerLink:
             yield number, self._answers[number]
         finally:
             del self._answers[number]
+
+    def _note_clock(self, now_ns: int) -> None:
+        """Taken anew with every Pong: either clock may be set right while the connection stands."""
+        if now_ns:
+            self.clock_ahead_ns = now_ns - int(monotonic_s() * 1e9)
 
     def _note_acked(self, held: int) -> None:
         self._index.note_peer(self.name, msgspec.structs.replace(self.facts, acked=held))

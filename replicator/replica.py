@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import errno
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple, assert_never
@@ -84,13 +84,22 @@ class Replica:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     def hear(self, path: str, heads: Heads) -> None:
-        """Merge what a peer announced, and have the disk follow."""
-        if remembers_more(self.index.clock, self.index.place(path).heads, heads):
+        """Merge what a peer announced of one path, and have the disk follow."""
+        self.hear_all([(path, heads)])
+
+    def hear_all(self, news: Collection[tuple[str, Heads]]) -> None:
+        """Merge what a peer announced; none of it if some of it shows that our index was rolled back.
+
+        All is looked at before any is merged: hearing moves our own sequence on, and would hide what comes after.
+        """
+        index, clock = self.index, self.index.clock
+        if any(remembers_more(clock, index.place(path).heads, heads) for path, heads in news):
             self.marker.disown(ROLLED_BACK)
             return
-        place = self.index.feed(path, Heard(heads=heads))
-        if path in self.index.pending or losers(place.heads):
-            self.wake(path)
+        for path, heads in news:
+            place = index.feed(path, Heard(heads=heads))
+            if path in index.pending or losers(place.heads):
+                self.wake(path)
 
     async def settle(self, path: str) -> None:
         """Make the disk show the winner of `path`, and keep what lost.

@@ -11,7 +11,7 @@ So between two nodes there are two connections, and each works without the other
     Chunk(number, data)…                  →    Prepared(number, problem): staged and fsynced, or why not
     Commit(number, entries)               →    Committed(number, problem): visible under its name, and in the index
     Want(number, content_id, offset)      →    Data(number, data, last, problem)…
-    Ping                                  →    Pong
+    Ping                                  →    Pong(its clock)
 
 The index goes by the dialler's own sequence, so an answerer resumes by (incarnation, seen). An answerer that loses a
 Prepare's connection keeps what is staged until it expires, and takes it when the head arrives: presumed abort.
@@ -156,7 +156,9 @@ class Ping(_Message, frozen=True, kw_only=True):
 
 
 class Pong(_Message, frozen=True, kw_only=True):
-    """I am."""
+    """I am; `now_ns` is its wall clock, as in Welcome."""
+
+    now_ns: int = 0
 
 
 Asked = Hello | Index | Prepare | Chunk | Commit | Want | Ping

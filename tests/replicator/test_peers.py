@@ -25,6 +25,8 @@ from replicator.wire import (
     Entry,
     Hello,
     Index,
+    Ping,
+    Pong,
     Prepare,
     Prepared,
     Want,
@@ -159,6 +161,14 @@ async def test_announcements_go_on_where_they_stopped_and_start_anew_for_a_new_i
             assert (welcome.seen, welcome.held) == (7, 7)
         async with dialled(site, port, hello=greeting(incarnation="2")) as connection:
             assert (await connection.expect(Welcome, 5)).seen == 0
+
+
+async def test_a_peer_tells_its_clock_as_long_as_the_connection_stands(tmp_path):
+    async with door(tmp_path) as (_, _, site, port), dialled(site, port) as connection:
+        await connection.expect(Welcome, 5)
+        before_ns = now_ns()
+        await connection.send(Ping())
+        assert before_ns <= (await next_of(connection, Pong)).now_ns <= now_ns()
 
 
 async def test_content_is_not_acknowledged_before_it_is_here(tmp_path):

@@ -206,6 +206,16 @@ async def test_announcements_name_each_path_once_and_durable_ones_only(tmp_path)
         assert here.index.announcements(0, 1) == [(2, "y")]
 
 
+async def test_no_news_is_merged_when_some_of_it_shows_that_our_index_was_rolled_back(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        here.index.feed("y", Written(row=None, now_ns=5))
+        forgotten = {here.index.clock.replica: here.index.clock.sequence + 1}
+        here.hear_all([("x", (remote_head(b"x"),)), ("y", (remote_head(None, sequence=2, saw=forgotten),))])
+        with pytest.raises(WrongRootError, match="older than what the peers have seen"):
+            here.marker.check()
+        assert not here.index.place("x").heads
+
+
 async def test_old_tombstones_that_everybody_has_are_forgotten(tmp_path):
     async with OpenReplica(tmp_path) as here:
         here.index.feed("x", Written(row=None, now_ns=5))

@@ -164,6 +164,21 @@ FOUND = {
         (0.532, "upload", 0, "d/x", "local", 183, 0.075),
         (1.104, "upload", 1, "d/x", "any-peer", 193, 0.767),
     ),
+    "stamps from the future stayed, for a clock set right was not told on a standing connection": history(
+        302316, 2,
+        (0.846, "clock", 0, "a", "quorum", 59, 1.585),
+        (2.732, "clock", 1, "a", "any-peer", 187, 0.029),
+        (3.013, "kill", 0, "d", "any-peer", 78, 0.01),
+        (5.036, "upload", 0, "d/x", "any-peer", 118, 0.147),
+    ),
+    "a rolled-back node was not found out, for hearing of the first path moved its sequence on": history(
+        303555, 2,
+        (0.265, "crash-at-call", 1, "a", "any-peer", 183, 0.312),
+        (0.381, "roll-back", 0, "d", "any-peer", 107, 1.349),
+        (1.229, "upload", 0, "a", "any-peer", 43, 1.948),
+        (1.281, "upload", 0, "d/x", "any-peer", 29, 1.285),
+        (4.109, "upload", 0, "d/x", "all", 104, 0.15),
+    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
@@ -171,3 +186,15 @@ FOUND = {
 @pytest.mark.parametrize("what", FOUND)
 def test_what_was_found_stays_mended(what):
     run(FOUND[what])
+
+
+def test_what_a_program_moves_back_after_a_rename_away_has_not_come_back_by_itself():
+    run(
+        history(
+            203370, 3,
+            (1.251, "upload", 1, "d/y", "any-peer", 46, 1.221),
+            (3.11, "upload", 2, "b", "quorum", 112, 0.034),
+            (3.152, "rename", 2, "b", "d/y", 161, 0.196),
+            (5.13, "local-rename", 2, "d/y", "b", 15, 6.35),
+        )
+    )  # fmt: skip
