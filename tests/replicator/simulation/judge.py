@@ -137,8 +137,9 @@ class Judge:
         return any(operation.covers(path) for operation in self._open.get(node.name, []))
 
     def failed(self, operation: Operation):
-        """The disk failed in the middle: nobody knows what is there now."""
+        """The disk failed in the middle: nobody knows what is there now; a repeated upload may be back."""
         self.may_be_gone |= operation.known
+        self.must_be_gone -= {(path, operation.content) for path in operation.paths}
 
     def acknowledged_change(self, operation: Operation):
         gone = {entry for entry in operation.replaced if entry[1] != operation.content}

@@ -188,6 +188,20 @@ def test_what_was_found_stays_mended(what):
     run(FOUND[what])
 
 
+def test_what_was_uploaded_again_to_a_failing_disk_may_be_there():
+    run(
+        history(
+            300699, 2,
+            (0.308, "upload", 1, "a", "any-peer", 149, 1.828),
+            (1.143, "remove", 0, "a", "local", 23, 0.255),
+            (3.508, "stop", 1, "d/y", "any-peer", 136, 0.011),
+            (3.806, "local-write", 0, "b", "quorum", 3, 0.608),
+            (5.414, "disk-fails", 1, "b", "any-peer", 9, 4.24),
+            (5.621, "repeat", 1, "d", "quorum", 129, 0.035),
+        )
+    )  # fmt: skip
+
+
 def test_what_a_program_moves_back_after_a_rename_away_has_not_come_back_by_itself():
     run(
         history(
