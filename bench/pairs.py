@@ -57,8 +57,11 @@ class Pair:
             return None
         found = subprocess.run(["ss", "-tinpHO"], check=True, capture_output=True, text=True).stdout
         pid = self.processes[0].pid
-        pids = (pid, *Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        children = (each for task in Path(f"/proc/{pid}/task").glob("*/children") for each in task.read_text().split())
+        pids = (str(pid), *children)
         mine = [line for line in found.splitlines() if any(f"pid={each}," in line for each in pids)]
+        if not mine:
+            return None
         sent = [word.partition(":")[2] for line in mine for word in line.split() if word.startswith("bytes_sent:")]
         return sum(map(int, sent)) / 1e6
 
