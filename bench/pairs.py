@@ -155,7 +155,7 @@ class Bench:
                 return health if health["state"] == "ready" and in_sync >= peers else None
             return None
 
-        return wait(ready, f"the replicator at {address} is ready", 300.0)
+        return wait(ready, f"the replicator at {address} is ready", 1800.0)
 
     def syncthing(self) -> Pair | None:
         """Syncthing, watching with its shortest delay (1 s; its default is 10 s); None where it is not installed."""
