@@ -3,9 +3,10 @@
 import errno
 from typing import TYPE_CHECKING, BinaryIO
 
-from cluster.publish import Fetch, Reason
+from cluster.publish import Reason
 from cluster.tree_path import parent
-from ftpnode.ports import ChangeRefusedError, change
+from ftpnode.ports import ChangeRefusedError
+from ftpnode.read_through import fetch
 
 if TYPE_CHECKING:
     from ftpnode.core.login import Candidate
@@ -34,26 +35,17 @@ def look_at_target(service: "Service", path: str, home: str) -> None:
 def existing(service: "Service", path: str, login: "Candidate") -> BinaryIO:
     """The file that stands at `path`, fetched first where only other nodes have it; FileNotFoundError without one.
 
-    Blocks for as long as a fetch may take.
+    ChangeRefusedError when that cannot be said now. Blocks for as long as a fetch may take.
     """
     try:
         return service.tree.open_file(path)
     except FileNotFoundError:
         if not service.has_replicator:
             raise
-    fetch(service, path, login)
-    return service.tree.open_file(path)
-
-
-def fetch(service: "Service", path: str, login: "Candidate") -> None:
-    """Have the replicator bring here what the cluster has at `path`; FileNotFoundError when it has nothing there.
-
-    ChangeRefusedError when that cannot be said now. Blocks for as long as a fetch may take.
-    """
-    request = Fetch(id=0, path=path, account=login.name, policy=login.account.publish_policy())
     try:
-        change(service.publisher, request, service.limits.publish_timeout_s)
+        fetch(service, path, login)
     except ChangeRefusedError as error:
         if error.reason is not Reason.NOT_FOUND:
             raise
         raise FileNotFoundError(errno.ENOENT, str(error)) from error
+    return service.tree.open_file(path)

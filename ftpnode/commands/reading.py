@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from cluster.publish import Fetch
-from ftpnode.ports import change
+from ftpnode.read_through import fetch
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -22,12 +21,11 @@ def read_here(
     A session that moved here may ask for what only its last node held: never a 550 for an acknowledged file. `pool` is
     that of the disk unless `read` itself asks the replicator.
     """
-    service = session.service
-    assert session.login is not None, "reading needs a login"
-    request = Fetch(id=0, path=path, account=session.login.name, policy=session.login.account.publish_policy())
+    service, login = session.service, session.login
+    assert login is not None, "reading needs a login"
 
     def fetch_and_read() -> T:
-        change(service.publisher, request, service.limits.publish_timeout_s)
+        fetch(service, path, login)
         return read()
 
     def missing(error: BaseException) -> None:

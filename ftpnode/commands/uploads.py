@@ -9,6 +9,7 @@ from typing_extensions import override
 from cluster import clock
 from cluster.publish import Done
 from cluster.tree_path import parent
+from ftpnode.commands.reading import read_here
 from ftpnode.core.replies import published
 from ftpnode.core.verdict import Ending, judge_upload
 from ftpnode.ports import ChangeRefusedError
@@ -18,7 +19,7 @@ from ftpnode.staging import StagedFile
 from ftpnode.transfer import Transfer
 from ftpnode.transfer_record import TransferRecord
 from ftpnode.trouble import CommandRefusedError, reply_to
-from ftpnode.upload_target import existing, fetch, look_at_target
+from ftpnode.upload_target import existing, look_at_target
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.data_connection import DataConnection
@@ -144,23 +145,10 @@ def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None
             raise
         return staged
 
-    def begin(staged: StagedFile) -> None:
-        session.data.begin(Upload(session, path, staged, opening))
-
-    def fetch_and_prepare() -> StagedFile:
-        fetch(service, parent(path), login)
-        return prepare()
-
-    def missing(error: BaseException) -> None:
-        """A session that moved here may write into a folder that only its last node had."""
-        if isinstance(error, FileNotFoundError) and service.has_replicator:
-            session.off_loop(service.workers.fetches, fetch_and_prepare, begin)
-        else:
-            session.reply_trouble(error)
-
     asks = keep_bytes or login.account.quota() is not None  # then the replicator
     pool = service.workers.fetches if asks else service.workers.disk
-    session.off_loop(pool, prepare, begin, missing)
+    above = parent(path)  # a session that moved here may write into a folder that only its last node had
+    read_here(session, above, prepare, lambda staged: session.data.begin(Upload(session, path, staged, opening)), pool)
 
 
 def _check_offset(offset: int, size_bytes: int) -> None:

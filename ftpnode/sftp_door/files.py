@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import msgspec
 
-from cluster.publish import Fetch, MakeDirectory, Reason, Rename, SetMtime
+from cluster.publish import MakeDirectory, Reason, Rename, SetMtime
 from cluster.publish import Remove as RemoveEntry
 from cluster.publish import Request as Change
 from cluster.tree_path import parent
@@ -21,6 +21,7 @@ from ftpnode.core.rights import holds_denied, is_denied, may_do
 from ftpnode.core.sftp_packet import Attributes, Flag
 from ftpnode.core.sftp_status import Refusal, Status
 from ftpnode.ports import ChangeRefusedError, change
+from ftpnode.read_through import fetch
 from ftpnode.room import stage
 from ftpnode.sftp_door.handle import Download, Folder, Handle
 from ftpnode.sftp_door.trouble import RequestRefusedError
@@ -175,11 +176,8 @@ class Files:
         except FileNotFoundError:
             if not (self._service.has_replicator and where):
                 raise
-        request = self._signed(Fetch(id=0, path=where))
-        timeout_s = self._service.limits.publish_timeout_s
-        self._session.in_pool(
-            self._service.workers.fetches, lambda: change(self._service.publisher, request, timeout_s)
-        )
+        login = self._login
+        self._session.in_pool(self._service.workers.fetches, lambda: fetch(self._service, where, login))
         return read()
 
     def _change(self, request: Change) -> None:
@@ -193,13 +191,14 @@ class Files:
 
     def _open_to_write(self, view: str, flags: Flag, attributes: Attributes) -> Upload:
         where, login = self._tree_path("STOR", view), self._login
-        above = parent(where)
-        if above != self._home:
-            self._look(above)
-        if _starts_anew(flags) and login.account.quota() is None:
-            staged = self._staged(where, flags, login)
-        else:  # something may have to be asked for, fetched and copied
-            staged = self._session.in_pool(self._service.workers.fetches, lambda: self._staged(where, flags, login))
+
+        def prepare() -> "StagedFile":
+            if _starts_anew(flags) and login.account.quota() is None:
+                return self._staged(where, flags, login)
+            # Something may have to be asked for, fetched and copied.
+            return self._session.in_pool(self._service.workers.fetches, lambda: self._staged(where, flags, login))
+
+        staged = self._read(parent(where), prepare)
         manner = Manner(
             appends=bool(flags & Flag.APPEND),
             exclusive=bool(flags & Flag.EXCLUSIVE),
