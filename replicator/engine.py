@@ -87,8 +87,7 @@ class Engine:
         self.door.on_complete = self._complete.set
         self._wrong_root = ""
         self._broken = ""
-        self._started = False
-        self._started_s = 0.0
+        self._started_s: float | None = None
         self._odd = 0
         self._backlog: dict[str, tuple[int, int]] = {}
 
@@ -103,7 +102,7 @@ class Engine:
         await self.replica.blocking(self._staging.start)
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))
         await self.listen()
-        self._started, self._started_s = True, monotonic_s()
+        self._started_s = monotonic_s()
         self._worker.retry()
         async with asyncio.TaskGroup() as tasks:
             for link in self.mesh.links:
@@ -326,9 +325,11 @@ class Engine:
     def _state(self) -> NodeState:
         if self._wrong_root or self._broken:
             return NodeState.FAILED
-        return NodeState.READY if self._started and self._index.facts.joined else NodeState.JOINING
+        return NodeState.READY if self._started_s is not None and self._index.facts.joined else NodeState.JOINING
 
     def _to_hear(self) -> tuple[str, ...]:
+        if self._started_s is None:
+            return ()
         tellers = [
             Teller(name=link.name, connected_s=link.connected_s, told_all=self.door.has_told_all(link.name))
             for link in self.mesh.links
