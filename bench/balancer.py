@@ -67,7 +67,7 @@ def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
             "HAProxy": haproxy_version() if tcp else "missing",
             "ProFTPD": proftpd_version() if before_node else "missing",
         }
-        sheet.write_section(page, "balancer", versions, how="a quick run" if quick else "a whole run")
+        sheet.write_section(page, "balancer", versions, quick=quick)
 
 
 def _streams(

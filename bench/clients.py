@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from uuid import uuid4
 
+from bench.processes import cpu_s, memory_mb
 from bench.servers import Server
 from cluster.clock import monotonic_s
 
@@ -79,13 +80,13 @@ def sessions_per_s(server: Server, clients: int, sessions: int, size_bytes: int)
 def idle_cost(server: Server, sessions: int, seconds: float) -> tuple[float, float]:
     """What so many logged-in sessions that do nothing cost: megabytes of memory, and percent of a core."""
     with _logged_in(server):  # what the first session alone makes it load is not the price of a session
-        before_mb = _memory_mb(server)
+        before_mb = memory_mb(server.processes())
     with contextlib.ExitStack() as stack:
         for _ in range(sessions):
             stack.enter_context(_logged_in(server))
-        used_s = _cpu_s(server)
+        used_s = cpu_s(server.processes())
         threading.Event().wait(seconds)
-        return _memory_mb(server) - before_mb, (_cpu_s(server) - used_s) / seconds * 100
+        return memory_mb(server.processes()) - before_mb, (cpu_s(server.processes()) - used_s) / seconds * 100
 
 
 def slowest_reply_ms(server: Server, seconds: float, *, entries: int) -> float:
@@ -118,18 +119,6 @@ def slowest_reply_ms(server: Server, seconds: float, *, entries: int) -> float:
     if entries:
         lister.join()
     return slowest_s * 1000
-
-
-def _memory_mb(server: Server) -> float:
-    """Resident, of the server and its children; 10^6 bytes."""
-    pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in server.processes()]
-    return sum(pages) * 4096 / 1e6
-
-
-def _cpu_s(server: Server) -> float:
-    """User and system time so far, of the server and its children."""
-    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in server.processes()]
-    return sum(int(each[11]) + int(each[12]) for each in fields) / 100
 
 
 def _timed(server: Server, size_bytes: int, arguments: list[str], *, tls: bool) -> float:

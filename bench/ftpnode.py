@@ -41,7 +41,7 @@ def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
     sheet.show(file)
     if page is not None:
         versions = {"pyftpdlib": package_version("pyftpdlib"), "vsftpd": _version_of_vsftpd() if vsftpd else "missing"}
-        sheet.write_section(page, "ftpnode", versions, how="a quick run" if quick else "a whole run")
+        sheet.write_section(page, "ftpnode", versions, quick=quick)
 
 
 def _version_of_vsftpd() -> str:

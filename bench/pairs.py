@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -16,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from bench.processes import end
 from cluster.clock import monotonic_s, now_ns
-from cluster.content_id import ContentHash
+from cluster.content_id import content_id_of
 from cluster.publish import SOCKET_NAME, Policy, Publish
 from cluster.tree_path import STAGING
 from compose.new_cluster import network_plan, write_cluster
@@ -83,9 +83,7 @@ class Notified(Pair):
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        content_hash = ContentHash()
-        content_hash.update(content)
-        return staged, content_hash.content_id(), len(content)
+        return staged, content_id_of(content), len(content)
 
     def publish(self, name: str, staged: str, content_id: str, size_bytes: int) -> None:
         """Ask for the name, and wait until the policy is met."""
@@ -231,16 +229,6 @@ def wait(condition, what: str, timeout_s: float = _START_S, every_s: float = 0.0
             raise SystemExit(f"still not after {timeout_s:g} s: {what}")
         pause.wait(every_s)
     return value
-
-
-def end(process: subprocess.Popen, how: int = signal.SIGTERM) -> None:
-    """End a process and wait for it."""
-    process.send_signal(how)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _until_it_works(name: str, source: Path, target: Path) -> None:

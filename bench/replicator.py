@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from bench.pairs import Bench, Notified, Pair, bench_in, end, wait
+from bench.pairs import Bench, Notified, Pair, bench_in, wait
+from bench.processes import cpu_s, end, memory_mb
 from bench.sheet import Sheet
 from cluster.clock import monotonic_s
 
@@ -47,7 +48,7 @@ def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
     sheet.show(file)
     if page is not None:
         versions = {name: _version_of(name) for name in ("syncthing", "lsyncd", "rsync")}
-        sheet.write_section(page, "replicator", versions, how="a quick run" if quick else "a whole run")
+        sheet.write_section(page, "replicator", versions, quick=quick)
 
 
 def _version_of(program: str) -> str:
@@ -170,12 +171,12 @@ def _many_known(sheet: Sheet, bench: Bench, counts: tuple[int, ...], idle_s: flo
         bench.wait_ready(f"{network}.11", 0)
         starts[count] = monotonic_s() - begin_s
         if count == counts[-1]:
-            used_s = _cpu_s(process)
+            used_s = cpu_s([process.pid])
             threading.Event().wait(idle_s)
-            memory_mb, idle = _memory_mb(process), (_cpu_s(process) - used_s) / idle_s * 100
-            sheet.figure(f"memory, {count:,} files", "MB", **{"Tripod, watching": memory_mb})
+            used_mb, idle = memory_mb([process.pid]), (cpu_s([process.pid]) - used_s) / idle_s * 100
+            sheet.figure(f"memory, {count:,} files", "MB", **{"Tripod, watching": used_mb})
             sheet.figure(f"idle, {count:,} files", "% of a core", **{"Tripod, watching": idle})
-            sheet.ratio(f"memory_of_{count}_files_vs_250_mb", 250 / memory_mb, 1)
+            sheet.ratio(f"memory_of_{count}_files_vs_250_mb", 250 / used_mb, 1)
             sheet.ratio("idle_vs_1_percent", 1 / max(idle, 0.1), 1)
         end(process)
     sheet.figure(f"start on {counts[-1]:,} known files", "s", **{"Tripod, watching": starts[counts[-1]]})
@@ -232,15 +233,6 @@ def _files_below(root: Path) -> int:
     found = subprocess.run(["find", str(root), "-path", "*/.tripod", "-prune", "-o", "-type", "f", "-print"],
                            check=True, capture_output=True)  # fmt: skip
     return found.stdout.count(b"\n")
-
-
-def _memory_mb(process: subprocess.Popen) -> float:
-    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096 / 1e6
-
-
-def _cpu_s(process: subprocess.Popen) -> float:
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from bench.processes import end
 from cluster.clock import monotonic_s
 from cluster.read_settings import read_settings
 from compose.new_cluster import network_plan, write_cluster
@@ -133,7 +134,7 @@ class Bench:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})}
         )
-        self.stack.callback(_end, process)
+        self.stack.callback(end, process)
         self.stack.callback(log.close)
         deadline_s, pause = monotonic_s() + 20, threading.Event()
         while process.poll() is None and monotonic_s() < deadline_s:
@@ -150,12 +151,3 @@ def bench_in(folder: Path, network: str = NETWORK) -> Iterator[Bench]:
     bench = Bench(folder, network)
     with bench.stack:
         yield bench
-
-
-def _end(process: subprocess.Popen) -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -72,7 +72,7 @@ def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
     sheet.show(file)
     if page is not None:
         versions = {"paramiko": package_version("paramiko"), "OpenSSH": _version_of_openssh()}
-        sheet.write_section(page, "SFTP", versions, how="a quick run" if quick else "a whole run")
+        sheet.write_section(page, "SFTP", versions, quick=quick)
 
 
 def _version_of_openssh() -> str:

@@ -96,8 +96,9 @@ class Sheet:
             file.write_text(json.dumps(found, indent=2) + "\n")
             click.echo(f"wrote {file}")
 
-    def write_section(self, page: Path, name: str, versions: dict[str, str], how: str) -> None:
+    def write_section(self, page: Path, name: str, versions: dict[str, str], *, quick: bool) -> None:
         """Put what was found, as Markdown, between the marks `<!-- NAME -->` and `<!-- end of NAME -->` of a page."""
+        how = "a quick run" if quick else "a whole run"
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, _, rest = page.read_text().partition(begin)
         _, found, after = rest.partition(end)
