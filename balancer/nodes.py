@@ -7,9 +7,10 @@ from typing import Final, Protocol
 from balancer.core.choose_node import NodeView, Wish, choose_node
 from balancer.core.fading import Fading
 from balancer.core.node_health import NodeHealth, ProbeFailed, ProbePassed, after_failed_connection, after_probe
+from cluster.balancer_settings import Probe, Scheduler
 from cluster.health import BalancedNode, NodeState
 from cluster.log import logger
-from cluster.settings import Node, Probe, Scheduler
+from cluster.settings import Node
 
 log = logger(__name__)
 

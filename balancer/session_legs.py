@@ -18,11 +18,12 @@ from balancer.core.reply import encode
 from balancer.core.session import Session
 from balancer.data_transfers import DataTransfers
 from balancer.surroundings import Surroundings
+from cluster.balancer_settings import Service
 from cluster.clock import monotonic_s, now_s
 from cluster.log import logger
 from cluster.proxy_header import ProxyHeader
 from cluster.session_token import make_token
-from cluster.settings import Service, Settings
+from cluster.settings import Settings
 
 log = logger(__name__)
 

@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+from cluster.balancer_settings import Spool as SpoolSettings
 from cluster.log import logger
-from cluster.settings import Spool as SpoolSettings
 
 log = logger(__name__)
 

@@ -8,22 +8,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta
 
+from cluster.balancer_settings import Balancer
 from cluster.publish import Policy, PolicyName, WhenShort
 from cluster.quota import Quota
+from cluster.replication_settings import Replication
+from cluster.settings_values import Bytes, Count, Name, Port, Ports, Quantity, Rate, Seconds, Section
 
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
-Scheduler = Literal["least-sessions", "round-robin", "least-bytes", "adaptive"]
-Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-Bytes = Annotated[int, Meta(ge=0)]
 DeniedPath = Annotated[str, Meta(pattern=r"^(?!.*/\.{1,2}(/|\Z))(/[^/\\]+)+\Z")]
-Rate = Annotated[int, Meta(ge=1)]
-Quantity = Annotated[int, Meta(ge=1)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
-
 
 ANONYMOUS_NAMES: Final = frozenset({"anonymous", "ftp"})
 """User names, in any case, that mean the account of a site that has no password."""
@@ -47,11 +40,7 @@ class Resumption(StrEnum):
     REQUIRE = "require"
 
 
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One mapping in the file."""
-
-
-class Cluster(_Section, frozen=True):
+class Cluster(Section, frozen=True):
     """What binds the nodes: their name, the authority that signed their certificates, the shared secrets.
 
     `sftp_host_key` is one for all nodes, so that a client that moves to another one meets the host it knows.
@@ -67,7 +56,7 @@ class Cluster(_Section, frozen=True):
     client_ca: Path | None = None
 
 
-class Compatibility(_Section, frozen=True):
+class Compatibility(Section, frozen=True):
     """What the clients of one account need of it, beside what every server does.
 
     `latin1_names`: names are Latin-1 on the wire in both directions (they are UTF-8 in the tree).
@@ -82,7 +71,7 @@ class Compatibility(_Section, frozen=True):
     active_mode: bool = True
 
 
-class AccountLimits(_Section, frozen=True):
+class AccountLimits(Section, frozen=True):
     """Bounds on one account, on each node: without a value there is none. `networks` are those it may log in from.
 
     The quota is on all that stands below the account's home in the cluster's tree, whoever put it there: `quota_bytes`
@@ -98,7 +87,7 @@ class AccountLimits(_Section, frozen=True):
     quota_entries: Quantity | None = None
 
 
-class Account(_Section, frozen=True):
+class Account(Section, frozen=True):
     """Who logs in. Without `password` the account is anonymous: any password will do, and `write` is refused.
 
     `deny` are paths as the account sees them: with all that is below, they are not there for it. `data_tls_resumption`
@@ -142,7 +131,7 @@ class Account(_Section, frozen=True):
         return Quota(home=self.home.strip("/"), bytes=limits.quota_bytes, entries=limits.quota_entries)
 
 
-class Site(_Section, frozen=True):
+class Site(Section, frozen=True):
     """An entrance of every node: its FTP port, who may log in, how it greets; and its SFTP port, where it has one.
 
     On `implicit_port` clients speak TLS from their first byte (implicit FTPS, often 990); on `port` after AUTH TLS.
@@ -162,25 +151,14 @@ class Site(_Section, frozen=True):
         return {name: port for name, port in ports.items() if port is not None}
 
 
-class Ports(_Section, frozen=True):
-    """An inclusive range of TCP ports."""
-
-    first: Port
-    last: Port
-
-    def all(self) -> range:
-        """Every port of the range."""
-        return range(self.first, self.last + 1)
-
-
-class AccessLogFiles(_Section, frozen=True):
+class AccessLogFiles(Section, frozen=True):
     """Files that get a line for each command (W3C extended, as of IIS) and for each transfer (xferlog); or none."""
 
     w3c: Path | None = None
     xferlog: Path | None = None
 
 
-class Node(_Section, frozen=True):
+class Node(Section, frozen=True):
     """One host's pair of programs: an ftpnode and a replicator over one root folder.
 
     `root` holds what the clients see, `state` the index and the publish socket; `certificate` and `key` are the node's
@@ -221,111 +199,7 @@ class Node(_Section, frozen=True):
         return self.replicator_host, self.replicator_management_port
 
 
-class Service(_Section, frozen=True):
-    """One balanced entrance on the VIP: a site behind a port, and behind another with TLS from the first byte.
-
-    `persistence` keeps sessions of one client network (so many leading bits of its address), one account or both on
-    one node; where that is `none`, `scheduler` chooses.
-    """
-
-    site: str
-    port: Port
-    implicit_port: Port | None = None
-    persistence: Literal["none", "client", "account", "client-and-account"] = "client"
-    persistence_prefix_v4: Annotated[int, Meta(ge=0, le=32)] = 32
-    persistence_prefix_v6: Annotated[int, Meta(ge=0, le=128)] = 64
-    scheduler: Scheduler = "least-sessions"
-
-    @property
-    def ports(self) -> dict[str, int]:
-        """The ports it listens on, by their names here."""
-        return {"port": self.port} | ({"implicit_port": self.implicit_port} if self.implicit_port else {})
-
-
-class Advertised(_Section, frozen=True):
-    """The address that PASV tells clients of one network, where it is not the one they connected to (NAT)."""
-
-    clients: str
-    address: str
-
-
-class Spool(_Section, frozen=True):
-    """The bytes of uploads in flight: what one session and all together may keep for a repeat, and where."""
-
-    folder: Path = Path("/var/tmp")  # noqa: S108 - unlinked files of mode 0600; the sticky folder every host has
-    session_bytes: Bytes = 256 << 20
-    total_bytes: Bytes = 4 << 30
-
-
-class Probe(_Section, frozen=True):
-    """How nodes are looked after: every `interval_s`; `fall` failures in a row take one out, `rise` put it in.
-
-    One that does not answer for `timeout_s` is out at once, so a node that hangs is found within the sum of both. A
-    node that comes back gets its share of new sessions little by little, over `slow_start_s`.
-    """
-
-    interval_s: Seconds = 0.5
-    timeout_s: Seconds = 1.5
-    rise: Count = 2
-    fall: Count = 2
-    slow_start_s: Annotated[float, Meta(ge=0, le=86400)] = 20.0
-
-
-class Balancer(_Section, frozen=True):
-    """One address for all.
-
-    `listen` is where it binds (default: the VIP itself); `source_addresses` are its own addresses as the nodes see
-    them: PROXY headers and session tokens are believed from there alone. A node that owes a reply for
-    `reply_timeout_s` is taken for lost; a digest (HASH and its like), for which it reads a whole file, may take
-    `digest_timeout_s` longer.
-    """
-
-    vip: str
-    certificate: Path
-    key: Path
-    services: dict[Name, Service]
-    passive_ports: Ports
-    source_addresses: tuple[str, ...]
-    listen: str | None = None
-    advertise: tuple[Advertised, ...] = ()
-    management_address: str | None = None
-    management_port: Port = 8021
-    spool: Spool = Spool()
-    probe: Probe = Probe()
-    connect_timeout_s: Seconds = 2.0
-    reply_timeout_s: Seconds = 30.0
-    digest_timeout_s: Seconds = 600.0
-
-    @property
-    def bind_address(self) -> str:
-        """Where the services and the passive ports listen."""
-        return self.listen or self.vip
-
-    @property
-    def management(self) -> tuple[str, int]:
-        """Where the health document and the commands are served."""
-        return self.management_address or self.vip, self.management_port
-
-
-class Replication(_Section, frozen=True):
-    """How the replicators work. `mode: none` means that there are none, and every ftpnode publishes by itself."""
-
-    mode: Literal["full-mesh", "none"] = "full-mesh"
-    prepare_timeout_s: Seconds = 5.0
-    lease_s: Seconds = 3.0
-    reconnect_s: Seconds = 1.0
-    scan_interval_s: Seconds = 3600.0
-    canary_interval_s: Seconds = 3.0  # a blind watcher is found within three of these
-    scan_entries_per_s: Annotated[int, Meta(ge=100)] = 20_000  # a scan looks at no more, but for the first
-    tombstone_days: Count = 60
-    staged_expiry_s: Seconds = 3600.0
-    inline_bytes: Annotated[int, Meta(ge=0, le=1 << 20)] = 64 << 10
-    conflict_store_bytes: Bytes = 10 << 30
-    missing_at_scan: Literal["heal", "delete"] = "heal"
-    disk_reserve_bytes: Bytes = 64 << 20
-
-
-class Limits(_Section, frozen=True):
+class Limits(Section, frozen=True):
     """Bounds on clients, on every node.
 
     A transfer ends when it stands still for `transfer_stall_s`, or moves fewer than `minimum_bytes_per_s` on average
@@ -351,7 +225,7 @@ class Limits(_Section, frozen=True):
     publish_timeout_s: Seconds = 20.0  # below balancer.reply_timeout_s, so that the 451 arrives before patience ends
 
 
-class Settings(_Section, frozen=True):
+class Settings(Section, frozen=True):
     """A whole cluster.yaml."""
 
     cluster: Cluster

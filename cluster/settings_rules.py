@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from cluster.balancer_settings import Balancer
 from cluster.fingerprint import read_fingerprint
 from cluster.password import is_password_hash
 from cluster.problem import Problem
 from cluster.public_key import key_blob
 from cluster.publish import SOCKET_NAME
-from cluster.settings import Account, Balancer, Node, Right, Settings
+from cluster.settings import Account, Node, Right, Settings
 from cluster.tree_path import complaint
 
 _MAX_SOCKET_PATH_BYTES: Final = 107  # sun_path of unix(7), less its NUL

@@ -9,7 +9,7 @@ import msgspec
 
 from cluster.clock import monotonic_s
 from cluster.log import logger
-from cluster.settings import Replication
+from cluster.replication_settings import Replication
 from replicator.connection import LOST
 from replicator.core.copies import is_in_sync
 from replicator.peer_link import Offer, PeerLink

@@ -16,7 +16,7 @@ from cluster.clock import now_ns
 from cluster.content_id import ContentHash
 from cluster.durable_file import sync_folder
 from cluster.log import logger
-from cluster.settings import Replication
+from cluster.replication_settings import Replication
 from cluster.tree_path import on_disk
 from replicator.connection import LOST, Connection, PeerError, first_of
 from replicator.core.belief import disbelief

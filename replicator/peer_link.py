@@ -14,7 +14,7 @@ import msgspec
 from cluster.clock import monotonic_s
 from cluster.content_id import ContentHash
 from cluster.log import logger
-from cluster.settings import Replication
+from cluster.replication_settings import Replication
 from replicator.connection import LOST, Connection, PeerError, first_of
 from replicator.core.copies import PeerView
 from replicator.core.hybrid_clock import MAX_DRIFT_NS

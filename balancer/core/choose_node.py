@@ -8,8 +8,8 @@ from typing import Final, assert_never
 import msgspec
 
 from balancer.core.node_health import NodeHealth
+from cluster.balancer_settings import Scheduler
 from cluster.health import NodeState
-from cluster.settings import Scheduler
 
 _LEAST_SHARE: Final = 0.1
 """Of a node that has just come up: never nothing, so that it is tried."""

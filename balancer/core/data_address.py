@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from cluster.settings import Advertised
+from cluster.balancer_settings import Advertised
 
 _SIX: Final = re.compile(r"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})", re.ASCII)
 _EPSV: Final = re.compile(r"\(([\x21-\x7e])\1\1(\d{1,5})\1\)", re.ASCII)

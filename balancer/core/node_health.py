@@ -2,8 +2,8 @@
 
 import msgspec
 
+from cluster.balancer_settings import Probe
 from cluster.health import NodeState
-from cluster.settings import Probe
 
 
 class NodeHealth(msgspec.Struct, frozen=True):

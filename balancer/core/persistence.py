@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from cluster.settings import Service
+from cluster.balancer_settings import Service
 
 
 def persistence_key(service: Service, client: str, account: str) -> str | None:

@@ -11,7 +11,9 @@ from typing import TypeVar
 import msgspec
 
 from balancer.program import Program
-from cluster.settings import Ports, Probe, Service, Settings, Spool
+from cluster.balancer_settings import Probe, Service, Spool
+from cluster.settings import Settings
+from cluster.settings_values import Ports
 from tests.kit.cluster_folder import LabCluster, write_cluster
 from tests.kit.fake_node import FakeNode, Tree
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cluster.settings import Probe
+from cluster.balancer_settings import Probe
 from tests.balancer.running_balancer import bench
 
 CONTENT = bytes(range(256)) * 8000  # more than sockets hold, so that "half" is really in the middle

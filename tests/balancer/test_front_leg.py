@@ -15,8 +15,8 @@ import structlog
 from balancer import spool
 from balancer.spool import Spool as UploadSpool
 from balancer.spool import SpoolBudget
+from cluster.balancer_settings import Spool
 from cluster.health import NodeState
-from cluster.settings import Spool
 from tests.balancer.running_balancer import bench
 from tests.kit.wait import until
 

@@ -10,7 +10,9 @@ import pytest
 import trustme
 
 from cluster.clock import now_ns
-from cluster.settings import Cluster, Node, Ports, Replication
+from cluster.replication_settings import Replication
+from cluster.settings import Cluster, Node
+from cluster.settings_values import Ports
 from replicator.connection import LOST, Connection, PeerError, client_tls, server_tls
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.index import PeerFacts

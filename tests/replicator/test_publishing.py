@@ -24,7 +24,7 @@ from cluster.publish import (
     Rename,
     SetMtime,
 )
-from cluster.settings import Replication
+from cluster.replication_settings import Replication
 from replicator.connection import PeerError
 from replicator.index import PeerFacts
 from replicator.measures import Measures

@@ -11,8 +11,8 @@ from balancer.core.choose_node import NodeView, Wish, choose_node, fitness
 from balancer.core.fading import Fading
 from balancer.core.node_health import NodeHealth
 from balancer.core.persistence import persistence_key
+from cluster.balancer_settings import Service
 from cluster.health import NodeState
-from cluster.settings import Service
 
 
 def view(node: str, state: NodeState = NodeState.READY, up: bool = True, **known: float) -> NodeView:

@@ -23,8 +23,8 @@ from balancer.core.node_health import NodeHealth, ProbeFailed, ProbePassed, afte
 from balancer.core.reply import Reply
 from balancer.core.upload import Doubt
 from balancer.core.upload import judge as judge_upload
+from cluster.balancer_settings import Advertised, Probe
 from cluster.health import NodeState
-from cluster.settings import Advertised, Probe
 
 
 @given(st.integers(1, 65535))

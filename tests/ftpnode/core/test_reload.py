@@ -5,18 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cluster.settings import (
-    Account,
-    Balancer,
-    Cluster,
-    Limits,
-    Node,
-    Ports,
-    Replication,
-    Right,
-    Settings,
-    Site,
-)
+from cluster.balancer_settings import Balancer
+from cluster.replication_settings import Replication
+from cluster.settings import Account, Cluster, Limits, Node, Right, Settings, Site
+from cluster.settings_values import Ports
 from ftpnode.core.reload import changed_sections, needs_restart
 
 replace = msgspec.structs.replace

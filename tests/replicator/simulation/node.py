@@ -5,7 +5,9 @@ import sqlite3
 from pathlib import Path
 
 from cluster.health import NodeState
-from cluster.settings import Cluster, Node, Ports, Replication, Settings
+from cluster.replication_settings import Replication
+from cluster.settings import Cluster, Node, Settings
+from cluster.settings_values import Ports
 from replicator.connection import first_of
 from replicator.engine import Engine
 from replicator.index import Index

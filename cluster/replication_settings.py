@@ -1,0 +1,25 @@
+"""The settings of the replicators, frozen."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from cluster.settings_values import Bytes, Count, Seconds, Section
+
+
+class Replication(Section, frozen=True):
+    """How the replicators work. `mode: none` means that there are none, and every ftpnode publishes by itself."""
+
+    mode: Literal["full-mesh", "none"] = "full-mesh"
+    prepare_timeout_s: Seconds = 5.0
+    lease_s: Seconds = 3.0
+    reconnect_s: Seconds = 1.0
+    scan_interval_s: Seconds = 3600.0
+    canary_interval_s: Seconds = 3.0  # a blind watcher is found within three of these
+    scan_entries_per_s: Annotated[int, Meta(ge=100)] = 20_000  # a scan looks at no more, but for the first
+    tombstone_days: Count = 60
+    staged_expiry_s: Seconds = 3600.0
+    inline_bytes: Annotated[int, Meta(ge=0, le=1 << 20)] = 64 << 10
+    conflict_store_bytes: Bytes = 10 << 30
+    missing_at_scan: Literal["heal", "delete"] = "heal"
+    disk_reserve_bytes: Bytes = 64 << 20
