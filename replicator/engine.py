@@ -12,14 +12,11 @@ from typing import Final
 import msgspec
 
 from cluster.clock import monotonic_s, now_ns, now_s
-from cluster.health import NodeState, PeerHealth, ReplicatorHealth
 from cluster.log import logger
 from cluster.settings import Settings
-from cluster.tree_path import CONFLICTS
-from replicator.core.catching_up import Teller, still_to_hear
+from replicator.condition import Condition
 from replicator.core.copies import is_in_sync
 from replicator.core.dirty import SETTLE_S
-from replicator.core.head import winner
 from replicator.index import Index
 from replicator.marker import Mark, Marker, WrongRootError
 from replicator.measures import Measures
@@ -28,7 +25,6 @@ from replicator.peer_door import PeerDoor
 from replicator.peer_link import Dial, PeerLink, PeerSite
 from replicator.publishing import Publishing
 from replicator.replica import ROLLED_BACK, NotYetError, Replica, UnstableError
-from replicator.report import ConflictList, ListedConflict
 from replicator.restart import replay_intents
 from replicator.scan import Scan, differing
 from replicator.sight import Sight
@@ -45,8 +41,6 @@ _SCAN_REST_SHARE: Final = 20
 _JOIN_ALONE_S: Final = 5.0
 _JOIN_S: Final = 120.0
 _DAY_NS: Final = 86_400 * 10**9
-_HEARING_LEASES: Final = 3
-_MAX_BACKLOG: Final = 1_000_000
 
 log = logger(__name__)
 
@@ -82,14 +76,10 @@ class Engine:
         self._marked = asyncio.Event()
         self._scan_wanted = asyncio.Event()
         self._scan = Scan(self.replica, watch, missing_is_deleted=replication.missing_at_scan == "delete")
-        self.publishing = Publishing(self.replica, self.mesh, settings, self.health, self.measures)
+        self.condition = Condition(settings, index, self.mesh, self.door, self._sight, self._worker)
+        self.publishing = Publishing(self.replica, self.mesh, settings, self.condition, self.measures)
         self._complete = asyncio.Event()
         self.door.on_complete = self._complete.set
-        self._wrong_root = ""
-        self._broken = ""
-        self._started_s: float | None = None
-        self._odd = 0
-        self._backlog: dict[str, tuple[int, int]] = {}
 
     async def work(self) -> None:
         """Serve until cancelled; OSError when the peers' address cannot be bound."""
@@ -102,7 +92,7 @@ class Engine:
         await self.replica.blocking(self._staging.start)
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))
         await self.listen()
-        self._started_s = monotonic_s()
+        self.condition.started_s = monotonic_s()
         self._worker.retry()
         async with asyncio.TaskGroup() as tasks:
             for link in self.mesh.links:
@@ -120,12 +110,12 @@ class Engine:
             try:
                 self._marker.claim(known=self._index.facts.marked)
             except WrongRootError as error:
-                if not self._wrong_root:
+                if not self.condition.wrong_root:
                     log.warning("the root is not used", why=str(error))
-                self._wrong_root = str(error)
+                self.condition.wrong_root = str(error)
                 await asyncio.sleep(_TICK_S)
                 continue
-            self._wrong_root = ""
+            self.condition.wrong_root = ""
             if not self._index.facts.marked:
                 self._index.note(msgspec.structs.replace(self._index.facts, marked=True))
                 await self._index.durable()
@@ -165,20 +155,20 @@ class Engine:
         try:
             await work()
         except WrongRootError as error:
-            if not self._wrong_root:
+            if not self.condition.wrong_root:
                 log.warning("the root is not used", why=str(error))
-            self._wrong_root = str(error)
+            self.condition.wrong_root = str(error)
         except sqlite3.Error as error:
-            if not self._broken:
+            if not self.condition.broken:
                 log.warning("the index cannot be written", why=str(error))
-            self._broken = f"the index cannot be written: {error}; is the disk full? It is tried again"
+            self.condition.broken = f"the index cannot be written: {error}; is the disk full? It is tried again"
         except OSError as error:
             log.warning("housekeeping failed", why=str(error))
 
     async def _tick(self) -> None:
         self._marker.check()
-        if self._wrong_root:
-            self._wrong_root = ""
+        if self.condition.wrong_root:
+            self.condition.wrong_root = ""
             log.info("the root is back")
             self._watch.mark_everything()
         self._worker.retry()
@@ -186,10 +176,9 @@ class Engine:
         self._forget_tombstones()
         if any(link.clock_agrees(now_ns()) for link in self.mesh.links):
             self._index.correct_clock(now_ns())
-        await self.replica.limit_conflicts(self._replication.conflict_store_bytes)
+        await self.replica.conflicts.limit(self._replication.conflict_store_bytes)
         for link in self.mesh.links:
-            self._backlog[link.name] = self._backlog_of(link)
-            self.measures.backlog.labels(peer=link.name).set(self._backlog[link.name][0])
+            self.measures.backlog.labels(peer=link.name).set(self.condition.count_backlog(link)[0])
             in_sync = is_in_sync(link.view(monotonic_s()), self._replication.lease_s)
             self.measures.in_sync.labels(peer=link.name).set(in_sync)
         self.measures.heads.set(sum(len(place.heads) for place in self._index.places.values()))
@@ -197,18 +186,13 @@ class Engine:
         self.measures.conflicts.set(len(self._index.conflicts))
         self._progressed()
         await self._index.durable()
-        self._broken = ""
+        self.condition.broken = ""
 
     def _forget_tombstones(self) -> None:
         """Drop the tombstones that every node has and that are old: a peer that comes back later joins as new."""
         acked = [link.facts.acked for link in self.mesh.links]
         before_ns = now_ns() - self._replication.tombstone_days * _DAY_NS
         self._index.forget_tombstones(min(acked, default=self._index.durable_sequence), before_ns)
-
-    def _backlog_of(self, link: PeerLink) -> tuple[int, int]:
-        lacking = self._index.announcements(link.facts.acked, _MAX_BACKLOG)
-        heads = (winner(self._index.place(path).heads) for _, path in lacking)
-        return len(lacking), sum(head.size_bytes for head in heads if head)
 
     def _progressed(self) -> None:
         self.door.progressed()
@@ -273,7 +257,7 @@ class Engine:
         """Look at the whole root and follow what is found."""
         began_s = monotonic_s()
         self.measures.rescans.inc()
-        self._odd = await self._scan.run(entries_per_s=entries_per_s)
+        self.condition.odd = await self._scan.run(entries_per_s=entries_per_s)
         self._sight.scanned(began_s)
         self._progressed()
 
@@ -285,90 +269,8 @@ class Engine:
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=True))
         self._index.close()
 
-    def health(self) -> ReplicatorHealth:
-        """What this replicator says about itself."""
-        index = self._index
-        return ReplicatorHealth(
-            node=self._node,
-            incarnation=index.incarnation,
-            state=self._state(),
-            sequence=index.clock.sequence,
-            files=index.live_files,
-            conflicts=len(index.conflicts),
-            wanted_files=len(index.pending),
-            watching=self._sight.is_watching,
-            why_blind=self._sight.why_blind,
-            blind_for_s=self._sight.blind_for_s(monotonic_s()),
-            peers=tuple(self._peer_health(link) for link in self.mesh.links),
-            to_hear=self._to_hear(),
-            notices=self._notices(),
-        )
-
-    def conflicts(self) -> ConflictList:
-        """Every conflict that this node knows of."""
-        listed = []
-        for conflict in sorted(self._index.conflicts.values(), key=lambda conflict: (conflict.path, conflict.stamp_ns)):
-            shown = winner(self._index.place(conflict.path).heads)
-            listed.append(
-                ListedConflict(
-                    path=conflict.path,
-                    node=conflict.node,
-                    stamp_ns=conflict.stamp_ns,
-                    size_bytes=conflict.size_bytes,
-                    content_id=conflict.content_id,
-                    winner=shown.dot.node if shown else "",
-                    file=f"{CONFLICTS}/{conflict.kept}" if conflict.kept else "",
-                )
-            )
-        return ConflictList(node=self._node, conflicts=tuple(listed))
-
-    def _state(self) -> NodeState:
-        if self._wrong_root or self._broken:
-            return NodeState.FAILED
-        return NodeState.READY if self._started_s is not None and self._index.facts.joined else NodeState.JOINING
-
-    def _to_hear(self) -> tuple[str, ...]:
-        if self._started_s is None:
-            return ()
-        tellers = [
-            Teller(name=link.name, connected_s=link.connected_s, told_all=self.door.has_told_all(link.name))
-            for link in self.mesh.links
-        ]
-        return still_to_hear(tellers, self._started_s, monotonic_s(), _HEARING_LEASES * self._replication.lease_s)
-
-    def _notices(self) -> tuple[str, ...]:
-        notices = [text for text in (self._wrong_root, self._broken) if text]
-        notices += [f"{link.name} is not connected: {link.trouble}" for link in self.mesh.links if not link.connected]
-        notices += [
-            f"the clock differs from that of {link.name} by minutes: check both"
-            for link in self.mesh.links
-            if link.clock_ahead_ns is not None and not link.clock_agrees(now_ns())
-        ]
-        notices += self.door.trouble.values()
-        notices += self._sight.notices(monotonic_s())
-        if self.publishing.is_degraded(monotonic_s()):
-            notices.append("in the last minute changes were answered with fewer copies than their policy asks for")
-        if self._odd:
-            notices.append(f"{self._odd} entries in the root are not replicated (links, devices, unusable names)")
-        if self._worker.trouble:
-            path, why = next(iter(self._worker.trouble.items()))
-            notices.append(f"{len(self._worker.trouble)} paths wait, such as {path!r}: {why}")
-        return tuple(notices)
-
-    def _peer_health(self, link: PeerLink) -> PeerHealth:
-        view = link.view(monotonic_s())
-        files, size_bytes = self._backlog.get(link.name, (0, 0))
-        return PeerHealth(
-            peer=link.name,
-            connected=link.connected,
-            in_sync=is_in_sync(view, self._replication.lease_s),
-            backlog_files=files,
-            backlog_bytes=size_bytes,
-            heard_s_ago=round(view.heard_ago_s, 3) if link.connected else None,
-        )
-
     def _roll_back_found(self) -> None:
-        self._wrong_root = ROLLED_BACK
+        self.condition.wrong_root = ROLLED_BACK
         self._marker.disown(ROLLED_BACK)
 
     def _link(self, peer: str, dial: Dial) -> PeerLink:

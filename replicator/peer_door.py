@@ -2,40 +2,31 @@
 
 import asyncio
 import contextlib
-import errno
-import os
 import sqlite3
 import ssl
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from cluster.clock import now_ns
-from cluster.content_id import ContentHash
-from cluster.durable_file import sync_folder
 from cluster.log import logger
 from cluster.replication_settings import Replication
-from cluster.tree_path import on_disk
 from replicator.connection import LOST, Connection, PeerError, first_of
 from replicator.core.belief import disbelief
-from replicator.core.head import Kind
+from replicator.giving import Giving
+from replicator.holding import Holding, in_a_line
 from replicator.index import PeerFacts
 from replicator.marker import WrongRootError
 from replicator.peer_progress import PeerProgress
 from replicator.replica import NotYetError, Replica
-from replicator.staging import Held
-from replicator.tree import OddEntryError, UnstableError
+from replicator.tree import UnstableError
 from replicator.wire import (
-    CHUNK_BYTES,
     PROTOCOL,
     Acked,
-    Begin,
     Chunk,
     Commit,
     Committed,
-    Data,
     Entry,
     Hello,
     Index,
@@ -48,9 +39,6 @@ from replicator.wire import (
 )
 
 _HANDSHAKE_S: Final = 5.0
-_CHUNK_TIMEOUT_S: Final = 60.0
-_CHUNKS_AHEAD: Final = 8
-_MAX_PREPARES: Final = 512
 
 log = logger(__name__)
 
@@ -150,7 +138,8 @@ class Answerer:
         self.progressed = asyncio.Event()
         self._door = door
         self._replica = door.replica
-        self._chunks: dict[int, asyncio.Queue[bytes]] = {}
+        self._holding = Holding(door.replica, connection, door.settings.disk_reserve_bytes)
+        self._giving = Giving(door.replica, connection)
         self._incarnation = ""
         self.told_all = False
         """Whether the peer has told its whole index on this connection."""
@@ -192,19 +181,18 @@ class Answerer:
                 await self.connection.send(Pong(now_ns=now_ns()))
             case Index():
                 self._merge(message)
-            case Prepare(number=number) if len(self._chunks) >= _MAX_PREPARES or number in self._chunks:
-                await self.connection.send(Prepared(number=number, problem="too many uploads at once"))
             case Prepare(number=number):
-                self._chunks[number] = asyncio.Queue(_CHUNKS_AHEAD)
-                spawn(self._prepare(message))
-            case Chunk(number=number, data=data):
-                if number in self._chunks:
-                    await self._chunks[number].put(data)
+                if self._holding.admit(number):
+                    spawn(self._holding.prepare(message, self.peer))
+                else:
+                    await self.connection.send(Prepared(number=number, problem="too many uploads at once"))
+            case Chunk():
+                await self._holding.take(message)
             case Commit():
                 self._believe(message.entries)
                 spawn(self._commit(message))
             case Want():
-                spawn(self._give(message))
+                spawn(self._giving.give(message))
             case _:
                 raise PeerError(f"sent {type(message).__name__}, which only an answerer sends")
 
@@ -253,56 +241,6 @@ class Answerer:
                 await self.connection.send(Acked(seen=now[0], held=now[1]))
                 told = now
 
-    async def _prepare(self, message: Prepare) -> None:
-        problem = ""
-        try:
-            self._replica.marker.check()
-            if message.content_id is not None and not await self._is_here(message.path, message.content_id):
-                await self._stage(message, message.content_id)
-        except (TimeoutError, OSError, NotYetError, WrongRootError, PeerError) as error:
-            problem = _line(error)
-            log.warning("cannot hold a copy", peer=self.peer, path=message.path, why=problem)
-        finally:
-            del self._chunks[message.number]
-        await self.connection.send(Prepared(number=message.number, problem=problem))
-
-    async def _is_here(self, path: str, content_id: str) -> bool:
-        row = self._replica.index.place(path).row
-        return row is not None and row.content_id == content_id and await self._replica.is_as_recorded(path)
-
-    async def _stage(self, message: Prepare, content_id: str) -> None:
-        replica = self._replica
-        free = os.statvfs(replica.tree.staging)
-        if free.f_bavail * free.f_frsize < message.size_bytes + self._door.settings.disk_reserve_bytes:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        staged = replica.staging.new_file(content_id)
-        try:
-            if message.data is not None:
-                found = await replica.blocking(_write_whole, staged, message.data)
-            else:
-                await self.connection.send(Begin(number=message.number, offset=0))
-                found = await self._receive(message, staged)
-        except BaseException:
-            staged.unlink(missing_ok=True)
-            raise
-        if found != content_id:
-            staged.unlink()
-            raise PeerError("the content is not what its id says")
-        replica.staging.add(Held(content_id, staged))
-
-    async def _receive(self, message: Prepare, staged: Path) -> str:
-        content = ContentHash()
-        chunks = self._chunks[message.number]
-        with staged.open("xb", buffering=0) as file:
-            while content.size_bytes < message.size_bytes:
-                data = await asyncio.wait_for(chunks.get(), _CHUNK_TIMEOUT_S)
-                if not data:
-                    raise PeerError("gave up")
-                await self._replica.blocking(_append, file.fileno(), data, content)
-            await self._replica.blocking(os.fsync, file.fileno())
-        await self._replica.blocking(sync_folder, staged.parent)
-        return content.content_id()
-
     async def _commit(self, message: Commit) -> None:
         problem = ""
         try:
@@ -313,70 +251,7 @@ class Answerer:
                 await self._door.settle(entry.path)
             await self._replica.index.durable()
         except (OSError, NotYetError, UnstableError, WrongRootError, sqlite3.Error) as error:
-            problem = _line(error)
+            problem = in_a_line(error)
             log.warning("cannot show a change yet", peer=self.peer, path=message.entries[0].path, why=problem)
         self.progressed.set()
         await self.connection.send(Committed(number=message.number, problem=problem))
-
-    async def _give(self, message: Want) -> None:
-        try:
-            for source in self._sources(message.content_id):
-                if await self._give_file(message, source):
-                    return
-            await self.connection.send(Data(number=message.number, last=True, problem="it is not here"))
-        except OSError as error:
-            if not self.connection.closed:
-                await self.connection.send(Data(number=message.number, last=True, problem=_line(error)))
-
-    def _sources(self, content_id: str) -> list[Path]:
-        replica = self._replica
-        sources = []
-        for path in replica.index.by_content.get(content_id, ()):
-            row = replica.index.place(path).row
-            with contextlib.suppress(OSError, OddEntryError):
-                seen = replica.tree.look(path)
-                if row and row.kind is Kind.FILE and seen and seen.row.same_file(row):
-                    sources.append(on_disk(replica.tree.root, path))
-        kept = [lost.kept for lost in replica.index.conflicts.values() if lost.content_id == content_id and lost.kept]
-        return sources + [replica.tree.conflicts / name for name in kept]
-
-    async def _give_file(self, message: Want, source: Path) -> bool:
-        try:
-            fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            offset = message.offset
-            while True:
-                data = await self._replica.blocking(os.pread, fd, CHUNK_BYTES, offset)
-                offset += len(data)
-                last = len(data) < CHUNK_BYTES
-                await self.connection.send(Data(number=message.number, data=data, last=last))
-                if last:
-                    return True
-        finally:
-            os.close(fd)
-
-
-def _write_whole(staged: Path, data: bytes) -> str:
-    content = ContentHash()
-    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        _append(fd, data, content)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    sync_folder(staged.parent)
-    return content.content_id()
-
-
-def _append(fd: int, data: bytes, content: ContentHash) -> None:
-    content.update(data)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _line(error: BaseException) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text or type(error).__name__

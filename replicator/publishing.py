@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from cluster.clock import monotonic_s, now_ns
-from cluster.health import NodeState, ReplicatorHealth
+from cluster.health import NodeState
 from cluster.log import logger
 from cluster.publish import (
     Answer,
@@ -33,6 +33,7 @@ from cluster.publish import (
 )
 from cluster.settings import Settings
 from cluster.tree_path import complaint, parent
+from replicator.condition import Condition
 from replicator.core.copies import copies_wanted
 from replicator.core.head import Head, Kind, seen_by, winner
 from replicator.core.place import Row, Written
@@ -57,7 +58,6 @@ from replicator.refusals import (
 from replicator.replica import NotYetError, Replica, UnstableError
 from replicator.wire import Entry
 
-_ALARM_S: Final = 60.0
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _LocalChange = Callable[[], Awaitable[list[str]]]
 
@@ -72,22 +72,17 @@ class Publishing:
         replica: Replica,
         mesh: Mesh,
         settings: Settings,
-        health: Callable[[], ReplicatorHealth],
+        condition: Condition,
         measures: Measures,
     ) -> None:
         self._disk_reserve_bytes = settings.replication.disk_reserve_bytes
         self._replica = replica
         self._mesh = mesh
         self._nodes = len(settings.nodes)
-        self._health = health
+        self._condition = condition
         self._quotas = Quotas(replica.index)
-        self._questions = Questions(replica.index, mesh, self._quotas, self._nodes, health)
+        self._questions = Questions(replica.index, mesh, self._quotas, self._nodes, condition.health)
         self._measures = measures
-        self._degraded_s = -_ALARM_S
-
-    def is_degraded(self, now_s: float) -> bool:
-        """Whether a change has lately been answered with fewer copies than its policy asks for."""
-        return now_s - self._degraded_s < _ALARM_S
 
     async def answer(self, request: Request) -> Answer:
         """Carry out one request."""
@@ -110,14 +105,14 @@ class Publishing:
 
     def _refused(self, request: Request, error: RefusedError) -> Refused:
         """A node that is just back does not say that something is not there: a peer may be about to tell of it."""
-        to_hear = self._health().to_hear if error.reason is Reason.NOT_FOUND else ()
+        to_hear = self._condition.to_hear() if error.reason is Reason.NOT_FOUND else ()
         if to_hear:
             text = f"{error}, as far as this node knows; {', '.join(to_hear)} has yet to tell what is new"
             return Refused(id=request.id, reason=Reason.NOT_READY, text=text)
         return Refused(id=request.id, reason=error.reason, text=str(error))
 
     async def _carry_out(self, request: Request) -> Answer:
-        state = self._health().state
+        state = self._condition.state()
         if state in {NodeState.FAILED, NodeState.JOINING} and not isinstance(request, Fetch | Describe | DescribeFiles):
             raise RefusedError(Reason.NOT_READY, f"the replicator is {state.value}; see its health document")
         match request:
@@ -369,7 +364,7 @@ class Publishing:
         outcome = answer.reason.value if isinstance(answer, Refused) else "done"
         if isinstance(answer, Done) and answer.degraded:
             outcome = "degraded"
-            self._degraded_s = monotonic_s()
+            self._condition.degraded_s = monotonic_s()
             log.warning("fewer copies than asked for", request=kind, copies=answer.copies, wanted=answer.wanted)
         elif isinstance(answer, Refused):
             log.warning("refused", request=kind, reason=answer.reason.value, text=answer.text)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple, assert_never
 
 from cluster.clock import now_ns
-from cluster.durable_file import replace_durably, sync_folder
 from cluster.log import logger
 from cluster.tree_path import on_disk, parents
+from replicator.conflict_store import ConflictStore
 from replicator.core.belief import remembers_more
 from replicator.core.head import Head, Heads, Kind, losers, seen_by, winner
 from replicator.core.place import (
@@ -34,7 +34,7 @@ from replicator.core.place import (
     Written,
     plan,
 )
-from replicator.index import Conflict, Index, Intent
+from replicator.index import Index, Intent
 from replicator.marker import Marker
 from replicator.path_locks import PathLocks
 from replicator.staging import Held, Staging
@@ -43,7 +43,6 @@ from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
 _POOL_THREADS: Final = 16
-_MAX_KEPT_NAME_BYTES: Final = 120
 _TRIES: Final = 20
 ROLLED_BACK: Final = (
     "the index is older than what the peers have seen of it: stop, remove it, and join as a new node; "
@@ -74,6 +73,7 @@ class Replica:
         self.fetch: Fetch = _no_peer
         self.wake: Callable[[str], None] = lambda _path: None
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
+        self.conflicts = ConflictStore(index, tree, staging, self.blocking)
 
     def close(self) -> None:
         """Wait for the disk work under way."""
@@ -112,7 +112,7 @@ class Replica:
     async def _settle(self, path: str) -> None:
         self.marker.check()
         for _ in range(_TRIES):
-            await self._keep_losers(path)
+            await self.conflicts.keep_losers(path)
             action = plan(self.index.place(path))
             if isinstance(action, Rest):
                 return
@@ -170,13 +170,6 @@ class Replica:
             staged.unlink()
         return await self.fetch(head.content_id, head.size_bytes)
 
-    async def limit_conflicts(self, limit_bytes: int) -> None:
-        """Keep the conflict store within its quota: the oldest content goes first, and the log says so."""
-        for conflict in over_quota(tuple(self.index.conflicts.values()), limit_bytes):
-            log.warning("conflict store full: content dropped", path=conflict.path, content_id=conflict.content_id)
-            (self.tree.conflicts / conflict.kept).unlink(missing_ok=True)
-            self.index.drop_conflict(conflict)
-
     def _local_sources(self, content_id: str) -> list[Path]:
         kept = [conflict.kept for conflict in self.index.conflicts.values() if conflict.content_id == content_id]
         named = [on_disk(self.tree.root, path) for path in self.index.by_content.get(content_id, ())]
@@ -199,13 +192,13 @@ class Replica:
                 return False
             case Install(head, keep):
                 assert held is not None, "an install comes with its content"
-                known = await self._keep_shown(path, place, keep=keep)
+                known = await self.conflicts.keep_shown(path, place, keep=keep)
                 async with self._intending(path, place, head):
                     row = await self.blocking(self.tree.install, held.file, path, _row_of(head), head.mode, known)
                     self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
                 return True
             case MakeFolder(_, keep):
-                known = await self._keep_shown(path, place, keep=keep)
+                known = await self.conflicts.keep_shown(path, place, keep=keep)
                 row = await self.blocking(self.tree.make_folder, path, known)
             case Touch(head):
                 assert place.row is not None, "only what stands there is touched"
@@ -255,7 +248,7 @@ class Replica:
         stands = place.row is not None and place.row.kind is Kind.FILE
         if not over_files and (stands or (shown is not None and shown.kind is Kind.FILE)):
             raise NotYetError(f"{folder} is a file, not a directory")
-        known = await self._keep_shown(folder, place, keep=stands)
+        known = await self.conflicts.keep_shown(folder, place, keep=stands)
         row = await self.blocking(self.tree.make_folder, folder, known)
         if shown is not None and shown.kind is Kind.DIRECTORY:
             self.index.feed(folder, Applied(row=row, seen=seen_by(place.heads)))
@@ -304,69 +297,6 @@ class Replica:
                 self.index.feed(folder, Found(row=row, now_ns=now_ns(), imported=imported))
         self.index.feed(path, Found(row=seen.row, mode=seen.mode, now_ns=now_ns(), imported=imported))
 
-    async def _keep_shown(self, path: str, place: Place, *, keep: bool) -> Row | None:
-        """Keep what stands under `path`, which lost, before it is replaced; the row that it has then."""
-        if not keep or place.row is None:
-            return place.row
-        name = kept_name(path, place.row.content_id)
-        known = await self.blocking(self.tree.keep, path, name, place.row)
-        lost = next((head for head in place.heads if head.content_id == place.row.content_id), None)
-        stamp_ns, node = (lost.stamp_ns, lost.dot.node) if lost else (0, self.index.node)
-        content_id, size_bytes = place.row.content_id, place.row.size_bytes
-        self.index.note_conflict(Conflict(path=path, content_id=content_id, node=node, stamp_ns=stamp_ns,
-                                          size_bytes=size_bytes, kept=name))  # fmt: skip
-        return known
-
-    async def _keep_losers(self, path: str) -> None:
-        """List every content that lost on `path`, and keep it where only our staging has it."""
-        for head in losers(self.index.place(path).heads):
-            known = self.index.conflicts.get((path, head.content_id))
-            held = None if known and known.kept else self.staging.take(head.content_id)
-            if held is not None:
-                await self._keep_held(path, head, held)
-            elif known is None:
-                self._note_conflict(path, head, "")
-
-    async def _keep_held(self, path: str, head: Head, held: Held) -> None:
-        """Move content that lost on `path` from staging to the conflict store."""
-        name = kept_name(path, head.content_id)
-        await self.blocking(replace_durably, held.file, self.tree.conflicts / name)
-        await self.blocking(sync_folder, self.tree.conflicts)
-        self._note_conflict(path, head, name)
-
-    def _note_conflict(self, path: str, head: Head, name: str) -> None:
-        if (path, head.content_id) not in self.index.conflicts:
-            log.warning("conflict", path=path, content_id=head.content_id, node=head.dot.node)
-        self.index.note_conflict(
-            Conflict(
-                path=path,
-                content_id=head.content_id,
-                node=head.dot.node,
-                stamp_ns=head.stamp_ns,
-                size_bytes=head.size_bytes,
-                kept=name,
-            )
-        )
-
-
-def over_quota(conflicts: tuple[Conflict, ...], limit_bytes: int) -> tuple[Conflict, ...]:
-    """The kept contents that must go, oldest first, for the rest to fit into `limit_bytes`."""
-    kept = sorted((conflict for conflict in conflicts if conflict.kept), key=lambda conflict: conflict.stamp_ns)
-    excess_bytes = sum(conflict.size_bytes for conflict in kept) - limit_bytes
-    gone = []
-    for conflict in kept:
-        if excess_bytes <= 0:
-            break
-        gone.append(conflict)
-        excess_bytes -= conflict.size_bytes
-    return tuple(gone)
-
-
-def kept_name(path: str, content_id: str) -> str:
-    """The file name of losing content in the conflict store."""
-    name = path.rpartition("/")[2].encode()[:_MAX_KEPT_NAME_BYTES].decode(errors="ignore")
-    return f"{content_id}-{name}"
-
 
 def _row_of(head: Head) -> Row:
     return Row(kind=head.kind, content_id=head.content_id, size_bytes=head.size_bytes, mtime_ns=head.mtime_ns)
@@ -381,4 +311,4 @@ async def _no_peer(content_id: str, _size_bytes: int) -> Held:
     raise NotYetError(f"no peer to fetch {content_id[:12]} from")
 
 
-__all__ = ["NotYetError", "Replica", "UnstableError", "is_as_recorded", "kept_name"]
+__all__ = ["NotYetError", "Replica", "UnstableError", "is_as_recorded"]

@@ -15,6 +15,7 @@ from replicator.index import Index
 from replicator.index_writer import IndexWriter
 from replicator.peer_link import tls_dialler
 from replicator.publish_socket import PublishSocket
+from replicator.report import list_conflicts
 from replicator.watch import Watch
 
 INDEX_NAME: Final = "index.sqlite3"
@@ -38,10 +39,10 @@ class Service:
         self._engine = engine
         self._socket = PublishSocket(engine.publishing.answer)
         self._management = Management(
-            health=engine.health,
+            health=engine.condition.health,
             registry=engine.measures.registry,
             token=token,
-            documents={"conflicts": engine.conflicts},
+            documents={"conflicts": lambda: list_conflicts(self._index)},
         )
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -35,7 +35,7 @@ class Running:
 
     @property
     def health(self):
-        return self.engine.health()
+        return self.engine.condition.health()
 
     def has(self, path):
         return self.engine.replica.index.is_live(path)

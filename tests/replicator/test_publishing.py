@@ -38,15 +38,24 @@ pytestmark = pytest.mark.asyncio
 QUICK = Replication(prepare_timeout_s=0.05, disk_reserve_bytes=0)
 
 
+class FakeCondition:
+    degraded_s = float("-inf")
+
+    def __init__(self, state, to_hear):
+        self.state, self.to_hear = lambda: state, lambda: to_hear
+
+    def health(self):
+        return ReplicatorHealth(node="here", incarnation="1", state=self.state(), to_hear=self.to_hear())
+
+
 class Desk:
     """A publish desk over a temporary replica."""
 
     def __init__(self, folder, replica, links, state, to_hear):
         self.root, self.replica, self.links = folder / "root", replica, links
-        health = ReplicatorHealth(node="here", incarnation="1", state=state, to_hear=to_hear)
         mesh = Mesh(links, replica.staging, QUICK)
         settings = Cluster(len(links) + 1)
-        self.publishing = Publishing(replica, mesh, settings, lambda: health, Measures())
+        self.publishing = Publishing(replica, mesh, settings, FakeCondition(state, to_hear), Measures())
 
     async def upload(self, path, content, when_short="degrade", nodes="any-peer", **changes):
         (self.replica.staging.folder / "up-1").write_bytes(content)

@@ -2,11 +2,12 @@
 
 import pytest
 
+from replicator.conflict_store import over_quota
 from replicator.core.head import Kind, winner
 from replicator.core.place import Written
 from replicator.index import Conflict, Intent
 from replicator.marker import WrongRootError
-from replicator.replica import NotYetError, over_quota
+from replicator.replica import NotYetError
 from replicator.restart import replay_intents
 from tests.kit.publish_client import tree
 from tests.kit.replica import REMOTE, OpenReplica, hold, remote_head
@@ -229,6 +230,7 @@ async def test_old_tombstones_that_everybody_has_are_forgotten(tmp_path):
 
 async def test_a_full_index_refuses_and_recovers(tmp_path):
     async with OpenReplica(tmp_path) as here:
+        await here.index.durable()  # the writer's thread and ours use one connection: not at once
         database = here.index._writer._database
         (pages,) = database.execute("PRAGMA page_count").fetchone()
         database.execute(f"PRAGMA max_page_count = {pages}")

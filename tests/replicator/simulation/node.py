@@ -150,7 +150,7 @@ class SimulatedNode:
 
     @property
     def state(self) -> NodeState | None:
-        return self.engine.health().state if self.program else None
+        return self.engine.condition.health().state if self.program else None
 
     def start(self):
         if self.program is None:

@@ -11,6 +11,7 @@ import replicator.index
 import replicator.peer_door
 import replicator.replica
 from cluster.clock import now_ns
+from replicator.conflict_store import ConflictStore
 from replicator.core import place as core_place
 from replicator.engine import Engine
 from replicator.marker import Marker
@@ -147,7 +148,7 @@ PLANTED = (
     Planted("of two versions the newer mtime wins, pairwise", ((replicator.index, "step", step_pairwise),)),
     Planted(
         "content that lost is not kept",
-        ((Replica, "_keep_losers", keep_nothing), (Replica, "_keep_shown", keep_nothing)),
+        ((ConflictStore, "keep_losers", keep_nothing), (ConflictStore, "keep_shown", keep_nothing)),
     ),
     Planted("226 does not wait for the peers", ((Mesh, "prepare", claim_prepared), (Mesh, "commit", claim_committed))),
     Planted("what a scan misses is deleted", ((Scan, "__init__", scan_deletes),)),

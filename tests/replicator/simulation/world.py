@@ -317,7 +317,7 @@ class World:
                 return
             if self.scheduler.now_s > end_s - SETTLE_S / 2:
                 self._delete_what_nobody_has()
-        notices = {node.name: node.engine.health().notices for node in self.members if node.engine}
+        notices = {node.name: node.engine.condition.health().notices for node in self.members if node.engine}
         raise BrokenPromiseError(f"the cluster does not settle {when}: {unrest}, {notices}")
 
     def _delete_what_nobody_has(self):
@@ -333,7 +333,7 @@ class World:
 
     def _replace_index(self, node):
         """What the notice in the health document asks of an operator."""
-        if ROLLED_BACK in node.engine.health().notices:
+        if ROLLED_BACK in node.engine.condition.health().notices:
             node.die(power=False)
             self.judge.memory_lost = True
             node.rows.tables.clear()

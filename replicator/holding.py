@@ -1,0 +1,120 @@
+"""Holds what a peer has this node prepare: content, staged, verified and durable, hidden until its head arrives."""
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+from typing import Final
+
+from cluster.content_id import ContentHash
+from cluster.durable_file import sync_folder
+from cluster.log import logger
+from replicator.connection import Connection, PeerError
+from replicator.marker import WrongRootError
+from replicator.replica import NotYetError, Replica
+from replicator.staging import Held
+from replicator.wire import Begin, Chunk, Prepare, Prepared
+
+_CHUNK_TIMEOUT_S: Final = 60.0
+_CHUNKS_AHEAD: Final = 8
+_MAX_PREPARES: Final = 512
+
+log = logger(__name__)
+
+
+class Holding:
+    """The prepares of one connection. Used by the control thread alone."""
+
+    def __init__(self, replica: Replica, connection: Connection, disk_reserve_bytes: int) -> None:
+        self._replica = replica
+        self._connection = connection
+        self._disk_reserve_bytes = disk_reserve_bytes
+        self._chunks: dict[int, asyncio.Queue[bytes]] = {}
+
+    def admit(self, number: int) -> bool:
+        """Make room for the chunks of a Prepare; False when there are too many at once, or its number is in use."""
+        if len(self._chunks) >= _MAX_PREPARES or number in self._chunks:
+            return False
+        self._chunks[number] = asyncio.Queue(_CHUNKS_AHEAD)
+        return True
+
+    async def take(self, chunk: Chunk) -> None:
+        """The next bytes for a Prepare under way; others are dropped, for its trouble was told already."""
+        if chunk.number in self._chunks:
+            await self._chunks[chunk.number].put(chunk.data)
+
+    async def prepare(self, message: Prepare, peer: str) -> None:
+        """Carry out a Prepare that was admitted, and answer it."""
+        problem = ""
+        try:
+            self._replica.marker.check()
+            if message.content_id is not None and not await self._is_here(message.path, message.content_id):
+                await self._stage(message, message.content_id)
+        except (TimeoutError, OSError, NotYetError, WrongRootError, PeerError) as error:
+            problem = in_a_line(error)
+            log.warning("cannot hold a copy", peer=peer, path=message.path, why=problem)
+        finally:
+            del self._chunks[message.number]
+        await self._connection.send(Prepared(number=message.number, problem=problem))
+
+    async def _is_here(self, path: str, content_id: str) -> bool:
+        row = self._replica.index.place(path).row
+        return row is not None and row.content_id == content_id and await self._replica.is_as_recorded(path)
+
+    async def _stage(self, message: Prepare, content_id: str) -> None:
+        replica = self._replica
+        free = os.statvfs(replica.tree.staging)
+        if free.f_bavail * free.f_frsize < message.size_bytes + self._disk_reserve_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        staged = replica.staging.new_file(content_id)
+        try:
+            if message.data is not None:
+                found = await replica.blocking(_write_whole, staged, message.data)
+            else:
+                await self._connection.send(Begin(number=message.number, offset=0))
+                found = await self._receive(message, staged)
+        except BaseException:
+            staged.unlink(missing_ok=True)
+            raise
+        if found != content_id:
+            staged.unlink()
+            raise PeerError("the content is not what its id says")
+        replica.staging.add(Held(content_id, staged))
+
+    async def _receive(self, message: Prepare, staged: Path) -> str:
+        content = ContentHash()
+        chunks = self._chunks[message.number]
+        with staged.open("xb", buffering=0) as file:
+            while content.size_bytes < message.size_bytes:
+                data = await asyncio.wait_for(chunks.get(), _CHUNK_TIMEOUT_S)
+                if not data:
+                    raise PeerError("gave up")
+                await self._replica.blocking(_append, file.fileno(), data, content)
+            await self._replica.blocking(os.fsync, file.fileno())
+        await self._replica.blocking(sync_folder, staged.parent)
+        return content.content_id()
+
+
+def _write_whole(staged: Path, data: bytes) -> str:
+    content = ContentHash()
+    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        _append(fd, data, content)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    sync_folder(staged.parent)
+    return content.content_id()
+
+
+def _append(fd: int, data: bytes, content: ContentHash) -> None:
+    content.update(data)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def in_a_line(error: BaseException) -> str:
+    """What went wrong, for a peer."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text or type(error).__name__
