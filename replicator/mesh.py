@@ -12,6 +12,7 @@ from cluster.log import logger
 from cluster.replication_settings import Replication
 from replicator.connection import LOST
 from replicator.core.copies import is_in_sync
+from replicator.fetching import fetch
 from replicator.peer_link import Offer, PeerLink
 from replicator.replica import NotYetError
 from replicator.staging import Held, Staging
@@ -77,7 +78,7 @@ class Mesh:
         reasons = []
         for link in sorted(self.links, key=lambda link: not link.connected):
             try:
-                await link.fetch(content_id, size_bytes, staged, self._replication.prepare_timeout_s)
+                await fetch(link, content_id, size_bytes, staged, self._replication.prepare_timeout_s)
             except LOST as error:
                 staged.unlink(missing_ok=True)
                 reasons.append(f"{link.name}: {str(error) or type(error).__name__}")

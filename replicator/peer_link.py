@@ -1,4 +1,4 @@
-"""The connection that this node dials to one peer: announces the index, asks for copies and for content."""
+"""The connection that this node dials to one peer: announces the index, and asks for copies."""
 
 import asyncio
 import contextlib
@@ -12,19 +12,19 @@ from typing import Final
 import msgspec
 
 from cluster.clock import monotonic_s
-from cluster.content_id import ContentHash
 from cluster.log import logger
 from cluster.replication_settings import Replication
 from replicator.connection import LOST, Connection, PeerError, first_of
 from replicator.core.copies import PeerView
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
+from replicator.exchange import Exchange
 from replicator.index import Index, PeerFacts
 from replicator.wire import (
     CHUNK_BYTES,
     MAX_INDEX_ENTRIES,
     PROTOCOL,
     Acked,
-    Answered,
+    Asked,
     Begin,
     Chunk,
     Commit,
@@ -36,7 +36,6 @@ from replicator.wire import (
     Pong,
     Prepare,
     Prepared,
-    Want,
     Welcome,
 )
 from replicator.wire import Index as IndexMessage
@@ -103,7 +102,7 @@ class PeerLink:
         self._replication = replication
         self._connection: Connection | None = None
         self._numbers = itertools.count(1)
-        self._answers: dict[int, asyncio.Queue[Answered | None]] = {}
+        self._exchanges: dict[int, Exchange] = {}
         self._news = asyncio.Event()
         self._suspect = False
         self.connected_s: float | None = None  # since when the connection stands
@@ -156,13 +155,16 @@ class PeerLink:
         """
         small = offer is not None and offer.size_bytes <= self._replication.inline_bytes
         data = await asyncio.to_thread(offer.file.read_bytes) if offer and small else None
-        with self._question() as (number, answers):
+        with self.exchange() as exchange:
+            number = exchange.number
             content_id, size_bytes = (offer.content_id, offer.size_bytes) if offer else (None, 0)
-            await self._send(Prepare(number=number, path=path, content_id=content_id, size_bytes=size_bytes, data=data))
+            await exchange.send(
+                Prepare(number=number, path=path, content_id=content_id, size_bytes=size_bytes, data=data)
+            )
             while True:
-                match await self._answer(answers, timeout_s):
+                match await exchange.answer(timeout_s):
                     case Begin(offset=offset) if offer is not None:
-                        await self._send_content(number, offer, offset, timeout_s)
+                        await _send_content(exchange, offer, offset, timeout_s)
                     case Prepared(problem=problem):
                         if problem:
                             raise PeerError(problem)
@@ -173,28 +175,21 @@ class PeerLink:
     async def commit(self, entries: tuple[Entry, ...], timeout_s: float) -> None:
         """Have the peer show what it prepared; PeerError, OSError or TimeoutError when it does not say that it did."""
         for part in _parts(entries):
-            with self._question() as (number, answers):
-                await self._send(Commit(number=number, entries=part))
-                answer = await self._answer(answers, timeout_s)
+            with self.exchange() as exchange:
+                await exchange.send(Commit(number=exchange.number, entries=part))
+                answer = await exchange.answer(timeout_s)
                 if not isinstance(answer, Committed) or answer.problem:
                     raise PeerError(answer.problem if isinstance(answer, Committed) else "answered something else")
 
-    async def fetch(self, content_id: str, size_bytes: int, staged: Path, timeout_s: float) -> None:
-        """Get content into the file `staged`, durably; PeerError when the peer has it not, or sends another."""
-        content = ContentHash()
-        with self._question() as (number, answers), staged.open("wb") as file:
-            await self._send(Want(number=number, content_id=content_id, offset=0))
-            while True:
-                answer = await self._answer(answers, timeout_s)
-                if not isinstance(answer, Data) or answer.problem:
-                    raise PeerError(answer.problem if isinstance(answer, Data) else "answered something else")
-                await asyncio.to_thread(_take, answer.data, file.fileno(), content, sync=answer.last)
-                if content.size_bytes > size_bytes:
-                    raise PeerError(f"sent more than the {size_bytes} bytes of {content_id[:12]}")
-                if answer.last:
-                    break
-        if content.content_id() != content_id:
-            raise PeerError(f"sent other content than {content_id[:12]}")
+    @contextlib.contextmanager
+    def exchange(self) -> Iterator[Exchange]:
+        """A new exchange with the peer, which ends with the block."""
+        number = next(self._numbers)
+        self._exchanges[number] = Exchange(self.name, number, self._send, self._suspected)
+        try:
+            yield self._exchanges[number]
+        finally:
+            del self._exchanges[number]
 
     async def _converse(self) -> None:
         connection = await asyncio.wait_for(self._dial(self.site), _HANDSHAKE_S)
@@ -214,8 +209,8 @@ class PeerLink:
         finally:
             self._connection = self.connected_s = None
             connection.close()
-            for answers in self._answers.values():
-                answers.put_nowait(None)
+            for exchange in self._exchanges.values():
+                exchange.came(None)
             self.on_change()
         if lost is not None:
             raise lost
@@ -245,9 +240,9 @@ class PeerLink:
                         self._suspect = False
                     self._note_acked(held)
                 case Begin() | Prepared() | Committed() | Data() as answer:
-                    waiting = self._answers.get(answer.number)
-                    if waiting is not None:
-                        waiting.put_nowait(answer)
+                    exchange = self._exchanges.get(answer.number)
+                    if exchange is not None:
+                        exchange.came(answer)
                     if isinstance(answer, Prepared) and not answer.problem:
                         self._suspect = False
                 case other:
@@ -280,42 +275,13 @@ class PeerLink:
             if monotonic_s() - connection.heard_s > 10 * self._replication.lease_s:
                 raise PeerError("has not answered for ten leases")
 
-    async def _send_content(self, number: int, offer: Offer, offset: int, timeout_s: float) -> None:
-        fd = os.open(offer.file, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            while offset < offer.size_bytes:
-                data = await asyncio.to_thread(os.pread, fd, CHUNK_BYTES, offset)
-                if not data:
-                    break
-                offset += len(data)
-                await asyncio.wait_for(self._send(Chunk(number=number, data=data)), timeout_s)
-        finally:
-            os.close(fd)
-
-    async def _send(self, message: Prepare | Chunk | Commit | Want) -> None:
+    async def _send(self, message: Asked) -> None:
         if self._connection is None:
             raise ConnectionResetError("the peer is not connected")
         await self._connection.send(message)
 
-    async def _answer(self, answers: "asyncio.Queue[Answered | None]", timeout_s: float) -> Answered:
-        try:
-            answer = await asyncio.wait_for(answers.get(), timeout_s)
-        except TimeoutError:
-            self._suspect = True
-            log.warning("peer is too slow, and not waited for until it acts", peer=self.name, timeout_s=timeout_s)
-            raise
-        if answer is None:
-            raise ConnectionResetError("the peer was lost")
-        return answer
-
-    @contextlib.contextmanager
-    def _question(self) -> "Iterator[tuple[int, asyncio.Queue[Answered | None]]]":
-        number = next(self._numbers)
-        self._answers[number] = asyncio.Queue()
-        try:
-            yield number, self._answers[number]
-        finally:
-            del self._answers[number]
+    def _suspected(self) -> None:
+        self._suspect = True
 
     def _note_clock(self, now_ns: int) -> None:
         """Taken anew with every Pong: either clock may be set right while the connection stands."""
@@ -326,13 +292,17 @@ class PeerLink:
         self._index.note_peer(self.name, msgspec.structs.replace(self.facts, acked=held))
 
 
-def _take(data: bytes, fd: int, content: ContentHash, *, sync: bool) -> None:
-    content.update(data)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-    if sync:
-        os.fsync(fd)
+async def _send_content(exchange: Exchange, offer: Offer, offset: int, timeout_s: float) -> None:
+    fd = os.open(offer.file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while offset < offer.size_bytes:
+            data = await asyncio.to_thread(os.pread, fd, CHUNK_BYTES, offset)
+            if not data:
+                break
+            offset += len(data)
+            await asyncio.wait_for(exchange.send(Chunk(number=exchange.number, data=data)), timeout_s)
+    finally:
+        os.close(fd)
 
 
 def _parts(entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, ...]]:

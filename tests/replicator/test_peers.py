@@ -15,6 +15,7 @@ from cluster.settings import Cluster, Node
 from cluster.settings_values import Ports
 from replicator.connection import LOST, Connection, PeerError, client_tls, server_tls
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
+from replicator.fetching import fetch
 from replicator.index import PeerFacts
 from replicator.peer_door import PeerDoor
 from replicator.peer_link import Offer, PeerLink, PeerSite, tls_dialler
@@ -244,7 +245,7 @@ async def test_a_change_is_prepared_hidden_then_committed_visible_and_can_be_fet
         await link.commit((Entry("x", (head,)),), 5.0)
         assert tree(here.tree.root) == {"x": content}
         fetched = there.staging.new_file(head.content_id)
-        await link.fetch(head.content_id, size_bytes, fetched, 5.0)
+        await fetch(link, head.content_id, size_bytes, fetched, 5.0)
         assert fetched.read_bytes() == content
 
 

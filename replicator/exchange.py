@@ -1,0 +1,42 @@
+"""One exchange with a peer over the connection that this node dialled: what is asked, and what comes back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from cluster.log import logger
+from replicator.wire import Answered, Asked
+
+log = logger(__name__)
+
+
+class Exchange:
+    """The messages under one number. Used by the control thread alone."""
+
+    def __init__(
+        self, peer: str, number: int, send: Callable[[Asked], Awaitable[None]], on_late: Callable[[], None]
+    ) -> None:
+        self.number = number
+        self._peer = peer
+        self._send = send
+        self._on_late = on_late
+        self._answers: asyncio.Queue[Answered | None] = asyncio.Queue()
+
+    async def send(self, message: Asked) -> None:
+        """Send one message; waits while too much is unsent. OSError when the connection is gone."""
+        await self._send(message)
+
+    async def answer(self, timeout_s: float) -> Answered:
+        """The next answer; OSError when the connection is lost, TimeoutError when the peer is too slow."""
+        try:
+            answer = await asyncio.wait_for(self._answers.get(), timeout_s)
+        except TimeoutError:
+            self._on_late()
+            log.warning("peer is too slow, and not waited for until it acts", peer=self._peer, timeout_s=timeout_s)
+            raise
+        if answer is None:
+            raise ConnectionResetError("the peer was lost")
+        return answer
+
+    def came(self, answer: Answered | None) -> None:
+        """The peer answered; None: it was lost."""
+        self._answers.put_nowait(answer)
