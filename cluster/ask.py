@@ -21,13 +21,20 @@ class RefusedError(Exception):
 
 
 def get_document(
-    address: tuple[str, int], name: str, kind: type[Document], *, token: str = "", timeout_s: float = TIMEOUT_S
+    address: tuple[str, int],
+    name: str,
+    kind: type[Document],
+    /,
+    *,
+    token: str = "",
+    timeout_s: float = TIMEOUT_S,
+    **query: str,
 ) -> Document:
     """GET /name at the management address; every document but `health` needs the token.
 
     RefusedError when the program refuses, UnreachableError when it does not answer.
     """
-    return _decode(address, _ask(address, "GET", f"/{name}", token, timeout_s), kind)
+    return _decode(address, _ask(address, "GET", _path(name, query), token, timeout_s), kind)
 
 
 def post_action(
@@ -41,8 +48,11 @@ def post_action(
     **query: str,
 ) -> Document:
     """POST /name with the token; RefusedError when the program refuses, UnreachableError when it does not answer."""
-    path = f"/{name}?{urllib.parse.urlencode(query)}" if query else f"/{name}"
-    return _decode(address, _ask(address, "POST", path, token, timeout_s), kind)
+    return _decode(address, _ask(address, "POST", _path(name, query), token, timeout_s), kind)
+
+
+def _path(name: str, query: dict[str, str]) -> str:
+    return f"/{name}?{urllib.parse.urlencode(query)}" if query else f"/{name}"
 
 
 def _ask(address: tuple[str, int], method: str, path: str, token: str, timeout_s: float) -> bytes:

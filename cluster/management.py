@@ -1,4 +1,4 @@
-"""The management endpoint every program serves: GET /health, GET /metrics, GET /<document>, POST /<action>.
+"""The management endpoint every program serves: GET /health, /metrics, /<document>, /<lookup>?…, POST /<action>?….
 
 The health document and the metrics are open to whoever reaches the address, which belongs on a private network. Other
 documents tell of clients and accounts; they and every action need `Authorization: Bearer` with the cluster's token.
@@ -20,6 +20,8 @@ MAX_BODY_BYTES: Final = 64 << 10
 Health = Callable[[], msgspec.Struct]
 Document = Callable[[], msgspec.Struct | Awaitable[msgspec.Struct]]
 """NotNowError says in one line why it cannot be had (answered as 503)."""
+Lookup = Callable[[Mapping[str, str]], Awaitable[msgspec.Struct]]
+"""A document about what the query's parameters name; ValueError says in one line what is wrong with them (400)."""
 Action = Callable[[Mapping[str, str]], Awaitable[msgspec.Struct]]
 """Takes the query's parameters; ValueError says in one line what is wrong with them (answered as 400)."""
 
@@ -38,6 +40,7 @@ class Management:
         registry: prometheus_client.CollectorRegistry,
         token: str,
         documents: Mapping[str, Document] | None = None,
+        lookups: Mapping[str, Lookup] | None = None,
         actions: Mapping[str, Action] | None = None,
         refresh: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -46,6 +49,7 @@ class Management:
         self._actions = dict(actions or {})
         self._health = health
         self._documents = dict(documents or {})
+        self._lookups = dict(lookups or {})
         self._refresh = refresh
         self._runner: web.AppRunner | None = None
 
@@ -74,6 +78,8 @@ class Management:
         name = request.match_info["name"]
         if name == "health":
             return web.Response(body=msgspec.json.encode(self._health()), content_type=_JSON)
+        if name in self._lookups:
+            return await self._answer(request, self._lookups[name])
         document = self._documents.get(name)
         if document is None:
             raise web.HTTPNotFound
@@ -89,9 +95,12 @@ class Management:
         action = self._actions.get(request.match_info["name"])
         if action is None:
             raise web.HTTPNotFound
+        return await self._answer(request, action)
+
+    async def _answer(self, request: web.Request, ask: Lookup | Action) -> web.Response:
         self._demand_token(request)
         try:
-            answer = await action(dict(request.query))
+            answer = await ask(dict(request.query))
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
         return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)

@@ -52,7 +52,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """A change that is about to appear on the disk: `gone` paths vanish, `path` then has this content.
 
     With `seen` it is a version that others made, and these are the versions that it and we had seen. `now_ns` is when
-    it was intended: finished after a crash, it must not rank above what others did meanwhile.
+    it was intended: finished after a crash, it must not rank above what others did meanwhile. `account`: who asked.
     """
 
     path: str
@@ -60,6 +60,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     gone: str = ""
     seen: Vector = {}
     now_ns: int = 0
+    account: str = ""
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):

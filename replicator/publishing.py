@@ -178,11 +178,13 @@ class Publishing:
                 replica.marker.check()
                 refuse_folder(replica.index, path)
                 saw = seen_by(replica.index.place(path).heads)
-                number = replica.index.intend(Intent(path=path, content_id=request.content_id, now_ns=now_ns()))
+                number = replica.index.intend(
+                    Intent(path=path, content_id=request.content_id, now_ns=now_ns(), account=request.account)
+                )
                 await replica.index.durable()
                 try:
                     row = await replica.blocking(replica.tree.install, mine, path, wanted, 0)
-                    replica.index.feed(path, Written(row=row, now_ns=now_ns(), saw=saw))
+                    replica.index.feed(path, Written(row=row, now_ns=now_ns(), saw=saw, account=request.account))
                     claim.settle()
                 finally:
                     replica.index.forget(number)
@@ -215,7 +217,7 @@ class Publishing:
                 if replica.index.is_live(path):
                     raise RefusedError(Reason.EXISTS, f"{path} exists")
                 row = await replica.blocking(replica.tree.make_folder, path)
-                replica.index.feed(path, Written(row=row, now_ns=now_ns()))
+                replica.index.feed(path, Written(row=row, now_ns=now_ns(), account=request.account))
                 claim.settle()
             return [*made, path]
 
@@ -234,11 +236,11 @@ class Publishing:
                     raise RefusedError(Reason.CHANGED, f"{path} was replaced meanwhile")
                 refuse_children(replica.index, path)
                 saw = seen_by(replica.index.place(path).heads)
-                number = replica.index.intend(Intent(path="", gone=path, now_ns=now_ns()))
+                number = replica.index.intend(Intent(path="", gone=path, now_ns=now_ns(), account=request.account))
                 await replica.index.durable()
                 try:
                     await replica.blocking(replica.tree.remove, path, Kind(request.kind))
-                    replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw))
+                    replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw, account=request.account))
                 except OSError as error:
                     if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
                         raise RefusedError(Reason.NOT_EMPTY, f"{path} is not empty") from error
@@ -272,16 +274,20 @@ class Publishing:
                 missing = next((path for path in moved if path in replica.index.pending), None)
                 if missing is not None:
                     raise RefusedError(Reason.NOT_READY, f"{missing} is not here yet; try again")
-                return made + await self._move(source, target, moved)
+                return made + await self._move(request, moved)
 
         return await self._change(request.id, request.policy, source, None, local_change)
 
-    async def _move(self, source: str, target: str, moved: list[str]) -> list[str]:
-        replica = self._replica
+    async def _move(self, request: Rename, moved: list[str]) -> list[str]:
+        replica, source, target, account = self._replica, request.source, request.target, request.account
         intents = [
             replica.index.intend(
                 Intent(
-                    path=target + path[len(source) :], content_id=_content(replica, path), gone=path, now_ns=now_ns()
+                    path=target + path[len(source) :],
+                    content_id=_content(replica, path),
+                    gone=path,
+                    now_ns=now_ns(),
+                    account=account,
                 )
             )
             for path in moved
@@ -296,9 +302,10 @@ class Publishing:
                 known = replica.index.place(path).row
                 assert known is not None, "what moves stands on the disk"
                 row = await replica.blocking(replica.tree.renamed, new, known)
-                replica.index.feed(new, Written(row=row, mode=mode, now_ns=now_ns(), saw=saw.get(new)))
+                written = Written(row=row, mode=mode, now_ns=now_ns(), saw=saw.get(new), account=account)
+                replica.index.feed(new, written)
             for path in reversed(moved):
-                replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw[path]))
+                replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw[path], account=account))
         finally:
             for number in intents:
                 replica.index.forget(number)
@@ -318,7 +325,7 @@ class Publishing:
                 if known is None:
                     raise RefusedError(Reason.NOT_READY, f"{path} is not here yet; try again")
                 row = await replica.blocking(replica.tree.touch, path, known, request.mtime_ns)
-                replica.index.feed(path, Written(row=row, mode=head.mode, now_ns=now_ns()))
+                replica.index.feed(path, Written(row=row, mode=head.mode, now_ns=now_ns(), account=request.account))
             return [path]
 
         return await self._change(request.id, request.policy, path, None, local_change)

@@ -40,8 +40,10 @@ async def _replay(replica: Replica, intent: Intent) -> None:
                 if intent.seen:
                     index.feed(intent.path, Applied(row=seen.row, seen=intent.seen))
                 else:
-                    index.feed(intent.path, Written(row=seen.row, mode=seen.mode, now_ns=intent.now_ns or now_ns()))
+                    written = Written(row=seen.row, mode=seen.mode, now_ns=intent.now_ns or now_ns(),
+                                      account=intent.account)  # fmt: skip
+                    index.feed(intent.path, written)
     if intent.gone and index.place(intent.gone).row is not None:
         reached = not intent.path or index.place(intent.path).row is not None
         if reached and await replica.blocking(tree.look, intent.gone) is None:
-            index.feed(intent.gone, Written(row=None, now_ns=intent.now_ns or now_ns()))
+            index.feed(intent.gone, Written(row=None, now_ns=intent.now_ns or now_ns(), account=intent.account))

@@ -5,7 +5,7 @@ from typing import Final
 
 from cluster.content_id import is_content_id
 from cluster.tree_path import complaint
-from replicator.core.head import Head, Heads, Kind
+from replicator.core.head import MAX_ACCOUNT, Head, Heads, Kind
 from replicator.core.hybrid_clock import Clock, drift_ns
 
 _MAX_HEADS: Final = 64
@@ -50,6 +50,8 @@ def _wrong_head(head: Head, now_ns: int) -> str | None:
         return "a file without a content id, or a size that cannot be"
     if abs(head.mtime_ns) >= MAX_MTIME_NS:
         return "a time that cannot be"
+    if len(head.account) > MAX_ACCOUNT or not head.account.isprintable():
+        return "an account that cannot be"
     ahead_ns = drift_ns(head.stamp_ns, now_ns)
     if ahead_ns or head.stamp_ns < 0:
         return (

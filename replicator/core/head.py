@@ -12,6 +12,9 @@ from typing import Final
 
 import msgspec
 
+MAX_ACCOUNT: Final = 64
+"""The longest name of an account in a version; settings allow no longer one."""
+
 Vector = dict[str, int]
 """Per replica (`node:incarnation`) the highest sequence seen; what is not named has not been seen."""
 
@@ -39,7 +42,8 @@ class Dot(msgspec.Struct, frozen=True, order=True, array_like=True):
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """One version of one path; `vector` covers its own dot and every version its maker had seen.
 
-    `mtime_ns` and `mode` are payload: they decide nothing.
+    `mtime_ns`, `mode` and `account` (who changed it through the cluster; empty where nobody knows) are payload: they
+    decide nothing.
     """
 
     dot: Dot
@@ -50,6 +54,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int = 0
     mtime_ns: int = 0
     mode: int = 0
+    account: str = ""
 
     @property
     def is_live(self) -> bool:

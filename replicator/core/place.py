@@ -10,7 +10,20 @@ from typing import assert_never
 
 import msgspec
 
-from replicator.core.head import NOTHING, Dot, Head, Heads, Kind, Vector, joined, losers, merged, seen_by, winner
+from replicator.core.head import (
+    MAX_ACCOUNT,
+    NOTHING,
+    Dot,
+    Head,
+    Heads,
+    Kind,
+    Vector,
+    joined,
+    losers,
+    merged,
+    seen_by,
+    winner,
+)
 from replicator.core.hybrid_clock import Clock, announced, corrected, drift_ns, heard, ticked
 
 Merge = Callable[[Iterable[Head], Iterable[Head]], Heads]
@@ -49,7 +62,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody changed the path through this node, and it is on the disk as `row` says (None: it is gone).
+    """`account` changed the path through this node, and it is on the disk as `row` says (None: it is gone).
 
     It supersedes what the writer `saw`, or else every head that this node knows; but a directory supersedes no file,
     for nobody puts one over a file.
@@ -59,6 +72,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     mode: int = 0
     now_ns: int
     saw: Vector | None = None
+    account: str = ""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +153,7 @@ def step(place: Place, clock: Clock, event: Input, merge: Merge = merged) -> tup
         case Written():
             after = ticked(clock, event.now_ns)
             saw = seen_by(_replaceable(place.heads, event.row)) if event.saw is None else event.saw
-            head = _head(after, saw, event.row, event.mode)
+            head = _head(after, saw, event.row, event.mode, event.account[:MAX_ACCOUNT])
             return _changed(merge(place.heads, (head,)), head, event.row, after)
         case Found():
             return _found(place, clock, event, merge)
@@ -231,11 +245,11 @@ def _same_version(row: Row, known: Row) -> bool:
     return same_content and (row.kind is Kind.DIRECTORY or row.mtime_ns == known.mtime_ns)
 
 
-def _head(clock: Clock, seen: Vector, row: Row | None, mode: int) -> Head:
+def _head(clock: Clock, seen: Vector, row: Row | None, mode: int, account: str = "") -> Head:
     dot = Dot(clock.replica, clock.sequence)
     vector = seen | {dot.replica: dot.sequence}
     if row is None:
-        return Head(dot=dot, vector=vector, stamp_ns=clock.stamp_ns, kind=Kind.TOMBSTONE)
+        return Head(dot=dot, vector=vector, stamp_ns=clock.stamp_ns, kind=Kind.TOMBSTONE, account=account)
     is_file = row.kind is Kind.FILE
     return Head(
         dot=dot,
@@ -246,6 +260,7 @@ def _head(clock: Clock, seen: Vector, row: Row | None, mode: int) -> Head:
         size_bytes=row.size_bytes if is_file else 0,
         mtime_ns=row.mtime_ns if is_file else 0,
         mode=mode,
+        account=account,
     )
 
 

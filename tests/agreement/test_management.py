@@ -21,6 +21,12 @@ async def _drain(query) -> FtpnodeHealth:
     return FtpnodeHealth(node="node1", state=NodeState.DRAINING)
 
 
+async def _look_up(query) -> Bans:
+    if "address" not in query:
+        raise ValueError("whose ban?")
+    return Bans(tuple(ban for ban in BANS.bans if ban.address == query["address"]))
+
+
 @pytest.fixture
 def address():
     address = (f"{free_network()}.1", 8021)
@@ -32,6 +38,7 @@ def address():
         token="secret",
         actions={"drain": _drain},
         documents={"bans": lambda: BANS},
+        lookups={"ban": _look_up},
     )
     thread = ManagementThread(management, *address)
     yield address
@@ -53,6 +60,15 @@ def test_a_document_that_tells_of_clients_needs_the_token(address) -> None:
     for guess in ("", "guess", "gu\u00e9ss"):
         with pytest.raises(RefusedError, match="403"):
             get_document(address, "bans", Bans, token=guess)
+
+
+def test_a_lookup_is_told_what_is_asked_for_and_needs_the_token(address) -> None:
+    assert get_document(address, "ban", Bans, token="secret", address="192.0.2.7") == BANS
+    assert get_document(address, "ban", Bans, token="secret", address="192.0.2.8 &x=1") == Bans(())
+    with pytest.raises(RefusedError, match="whose ban"):
+        get_document(address, "ban", Bans, token="secret")
+    with pytest.raises(RefusedError, match="403"):
+        get_document(address, "ban", Bans, address="192.0.2.7")
 
 
 def test_metrics_are_open(address) -> None:

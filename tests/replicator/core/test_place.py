@@ -1,7 +1,9 @@
 """What a look at the disk means: known, adopted, changed, damaged or deleted."""
 
+import msgspec
 import pytest
 
+from replicator.core.belief import disbelief
 from replicator.core.head import Dot, Head, Kind, losers, winner
 from replicator.core.hybrid_clock import Clock
 from replicator.core.place import Clear, Found, Heard, Install, MakeFolder, Place, Rest, Row, Written, plan, step
@@ -90,3 +92,13 @@ def test_the_plan_turns_what_stands_there_into_the_winner(shown, row, action):
     content = "new" if shown is Kind.FILE else ""
     head = theirs(content, kind=shown)
     assert isinstance(plan(Place(heads=(head,), row=row)), action)
+
+
+def test_a_version_says_which_account_made_it_and_no_longer_name_than_peers_believe():
+    place, _ = step(Place(), HERE, Written(row=file("x"), now_ns=1, account="station"))
+    assert place.heads[0].account == "station"
+    place, _ = step(Place(), HERE, Written(row=None, now_ns=1, account="s" * 100))
+    assert disbelief("x", place.heads, 1) is None
+    (head,) = place.heads
+    assert "account" in (disbelief("x", (msgspec.structs.replace(head, account="s" * 65),), 1) or "")
+    assert "account" in (disbelief("x", (msgspec.structs.replace(head, account="s\x1b[2J"),), 1) or "")
