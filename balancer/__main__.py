@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 import msgspec
 
+from balancer.handover.successor import successor_command
+from balancer.handover.taking import NotGivenError
 from balancer.program import Program
 from balancer.status import show
 from cluster.ask import RefusedError, UnreachableError, get_document
@@ -13,6 +15,7 @@ from cluster.command import config_option, give_up, json_option, log_format_opti
 from cluster.health import BalancerHealth
 from cluster.log import LogFormat, start_logging
 from cluster.problem import ConfigError
+from cluster.settings import Settings
 
 
 @click.group()
@@ -23,16 +26,24 @@ def main() -> None:
 @main.command()
 @config_option
 @log_format_option
-def run(file: Path, log_format: LogFormat) -> None:
+@click.option("--take-over", is_flag=True, help="In the place of the balancer that runs here, where one does.")
+def run(file: Path, log_format: LogFormat, *, take_over: bool) -> None:
     """Run the balancer until SIGTERM or SIGINT."""
     settings = settings_or_exit(file)
     start_logging(log_format, part="balancer")
     try:
-        asyncio.run(Program(settings).run(file))
+        asyncio.run(_serve(settings, file, log_format, take_over=take_over))
     except ConfigError as error:
         give_up(*(str(problem) for problem in error.problems))
+    except NotGivenError as error:
+        give_up(str(error))
     except OSError as error:
         give_up(f"cannot listen: {error.strerror}")
+
+
+async def _serve(settings: Settings, file: Path, log_format: LogFormat, *, take_over: bool) -> None:
+    program = Program(settings, successor_command(file, log_format))
+    await program.run(file, take_over=take_over)
 
 
 @main.command()

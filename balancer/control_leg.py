@@ -1,6 +1,7 @@
 """A control connection: bytes in, bytes out, TLS from a moment on."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -99,6 +100,13 @@ class ControlLeg(asyncio.Protocol):
             self._flush_tls()
         if self._transport is not None:
             self._transport.close()
+
+    def copy_of_socket(self) -> socket.socket | None:
+        """The connection for somebody else to go on with after `abort`; None under TLS, or with words yet unsent."""
+        transport = self._transport
+        if self._over or transport is None or self._tls is not None or transport.get_write_buffer_size():
+            return None
+        return socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
 
     def abort(self) -> None:
         """Close at once."""

@@ -1,14 +1,20 @@
 """Where the clients come in: one listener for each service, and the bounds on sessions."""
 
 import asyncio
+import socket
 from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
 from typing_extensions import override
 
-from balancer.session_legs import SessionLegs
+from balancer.listeners import Doorway
+from balancer.message_line import MessageLine
+from balancer.moved_session import MovedSession
+from balancer.session_legs import Arrival, SessionLegs
 from balancer.surroundings import Surroundings
+from cluster.balancer_settings import Service
 from cluster.log import logger
 
 log = logger(__name__)
@@ -23,6 +29,7 @@ class Entrance:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._servers: list[asyncio.Server] = []
+        self._line: MessageLine[MovedSession] | None = None
         self._sessions: set[SessionLegs] = set()
         self._by_address: Counter[str] = Counter()
 
@@ -36,42 +43,59 @@ class Entrance:
         """How many transfers are in progress."""
         return sum(session.transferring for session in self._sessions)
 
-    async def open(self) -> None:
-        """Listen for every service; OSError names the one whose port is busy."""
-        for name, service in self._around.settings.balancer.services.items():
-            await self._listen(name, service.port, implicit_tls=False)
-            if service.implicit_port is not None:
-                await self._listen(name, service.implicit_port, implicit_tls=True)
+    async def open(self, doorways: Iterable[Doorway]) -> None:
+        """Take in clients at these; the listeners stay who opened them's."""
+        loop = asyncio.get_running_loop()
+        for door in doorways:
+            greeter = partial(Greeter, self, door.service, implicit_tls=door.implicit_tls)
+            self._servers.append(await loop.create_server(greeter, sock=door.listener.dup(), backlog=_BACKLOG))
+            address, port = door.listener.getsockname()[:2]
+            log.info("listening", service=door.service, address=address, port=port, implicit_tls=door.implicit_tls)
 
-    async def _listen(self, name: str, port: int, *, implicit_tls: bool) -> None:
-        address = self._around.settings.balancer.bind_address
-        greeter = partial(Greeter, self, name, implicit_tls=implicit_tls)
-        try:
-            server = await asyncio.get_running_loop().create_server(greeter, address, port, backlog=_BACKLOG)
-        except OSError as error:
-            message = f"service {name}, port {port} on {address}: {error.strerror}"
-            raise OSError(error.errno, message) from error
-        self._servers.append(server)
-        log.info("listening", service=name, address=address, port=port, implicit_tls=implicit_tls)
+    def shut_doors(self) -> None:
+        """Take in nobody any more; who is inside stays."""
+        while self._servers:
+            self._servers.pop().close()
 
-    async def close(self) -> None:
-        """Stop listening and end all sessions."""
-        for server in self._servers:
-            server.close()
+    def end_all(self) -> None:
+        """End all sessions."""
         for session in tuple(self._sessions):
             session.shut()
-        for server in self._servers:
-            await server.wait_closed()
 
-    def admit(
-        self, name: str, client: tuple[str, int], local: tuple[str, int], *, implicit_tls: bool
-    ) -> SessionLegs | None:
+    def send_away(self, line: MessageLine[MovedSession] | None) -> None:
+        """Let every session go to the balancer at the other end as soon as it can; None: let all stay again."""
+        self._line = line
+        for session in tuple(self._sessions):
+            self._move(session)
+
+    def _move(self, session: SessionLegs) -> None:
+        if self._line is not None and (found := session.leave()) is not None:
+            moved, sock = found
+            with sock:
+                self._line.send(moved, [sock])
+
+    async def take_over(self, moved: MovedSession, sock: socket.socket) -> None:
+        """Go on with a session that stood at another balancer, whatever the limits are."""
+        service = self._around.settings.balancer.services.get(moved.service)
+        if service is None:
+            log.warning("a session of a service that is gone", session=moved.id, service=moved.service)
+            sock.close()
+            return
+        session = self._add(moved.service, service, Arrival(moved.client, moved.local), moved)
+        session.begin()  # first: what the client has said meanwhile comes with the connection
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: session.front, sock)
+
+    def admit(self, name: str, arrival: Arrival) -> SessionLegs | None:
         """A session for a client that has just connected, or None when there are too many."""
         limits = self._around.settings.limits
-        address = client[0]
+        address = arrival.client[0]
         if len(self._sessions) >= limits.sessions or self._by_address[address] >= limits.sessions_per_address:
             log.warning("too many sessions", client=address, sessions=len(self._sessions))
             return None
+        return self._add(name, self._around.settings.balancer.services[name], arrival, None)
+
+    def _add(self, name: str, service: Service, arrival: Arrival, moved: MovedSession | None) -> SessionLegs:
+        address = arrival.client[0]
 
         def ended() -> None:
             self._sessions.discard(session)
@@ -80,9 +104,8 @@ class Entrance:
                 del self._by_address[address]
             self._around.metrics.open_sessions.set(len(self._sessions))
 
-        service = self._around.settings.balancer.services[name]
         session = SessionLegs(
-            self._around, name, service, client=client, local=local, implicit_tls=implicit_tls, on_end=ended
+            self._around, name, service, arrival, moved=moved, on_end=ended, on_rest=lambda: self._move(session)
         )
         self._sessions.add(session)
         self._by_address[address] += 1
@@ -102,11 +125,10 @@ class Greeter(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport), "a TCP connection"
         client, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        implicit_tls = self._implicit_tls
-        admit = self._entrance.admit
-        session = admit(self._service, client[:2], local[:2], implicit_tls=implicit_tls) if client else None
+        arrival = Arrival(client[:2], local[:2], implicit_tls=self._implicit_tls) if client else None
+        session = self._entrance.admit(self._service, arrival) if arrival else None
         if session is None:
-            if not implicit_tls:  # there it would have to be said under TLS
+            if not self._implicit_tls:  # there it would have to be said under TLS
                 transport.write(_BUSY)
             transport.close()
             return

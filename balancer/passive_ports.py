@@ -1,4 +1,4 @@
-"""The passive ports on the VIP: one listener each, open all the time, and lent to sessions.
+"""The passive ports on the VIP: one listener each, and lent to sessions.
 
 A connection is matched by its port and the client's address; anybody else's is closed without a word, and the lease
 stays.
@@ -8,13 +8,10 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
 
-from balancer.core.leases import Lease, Leases
+from balancer.core.leases import Lease, Leases, ports_to_keep
 from cluster.clock import monotonic_s
-
-_BACKLOG: Final = 64
 
 
 class LentPort:
@@ -43,43 +40,40 @@ class LentPort:
 
 
 class PassivePorts:
-    """All of them."""
+    """All of them; none is lent before `hold` and `use`. The sockets are somebody else's to close."""
 
-    def __init__(self, address: str, ports: Iterable[int], chance: random.Random) -> None:
-        self._address = address
-        self._ports = tuple(ports)
+    def __init__(self, chance: random.Random) -> None:
+        self._listeners: Mapping[int, socket.socket] = {}
         self._chance = chance
-        self._leases = Leases(self._ports)
+        self._used: set[int] = set()
+        self._leases = Leases(())
         self._lent: dict[Lease, LentPort] = {}
-        self._listeners: list[socket.socket] = []
 
     @property
     def free(self) -> int:
         """How many more leases there may be at the worst."""
         return self._leases.free
 
-    def open(self) -> None:
-        """Listen on every port; OSError names the one that is busy."""
-        loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
-        for port in self._ports:
-            listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-            self._listeners.append(listener)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind((self._address, port))
-                listener.listen(_BACKLOG)
-            except OSError as error:
-                message = f"passive port {port} on {self._address}: {error.strerror}"
-                raise OSError(error.errno, message) from error
-            loop.add_reader(listener.fileno(), self._accept, listener, port)
+    def hold(self, listeners: Mapping[int, socket.socket]) -> None:
+        """Know the sockets that listen on the ports."""
+        self._listeners = listeners
 
-    def close(self) -> None:
-        """Stop listening."""
+    def use(self, ports: Iterable[int]) -> None:
+        """Accept on these alone, and lend them from now on."""
+        wanted = set(ports)
         loop = asyncio.get_running_loop()
-        for listener in self._listeners:
-            loop.remove_reader(listener.fileno())
-            listener.close()
+        for port in self._used - wanted:
+            loop.remove_reader(self._listeners[port])
+        for port in wanted - self._used:
+            loop.add_reader(self._listeners[port], self._accept, self._listeners[port], port)
+        self._used = wanted
+        self._leases.lend_only(sorted(wanted))
+
+    def keep_few(self) -> tuple[int, ...]:
+        """Use no more than what sessions that come to their end need; returns which these are."""
+        kept = ports_to_keep(sorted(self._used), self._leases.lent(monotonic_s()))
+        self.use(kept)
+        return kept
 
     def lend(self, client: str, lifetime_s: float) -> LentPort | None:
         """A port for the session of `client`, or None when there is none."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -11,7 +11,6 @@ import msgspec
 
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.core.reply import Reply, ReplyError, ReplyReader
-from balancer.nodes import Nodes
 from cluster.clock import now_s
 from cluster.health import FtpnodeHealth, NodeState
 from cluster.proxy_header import ProxyHeader, encode
@@ -27,14 +26,16 @@ class NotHealthyError(Exception):
 
 
 class Prober:
-    """Probes one node until it is cancelled."""
+    """Probes one node until it is cancelled; `report` takes what each probe found."""
 
-    def __init__(self, settings: Settings, node: str, token_key: bytes, nodes: Nodes) -> None:
+    def __init__(
+        self, settings: Settings, node: str, token_key: bytes, report: Callable[[str, ProbePassed | ProbeFailed], None]
+    ) -> None:
         self._settings = settings
         self._name = node
         self._node = settings.nodes[node]
         self._token_key = token_key
-        self._nodes = nodes
+        self._report = report
         sites = {service.site for service in settings.balancer.services.values()}
         self._sites = {name: settings.sites[name] for name in sorted(sites)}
 
@@ -47,7 +48,7 @@ class Prober:
             number = 0
             while True:
                 began_s = loop.time()
-                self._nodes.probed(self._name, await self._probe(http, login=number % LOGIN_EVERY == 0))
+                self._report(self._name, await self._probe(http, login=number % LOGIN_EVERY == 0))
                 number += 1
                 await asyncio.sleep(max(0.0, began_s + probe.interval_s - loop.time()))
 

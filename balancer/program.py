@@ -4,11 +4,24 @@ import asyncio
 import random
 import resource
 import signal
+import socket
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
+from typing_extensions import override
+
+from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.entrance import Entrance
 from balancer.front_tls import FrontTls
+from balancer.handover.giving import Giver, Giving
+from balancer.handover.messages import decode_session
+from balancer.handover.successor import start_successor, tell_supervisor
+from balancer.handover.taking import Predecessor, find_predecessor
+from balancer.listeners import Listeners, open_listeners
+from balancer.message_line import LineEndedError, MessageLine, line_ends
 from balancer.metrics import Metrics
+from balancer.moved_session import MovedSession
 from balancer.nodes import Nodes
 from balancer.passive_ports import PassivePorts
 from balancer.prober import Prober
@@ -16,6 +29,7 @@ from balancer.spool import SpoolBudget, new_file
 from balancer.surroundings import Surroundings
 from cluster.clock import monotonic_s
 from cluster.health import BalancerHealth, NodeState
+from cluster.live import Upgraded
 from cluster.log import logger
 from cluster.management import Management
 from cluster.problem import ConfigError, Problem
@@ -24,6 +38,8 @@ from cluster.settings import Settings
 from cluster.settings_rules import balancer_files, missing_files
 
 log = logger(__name__)
+
+_FINISH_LOOK_S: Final = 0.1
 
 
 def make_surroundings(settings: Settings) -> Surroundings:
@@ -46,66 +62,202 @@ def make_surroundings(settings: Settings) -> Surroundings:
         token_key=token_key,
         tls=FrontTls(settings),
         nodes=Nodes(settings.nodes, balancer.probe, monotonic_s),
-        ports=PassivePorts(balancer.bind_address, balancer.passive_ports.all(), random.SystemRandom()),
+        ports=PassivePorts(random.SystemRandom()),
         budget=SpoolBudget(balancer.spool),
         metrics=Metrics(),
     )
 
 
-class Program:
-    """A running balancer."""
+class Program(Giver):
+    """A running balancer. `successor` is the command that starts the next one, where it can be started from here."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, successor: Sequence[str] = ()) -> None:
         self.around = make_surroundings(settings)
         self._settings = settings
+        self._successor = successor
         self._entrance = Entrance(self.around)
         self._probes: list[asyncio.Task[None]] = []
+        self._listeners: Listeners | None = None
+        self._giving = Giving(self)
+        self._predecessor: Predecessor | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._finishing: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
         self._management = Management(
             health=self.health,
             registry=self.around.metrics.registry,
             token=read_token(settings.cluster.management_token),
+            actions={"upgrade": self._upgrade},
         )
 
-    async def start(self) -> None:
-        """Open everything; OSError says in one line which address is busy."""
-        address, port = self._settings.balancer.management
-        try:
-            await self._management.start(address, port)
-        except OSError as error:
-            message = f"management port {port} on {address}: {error.strerror}"
-            raise OSError(error.errno, message) from error
-        self.around.ports.open()
-        for name in self._settings.nodes:
-            prober = Prober(self._settings, name, self.around.token_key, self.around.nodes)
-            self._probes.append(asyncio.get_running_loop().create_task(prober.run(), name=f"probe {name}"))
-        await self._entrance.open()
+    async def start(self, predecessor: Predecessor | None = None) -> None:
+        """Open everything, in the place of `predecessor` where there is one.
+
+        OSError says in one line which address is busy, NotGivenError why the place could not be taken.
+        """
+        self._listeners = open_listeners(self._settings.balancer, predecessor.sockets if predecessor else ())
+        self.around.ports.hold(self._listeners.passive)
+        if predecessor is None:
+            await self._open(self._listeners, kept=())
+            return
+        ours, theirs = line_ends()
+        sessions = MessageLine(ours, decode_session)
+        kept = await predecessor.release(theirs)
+        await self._open(self._listeners, kept)
+        self._predecessor = predecessor
+        predecessor.we_serve()
+        self._begin(self._take_sessions(sessions))
+        self._begin(self._follow(predecessor))
 
     async def stop(self) -> None:
         """Close everything."""
-        for probe in self._probes:
-            probe.cancel()
-        await asyncio.gather(*self._probes, return_exceptions=True)
-        await self._entrance.close()
-        self.around.ports.close()
+        if self._predecessor is not None:
+            self._predecessor.end()
+        if self._finishing is not None:
+            self._finishing.cancel()
+        self._entrance.shut_doors()
+        self._entrance.end_all()
+        await self._stop_probes()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._management.stop()
+        self.around.ports.use(())
+        await self._giving.close()
+        if self._listeners is not None:
+            self._listeners.close()
         log.info("stopped")
 
-    async def run(self, file: Path) -> None:
-        """Serve until SIGTERM or SIGINT; at SIGHUP, `reload` from `file`."""
+    async def run(self, file: Path, *, take_over: bool = False) -> None:
+        """Serve until SIGTERM or SIGINT; at SIGHUP, `reload` from `file`.
+
+        `take_over`: in the place of the balancer that runs, where one does. NotGivenError.
+        """
         # Every session takes up to four descriptors, and the passive ports one each.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload, file)
+        predecessor = await find_predecessor(self._settings.balancer) if take_over else None
         try:
-            await self.start()
-            log.info("ready", vip=self._settings.balancer.vip)
-            await stop.wait()
+            await self.start(predecessor)
+            log.info("ready", vip=self._settings.balancer.vip, took_over_from=predecessor and predecessor.process)
+            tell_supervisor()
+            await self._stop.wait()
         finally:
             await self.stop()
+
+    # --- serving, and no longer
+
+    async def _open(self, listeners: Listeners, kept: Collection[int]) -> None:
+        """Serve all but the passive ports that another process keeps."""
+        await self._management.open(listeners.management)
+        self.around.ports.use(port for port in listeners.passive if port not in kept)
+        for name in self._settings.nodes:
+            prober = Prober(self._settings, name, self.around.token_key, self._probed)
+            self._probes.append(asyncio.get_running_loop().create_task(prober.run(), name=f"probe {name}"))
+        await self._entrance.open(listeners.doorways)
+        self._giving.open(listeners.successors)
+
+    def _probed(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
+        self.seen(node, outcome)
+        if self._predecessor is not None:
+            self._predecessor.seen(node, outcome)
+
+    async def _stop_probes(self) -> None:
+        for probe in self._probes:
+            probe.cancel()
+        await asyncio.gather(*self._probes, return_exceptions=True)
+        self._probes.clear()
+
+    # --- with the balancer before this one
+
+    async def _take_sessions(self, line: MessageLine[MovedSession]) -> None:
+        count = 0
+        try:
+            while True:
+                moved, sockets = await line.receive()
+                for sock in sockets[:1]:
+                    await self._entrance.take_over(moved, sock)
+                    count += 1
+        except LineEndedError:
+            log.info("sessions came from the old balancer", count=count)
+        finally:
+            line.close()
+
+    async def _follow(self, predecessor: Predecessor) -> None:
+        """Have the passive ports that it keeps as soon as it is gone."""
+        await predecessor.wait_until_gone()
+        self._predecessor = None
+        if self._listeners is not None:
+            self.around.ports.use(self._listeners.passive)
+        log.info("the old balancer has ended", process=predecessor.process)
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- with the one after it
+
+    @property
+    @override
+    def held(self) -> Sequence[socket.socket]:
+        return self._listeners.all() if self._listeners is not None else ()
+
+    @property
+    @override
+    def why_not_now(self) -> str:
+        if self._predecessor is None:
+            return ""
+        return f"the one before it, process {self._predecessor.process}, still finishes its sessions; try again later"
+
+    @override
+    async def step_back(self) -> tuple[int, ...]:
+        self._entrance.shut_doors()
+        self._giving.shut()
+        await self._stop_probes()
+        await self._management.shut()
+        return self.around.ports.keep_few()
+
+    @override
+    def send_away(self, line: MessageLine[MovedSession]) -> None:
+        self._finishing = asyncio.get_running_loop().create_task(self._finish(line), name="finish")
+
+    async def _finish(self, line: MessageLine[MovedSession]) -> None:
+        try:
+            async with asyncio.timeout(self._settings.balancer.handover_s):
+                while self._entrance.sessions:
+                    self._entrance.send_away(line)
+                    await asyncio.sleep(_FINISH_LOOK_S)
+        except TimeoutError:
+            log.warning("the time to finish is over", sessions=self._entrance.sessions)
+        self._stop.set()
+
+    @override
+    async def step_forward(self) -> None:
+        if self._finishing is not None:
+            self._finishing.cancel()
+        self._entrance.send_away(None)
+        if self._listeners is not None and not self._stop.is_set():
+            await self._open(self._listeners, kept=())
+
+    @override
+    def seen(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
+        self.around.nodes.probed(node, outcome)
+
+    @override
+    def end(self) -> None:
+        self._stop.set()
+
+    async def _upgrade(self, query: Mapping[str, str]) -> Upgraded:
+        if query:
+            raise ValueError("upgrade takes no parameters")
+        if self.why_not_now or not self._successor:
+            raise ValueError(self.why_not_now or "this balancer cannot start another one")
+        return Upgraded(await start_successor(self._successor, self._giving.done))
 
     def reload(self, file: Path) -> None:
         """Read `file` and the certificate anew, for the handshakes to come; a bad one is logged and changes nothing."""

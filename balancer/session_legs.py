@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
+import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from balancer.back_connection import BackLeg, open_back_leg
 from balancer.control_leg import ControlLeg
@@ -17,6 +18,7 @@ from balancer.core.persistence import persistence_key
 from balancer.core.reply import encode
 from balancer.core.session import Session
 from balancer.data_transfers import DataTransfers
+from balancer.moved_session import MovedSession
 from balancer.surroundings import Surroundings
 from cluster.balancer_settings import Service
 from cluster.clock import monotonic_s, now_s
@@ -28,27 +30,41 @@ from cluster.settings import Settings
 log = logger(__name__)
 
 
+class Arrival(NamedTuple):
+    """A client's connection: from where to where, and whether its first byte is TLS."""
+
+    client: tuple[str, int]
+    local: tuple[str, int]
+    implicit_tls: bool = False
+
+
 class SessionLegs:
-    """One client's session with all its legs."""
+    """One client's session with all its legs; `moved` where it stood at another balancer before.
+
+    `on_end` hears that it is over, `on_rest` that it has come to rest and may be able to `leave`.
+    """
 
     def __init__(
         self,
         around: Surroundings,
         service_name: str,
         service: Service,
+        arrival: Arrival,
         *,
-        client: tuple[str, int],
-        local: tuple[str, int],
-        implicit_tls: bool,
+        moved: MovedSession | None = None,
         on_end: Callable[[], None],
+        on_rest: Callable[[], None],
     ) -> None:
-        self.id = secrets.token_hex(6)
+        client, local, implicit_tls = arrival
+        self.id = moved.id if moved else secrets.token_hex(6)
         self.front = ControlLeg(self._front_received, lambda why: self._take(e.ClientGone(why)))
         self._around = around
         self._service_name = service_name
         self._service = service
         self._client = client
         self._on_end = on_end
+        self._on_rest = on_rest
+        self._moved = moved
         self._local = local
         self._session = Session(_rules(around.settings, service, client, local, implicit_tls=implicit_tls))
         self._data = DataTransfers(around, client[0], local[0], self._take, self._spawn)
@@ -63,10 +79,37 @@ class SessionLegs:
         self._ended = False
 
     def begin(self) -> None:
-        """Greet the client."""
+        """Greet the client, or go on where the session stood."""
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._around.settings.limits.login_timeout_s, self._login_is_late)
-        self._perform_all(self._session.begin())
+        if self._moved is None:
+            self._perform_all(self._session.begin())
+            return
+        self._began_s, self._moves = self._moved.began_s, self._moved.moves
+        self._session.go_on_from(self._moved.standing)
+        if self._session.logged_in:
+            self._watch_idleness()
+
+    def leave(self) -> tuple[MovedSession, socket.socket] | None:
+        """End here without a word to the client, for another balancer to go on; None where it cannot be now."""
+        standing = self._session.standing
+        if self._working or self._ended or self._reader.partial or standing is None:
+            return None
+        sock = self.front.copy_of_socket()
+        if sock is None:
+            return None
+        moved = MovedSession(
+            id=self.id,
+            service=self._service_name,
+            client=self._client,
+            local=self._local,
+            began_s=self._began_s,
+            moves=self._moves,
+            standing=standing,
+        )
+        self.front.abort()
+        self._end("handed-over")
+        return moved, sock
 
     @property
     def transferring(self) -> bool:
@@ -84,8 +127,8 @@ class SessionLegs:
         self._take(e.BackDraining())
 
     def shut(self) -> None:
-        """The balancer stops: end the session."""
-        self._end("balancer-stopped")
+        """The balancer stops: tell the client, and end the session."""
+        self._take(e.BalancerStops())
 
     def _front_received(self, data: bytes) -> None:
         self._heard_s = monotonic_s()
@@ -108,6 +151,7 @@ class SessionLegs:
                 self._perform_all(self._session.handle(self._events.popleft()))
         finally:
             self._working = False
+        self._on_rest()
 
     def _perform_all(self, actions: list[a.Action]) -> None:
         for action in actions:
@@ -273,7 +317,7 @@ class SessionLegs:
         for task in tuple(self._tasks):
             task.cancel()
         self._data.end()
-        self._close_back(politely=outcome == "quit")
+        self._close_back(politely=outcome in {"quit", "handed-over"})
         self.front.close()
         self._around.metrics.sessions.labels(self._service_name, outcome).inc()
         log.info(

@@ -66,7 +66,7 @@ class Balancer(Section, frozen=True):
     `listen` is where it binds (default: the VIP itself); `source_addresses` are its own addresses as the nodes see
     them: PROXY headers and session tokens are believed from there alone. A node that owes a reply for
     `reply_timeout_s` is taken for lost; a digest (HASH and its like), for which it reads a whole file, may take
-    `digest_timeout_s` longer.
+    `digest_timeout_s` longer. A balancer that is replaced may finish its sessions for `handover_s`.
     """
 
     vip: str
@@ -84,6 +84,7 @@ class Balancer(Section, frozen=True):
     connect_timeout_s: Seconds = 2.0
     reply_timeout_s: Seconds = 30.0
     digest_timeout_s: Seconds = 600.0
+    handover_s: Seconds = 600.0
 
     @property
     def bind_address(self) -> str:

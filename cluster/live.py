@@ -1,4 +1,4 @@
-"""What an ftpnode says at GET /sessions, /bans and /usage, and what the actions of operators answer."""
+"""What an ftpnode says at GET /sessions, /bans and /usage, and what the actions of operators answer anywhere."""
 
 import msgspec
 
@@ -51,6 +51,12 @@ class Reloaded(msgspec.Struct, frozen=True):
     """The sections of cluster.yaml that differ from what the program worked by; it follows them now."""
 
     changed: tuple[str, ...]
+
+
+class Upgraded(msgspec.Struct, frozen=True):
+    """The process that serves in the place of the one that was asked."""
+
+    process: int
 
 
 class AccountUsage(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ documents tell of clients and accounts; they and every action need `Authorizatio
 
 import asyncio
 import hmac
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -52,16 +53,35 @@ class Management:
         self._lookups = dict(lookups or {})
         self._refresh = refresh
         self._runner: web.AppRunner | None = None
+        self._site: web.BaseSite | None = None
 
     async def start(self, address: str, port: int) -> None:
         """Listen; OSError when the address cannot be bound."""
-        application = web.Application(client_max_size=MAX_BODY_BYTES)
-        application.router.add_get("/metrics", self._metrics)
-        application.router.add_get("/{name}", self._document)
-        application.router.add_post("/{name}", self._act)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, address, port, reuse_address=True).start()
+        await self._begin(web.TCPSite(await self._set_up(), address, port, reuse_address=True))
+
+    async def open(self, listener: socket.socket) -> None:
+        """Listen on a copy of this socket, for the first time or after `shut`."""
+        await self._begin(web.SockSite(await self._set_up(), listener.dup()))
+
+    async def shut(self) -> None:
+        """Take no more connections and end the idle ones; what is being asked is still answered."""
+        if self._site is not None and self._runner is not None and self._runner.server is not None:
+            await self._site.stop()
+            self._runner.server.pre_shutdown()
+
+    async def _set_up(self) -> web.AppRunner:
+        if self._runner is None:
+            application = web.Application(client_max_size=MAX_BODY_BYTES)
+            application.router.add_get("/metrics", self._metrics)
+            application.router.add_get("/{name}", self._document)
+            application.router.add_post("/{name}", self._act)
+            self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+            await self._runner.setup()
+        return self._runner
+
+    async def _begin(self, site: web.BaseSite) -> None:
+        self._site = site
+        await site.start()
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -39,6 +39,10 @@ class ClientIdle(msgspec.Struct, frozen=True):
     """The client said nothing for as long as it may."""
 
 
+class BalancerStops(msgspec.Struct, frozen=True):
+    """This balancer serves nobody any more."""
+
+
 class BackOpened(msgspec.Struct, frozen=True):
     """A control connection to `node` stands and the PROXY header is on it."""
 
@@ -142,6 +146,7 @@ Event = (
     | ClientSentTooLongLine
     | ClientGone
     | ClientIdle
+    | BalancerStops
     | BackOpened
     | BackFailed
     | BackReplied

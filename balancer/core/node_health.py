@@ -25,7 +25,7 @@ class NodeHealth(msgspec.Struct, frozen=True):
         return self.up and self.state is NodeState.READY
 
 
-class ProbePassed(msgspec.Struct, frozen=True):
+class ProbePassed(msgspec.Struct, frozen=True, tag=True):
     """The node greets, logs in, and says `state` of itself; how much of its disk is free (a share), and its backlog."""
 
     state: NodeState
@@ -34,7 +34,7 @@ class ProbePassed(msgspec.Struct, frozen=True):
     backlog_files: int = 0
 
 
-class ProbeFailed(msgspec.Struct, frozen=True):
+class ProbeFailed(msgspec.Struct, frozen=True, tag=True):
     """The node does not do what it must; `silent`: it did not answer at all for as long as it may take."""
 
     why: str

@@ -17,6 +17,7 @@ from balancer.core.events import (
     BackDraining,
     BackLost,
     BackReplied,
+    BalancerStops,
     ClientGone,
     ClientIdle,
     ClientSent,
@@ -26,6 +27,7 @@ from balancer.core.events import (
 from balancer.core.front_commands import AFTER_LOGIN, BEFORE_LOGIN, epsv, opts_utf8, pasv
 from balancer.core.node_commands import ALIASES, ASKED, log_in_client, pass_on
 from balancer.core.patience import CHANGES
+from balancer.core.standing import Standing, stand, standing_of
 from balancer.core.upload import store
 
 PROCEDURES: Final[Mapping[str, Callable[[Conversation, Command], Steps[None]]]] = {
@@ -71,6 +73,16 @@ class Session:
         """Who the client said it is; empty before USER."""
         return self._talk.account or ""
 
+    @property
+    def standing(self) -> Standing | None:
+        """What another balancer needs to go on with it; None while that cannot be."""
+        is_quiet = self._procedure is None and not self._queue and not self._partial and not self._ended
+        return standing_of(self._talk) if is_quiet else None
+
+    def go_on_from(self, standing: Standing) -> None:
+        """Instead of `begin`: be the session that stood at another balancer."""
+        stand(self._talk, standing)
+
     def begin(self) -> list[Action]:
         """Greet the client, under TLS where its first byte is."""
         if self._talk.rules.implicit_tls:
@@ -91,6 +103,8 @@ class Session:
                 self._end("client-gone")
             case ClientIdle():
                 self._end("idle", 421, "You said nothing for too long.")
+            case BalancerStops():
+                self._end("balancer-stopped", 421, "This balancer stops; please connect anew.")
             case BackDraining():
                 self._leave_soon = True
             case _:
@@ -113,6 +127,7 @@ class Session:
         talk = self._talk
         if isinstance(event, BackLost):
             talk.back_is_lost(event.why)
+            self._leave_soon = False  # it has left
         if talk.transfer is not None:
             talk.transfer.note(event)
         if self._procedure is not None:
