@@ -145,9 +145,13 @@ class Program(Giver):
             await self.start(predecessor)
             log.info("ready", vip=self._settings.balancer.vip, took_over_from=predecessor and predecessor.process)
             tell_supervisor()
-            await self._stop.wait()
+            await self.wait()
         finally:
             await self.stop()
+
+    async def wait(self) -> None:
+        """Return when it shall end: told so, or succeeded and without sessions."""
+        await self._stop.wait()
 
     # --- serving, and no longer
 

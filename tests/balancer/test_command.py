@@ -1,14 +1,21 @@
 """The command `balancer` as a process: it starts, says how it is, stops; each mistake is one clear line."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from cluster.ask import RefusedError, post_action
+from cluster.health import BalancerHealth
+from cluster.live import Upgraded
+from compose.status import health
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.wait import until
 
@@ -51,6 +58,60 @@ def test_it_runs_and_stops_at_a_signal(cluster) -> None:
         said = process.stderr.read()
         assert "Traceback" not in said
         assert "reloaded" in said
+
+
+def answers(cluster) -> bool:
+    return health(cluster.settings.balancer.management, BalancerHealth) is not None
+
+
+@contextmanager
+def running(cluster) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen([COMMAND, "run", "--config", cluster.file], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: answers(cluster), "the balancer answers")
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_an_upgrade_starts_another_process_that_serves_in_its_place_until_a_signal(cluster) -> None:
+    address, token = cluster.settings.balancer.management, cluster.management_token()
+    with running(cluster) as old:
+        new = post_action(address, "upgrade", Upgraded, token=token, timeout_s=60)
+        assert new.process != old.pid
+        assert old.wait(timeout=20) == 0  # it had no sessions
+        assert answers(cluster)
+        os.kill(new.process, signal.SIGTERM)
+        until(lambda: not answers(cluster), "it has ended")
+        assert old.stderr is not None
+        assert "Traceback" not in old.stderr.read()
+
+
+@pytest.mark.slow
+def test_an_upgrade_that_cannot_start_is_said_and_changes_nothing(cluster) -> None:
+    address, token = cluster.settings.balancer.management, cluster.management_token()
+    text = cluster.file.read_text()
+    with running(cluster) as old:
+        cluster.file.write_text(text.replace("services:", "servces:"))
+        try:
+            with pytest.raises(RefusedError, match="ended with status 1; the balancer's log says why"):
+                post_action(address, "upgrade", Upgraded, token=token, timeout_s=60)
+        finally:
+            cluster.file.write_text(text)
+        assert old.poll() is None
+        assert answers(cluster)
+
+
+@pytest.mark.slow
+def test_systemd_is_told_which_process_serves(cluster, tmp_path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(tmp_path / "notify"))
+        supervisor.settimeout(20)
+        environment = os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with subprocess.Popen([COMMAND, "run", "--config", cluster.file], env=environment) as process:
+            assert supervisor.recv(1000) == f"READY=1\nMAINPID={process.pid}".encode()
+            process.send_signal(signal.SIGTERM)
 
 
 @pytest.mark.slow
