@@ -13,11 +13,13 @@ from typing import Final, Self
 from OpenSSL import SSL
 
 from balancer.control_leg import keep_alive
+from balancer.spool import FilePart
 from balancer.tls_pump import TlsPump, TruncatedError
 
 CHUNK_BYTES: Final = 1 << 20
 _TLS_CHUNK_BYTES: Final = 256 << 10
 _GOODBYE_S: Final = 1.0
+_NOTHING_CAME: Final = "nothing came for too long"
 _SPLICE: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 
@@ -59,6 +61,7 @@ class DataLeg:
         self.sock = sock
         self._patience_s = patience_s
         self._tls: TlsPump | None = None
+        self._unread = b""
         self._unsent = memoryview(b"")
         sock.settimeout(0.0)
         # close_notify must not wait for the acknowledgement of the record before it.
@@ -86,14 +89,17 @@ class DataLeg:
 
     async def receive(self) -> bytes:
         """The next bytes; empty at the good end (FIN, or close_notify under TLS); SourceCutError."""
+        if self._unread:
+            data, self._unread = self._unread, b""
+            return data
         try:
             if self._tls is None:
                 return await self._receive_raw()
-            while (data := self._tls.read()) is None:
+            while (decrypted := self._tls.read()) is None:
                 self._tls.feed(await self._receive_raw())
         except (OSError, TruncatedError) as error:
-            raise SourceCutError(str(error) or "nothing came for too long") from error
-        return data
+            raise SourceCutError(str(error) or _NOTHING_CAME) from error
+        return decrypted
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`; SinkLostError. When this is cancelled, the next `send` goes on where it stopped."""
@@ -107,36 +113,47 @@ class DataLeg:
         except (OSError, TruncatedError) as error:
             raise SinkLostError(str(error) or "takes nothing for too long") from error
 
-    async def receive_into(self, file: int, offset_bytes: int, room_bytes: int, pipe: Pipe) -> int:
-        """Put what comes into an open file; the count, 0 at the good end; SourceCutError, SpoolFullError.
-
-        At most `room_bytes` for a plain leg; under TLS what one read has decrypted.
-        """
+    async def receive_into(self, memory: memoryview) -> int:
+        """Put what comes into `memory`; the count, 0 at the good end; SourceCutError."""
         if self._tls is not None:
-            data = await self.receive()
+            data = await self._receive_at_most(len(memory))
+            memory[: len(data)] = data
+            return len(data)
+        while True:
             try:
-                _write_all(file, data, offset_bytes)
+                return self.sock.recv_into(memory)
+            except BlockingIOError:
+                await self._receivable()
             except OSError as error:
-                raise SpoolFullError(str(error)) from error
+                raise SourceCutError(str(error)) from error
+
+    async def receive_into_file(self, room: FilePart, pipe: Pipe) -> int:
+        """Put what comes into an open file; the count, 0 at the good end; SourceCutError, SpoolFullError."""
+        if self._tls is not None:
+            data = await self._receive_at_most(room.count_bytes)
+            _write_all(room, data)
             return len(data)
         try:
-            count = await self.fill(pipe, room_bytes)
+            count = await self.fill(pipe, room.count_bytes)
         except OSError as error:
-            raise SourceCutError(str(error) or "nothing came for too long") from error
+            raise SourceCutError(str(error) or _NOTHING_CAME) from error
         moved = 0
         try:
             while moved < count:
-                moved += os.splice(pipe.read_end, file, count - moved, offset_dst=offset_bytes + moved)
+                moved += os.splice(pipe.read_end, room.file, count - moved, offset_dst=room.offset_bytes + moved)
         except OSError as error:
             raise SpoolFullError(str(error)) from error
         return count
 
-    async def send_file(self, file: int, offset_bytes: int, count_bytes: int) -> int:
-        """Send from an open file to a plain leg; how much went; SinkLostError."""
+    async def send_part(self, part: memoryview | FilePart) -> int:
+        """Send the beginning of what a spool holds to a plain leg; how much went; SinkLostError."""
         assert self._tls is None, "the back leg is plain"
         while True:
             try:
-                return os.sendfile(self.sock.fileno(), file, offset_bytes, min(count_bytes, CHUNK_BYTES))
+                if isinstance(part, memoryview):
+                    return self.sock.send(part)
+                count_bytes = min(part.count_bytes, CHUNK_BYTES)
+                return os.sendfile(self.sock.fileno(), part.file, part.offset_bytes, count_bytes)
             except BlockingIOError:
                 await self._sendable()
             except OSError as error:
@@ -220,6 +237,17 @@ class DataLeg:
             else:
                 self._unsent = self._unsent[count:]
 
+    async def _receive_at_most(self, count_bytes: int) -> bytes:
+        data = await self.receive()
+        self._unread = data[count_bytes:]
+        return data[:count_bytes]
+
+    async def _receivable(self) -> None:
+        try:
+            await _ready(self.sock, self._patience_s, write=False)
+        except OSError as error:
+            raise SourceCutError(_NOTHING_CAME) from error
+
     async def _sendable(self) -> None:
         try:
             await _ready(self.sock, self._patience_s, write=True)
@@ -242,7 +270,7 @@ async def relay(source: DataLeg, sink: DataLeg, count: Callable[[int], None]) ->
             try:
                 waiting = await source.fill(pipe, CHUNK_BYTES)
             except OSError as error:
-                raise SourceCutError(str(error) or "nothing came for too long") from error
+                raise SourceCutError(str(error) or _NOTHING_CAME) from error
             if not waiting:
                 return
             while waiting:
@@ -253,11 +281,14 @@ async def relay(source: DataLeg, sink: DataLeg, count: Callable[[int], None]) ->
             await asyncio.sleep(0)
 
 
-def _write_all(file: int, data: bytes, offset_bytes: int) -> None:
-    view = memoryview(data)
-    while view:
-        count = os.pwrite(file, view, offset_bytes)
-        view, offset_bytes = view[count:], offset_bytes + count
+def _write_all(room: FilePart, data: bytes) -> None:
+    view, offset_bytes = memoryview(data), room.offset_bytes
+    try:
+        while view:
+            count = os.pwrite(room.file, view, offset_bytes)
+            view, offset_bytes = view[count:], offset_bytes + count
+    except OSError as error:
+        raise SpoolFullError(str(error)) from error
 
 
 async def _ready(sock: socket.socket, patience_s: float, *, write: bool) -> None:

@@ -73,8 +73,7 @@ class UploadFlow:
             while True:
                 self._news.clear()
                 if fed_bytes < self._spool.size_bytes:
-                    waiting = self._spool.size_bytes - fed_bytes
-                    fed_bytes += await back.send_file(self._spool.descriptor, fed_bytes, waiting)
+                    fed_bytes += await back.send_part(self._spool.part(fed_bytes))
                     await asyncio.sleep(0)
                 elif self._exceeded:
                     self._taken_over.set_result(back)
@@ -90,16 +89,26 @@ class UploadFlow:
 
     async def _fill(self, front: DataLeg) -> bool:
         """Take data into the spool; False when it is full before the end."""
+        while memory := self._spool.memory_room():
+            if not await self._grew(await front.receive_into(memory)):
+                return True
+        if self._spool.file_room() is None:
+            return False
         with Pipe() as pipe:
-            while (room_bytes := self._spool.room_bytes) > 0:
-                count = await front.receive_into(self._spool.descriptor, self._size_bytes, room_bytes, pipe)
-                if not count:
+            while (room := self._spool.file_room()) is not None:
+                if not await self._grew(await front.receive_into_file(room, pipe)):
                     return True
-                self._spool.grew(count)
-                self._count(count)
-                self._news.set()
-                await asyncio.sleep(0)
         return False
+
+    async def _grew(self, count: int) -> bool:
+        """Tell of new bytes; whether there are any."""
+        if count:
+            self._spool.grew(count)
+            self._count(count)
+            self._news.set()
+            # Let the other sessions, and the feeding, have their turn even when nothing has to be waited for.
+            await asyncio.sleep(0)
+        return count > 0
 
     async def _end(self, back: DataLeg) -> None:
         if self._ending is Ending.FINISHED:

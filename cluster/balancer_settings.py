@@ -39,11 +39,15 @@ class Advertised(Section, frozen=True):
 
 
 class Spool(Section, frozen=True):
-    """The bytes of uploads in flight: what one session and all together may keep for a repeat, and where."""
+    """The bytes of uploads in flight: what one session and all together may keep for a repeat, and where.
+
+    All together have `memory_bytes` of memory; what does not fit there lies in files in `folder`.
+    """
 
     folder: Path = Path("/var/tmp")  # noqa: S108 - unlinked files of mode 0600; the sticky folder every host has
     session_bytes: Bytes = 256 << 20
     total_bytes: Bytes = 4 << 30
+    memory_bytes: Bytes = 512 << 20
 
 
 class Probe(Section, frozen=True):

@@ -13,8 +13,7 @@ import pytest
 import structlog
 
 from balancer import spool
-from balancer.spool import Spool as UploadSpool
-from balancer.spool import SpoolBudget
+from balancer.spool_memory import SEGMENT_BYTES
 from cluster.balancer_settings import Spool
 from cluster.health import NodeState
 from tests.balancer.running_balancer import bench
@@ -61,9 +60,9 @@ async def test_a_client_over_tls_uploads_and_downloads(tmp_path, protected, vers
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("moment", ["STOR half", "RETR half"])
-async def test_a_transfer_over_tls_survives_a_node(tmp_path, moment):
-    async with bench(tmp_path) as b:
+@pytest.mark.parametrize(("moment", "memory_bytes"), [("STOR half", 0), ("STOR half", SEGMENT_BYTES), ("RETR half", 0)])
+async def test_a_transfer_over_tls_survives_a_node(tmp_path, moment, memory_bytes):
+    async with bench(tmp_path, spool=Spool(folder=tmp_path, memory_bytes=memory_bytes)) as b:
         b.tree.files["/down"] = CONTENT
         b.arm(moment)
 
@@ -232,21 +231,11 @@ async def test_an_upload_beyond_the_spool_is_not_repeated_but_cut_and_the_log_sa
         assert b.program.health().spool_bytes == 0
 
 
-def test_what_one_upload_holds_is_room_that_others_lack(tmp_path):
-    budget = SpoolBudget(Spool(folder=tmp_path, session_bytes=70, total_bytes=100))
-    one, other = UploadSpool(budget), UploadSpool(budget)
-    rooms = [(one.room_bytes, other.room_bytes)]
-    for step in (lambda: one.grew(60), lambda: other.grew(30), one.free, other.free):
-        step()
-        rooms.append((one.room_bytes, other.room_bytes))
-    assert rooms == [(70, 70), (10, 40), (10, 10), (70, 40), (70, 70)]
-    assert budget.used_bytes == 0
-
-
 @pytest.mark.asyncio
-async def test_a_full_spool_disk_is_said_with_452_and_the_session_goes_on(tmp_path, monkeypatch):
+@pytest.mark.parametrize("memory_bytes", [0, SEGMENT_BYTES])
+async def test_a_full_spool_disk_is_said_with_452_and_the_session_goes_on(tmp_path, monkeypatch, memory_bytes):
     monkeypatch.setattr(spool, "new_file", lambda _: FULL.open("r+b", buffering=0))
-    async with bench(tmp_path) as b:
+    async with bench(tmp_path, spool=Spool(folder=tmp_path, memory_bytes=memory_bytes)) as b:
 
         def talk(ftp):
             data = ftp.transfercmd("STOR big")

@@ -8,6 +8,8 @@ import io
 
 import pytest
 
+from balancer.spool_memory import SEGMENT_BYTES
+from cluster.balancer_settings import Spool
 from tests.balancer.running_balancer import bench
 
 CONTENT = bytes(range(256)) * 8000  # more than sockets hold, so that "half" is really in the middle
@@ -60,6 +62,20 @@ async def test_an_upload_is_repeated_on_the_other_node(tmp_path, moment, kind):
         assert b.tree.files["/up.bin"] == CONTENT
         if "before 150" not in moment:
             assert b.program.health().repeated_uploads == 1
+        assert b.program.health().spool_bytes == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("segments", [0, 1])
+@pytest.mark.parametrize("moment", ["STOR half", "STOR before 226"])
+async def test_an_upload_that_memory_does_not_hold_is_repeated_from_the_file_too(tmp_path, moment, segments):
+    content = bytes(range(256)) * 8000 + b"the end"
+    assert len(content) > segments * SEGMENT_BYTES
+    async with bench(tmp_path, spool=Spool(folder=tmp_path, memory_bytes=segments * SEGMENT_BYTES)) as b:
+        b.arm(moment)
+        await b.run(lambda ftp: ftp.storbinary("STOR up.bin", io.BytesIO(content)))
+        assert b.tree.files["/up.bin"] == content
+        assert b.program.health().repeated_uploads == 1
         assert b.program.health().spool_bytes == 0
 
 
