@@ -4,6 +4,7 @@
 peer or a settings file passes `complaint()` before it reaches a disk.
 """
 
+import functools
 import re
 from pathlib import Path
 from typing import Final
@@ -56,7 +57,12 @@ def parent(path: str) -> str:
 
 def parents(path: str) -> tuple[str, ...]:
     """Every folder above `path`, outermost first, without the root."""
-    names = path.split("/")[:-1]
+    return _and_above(parent(path))
+
+
+@functools.lru_cache(maxsize=4096)
+def _and_above(folder: str) -> tuple[str, ...]:
+    names = folder.split("/") if folder else []
     return tuple("/".join(names[: count + 1]) for count in range(len(names)))
 
 

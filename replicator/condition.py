@@ -34,6 +34,7 @@ class Condition:
         self._replication = settings.replication
         self._index, self._mesh, self._door, self._sight, self._worker = index, mesh, door, sight, worker
         self._backlog: dict[str, tuple[int, int]] = {}
+        self._counted: dict[str, tuple[int, int]] = {}  # between which of our sequences each backlog was counted
 
     def state(self) -> NodeState:
         """Whether it serves."""
@@ -72,9 +73,12 @@ class Condition:
 
     def count_backlog(self, link: PeerLink) -> tuple[int, int]:
         """Count anew what the peer is known to lack, for the health document too: entries and bytes."""
-        lacking = self._index.announcements(link.facts.acked, _MAX_BACKLOG)
-        heads = (winner(self._index.place(path).heads) for _, path in lacking)
-        self._backlog[link.name] = len(lacking), sum(head.size_bytes for head in heads if head)
+        between = link.facts.acked, self._index.durable_sequence
+        if self._counted.get(link.name) != between:
+            lacking = self._index.announcements(link.facts.acked, _MAX_BACKLOG)
+            heads = (winner(self._index.place(path).heads) for _, path in lacking)
+            self._backlog[link.name] = len(lacking), sum(head.size_bytes for head in heads if head)
+            self._counted[link.name] = between
         return self._backlog[link.name]
 
     def _notices(self) -> tuple[str, ...]:

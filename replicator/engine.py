@@ -181,7 +181,7 @@ class Engine:
             self.measures.backlog.labels(peer=link.name).set(self.condition.count_backlog(link)[0])
             in_sync = is_in_sync(link.view(monotonic_s()), self._replication.lease_s)
             self.measures.in_sync.labels(peer=link.name).set(in_sync)
-        self.measures.heads.set(sum(len(place.heads) for place in self._index.places.values()))
+        self.measures.heads.set(self._index.heads)
         self.measures.wanted.set(len(self._index.pending))
         self.measures.conflicts.set(len(self._index.conflicts))
         self._progressed()

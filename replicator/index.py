@@ -4,17 +4,19 @@ Memory is ahead of the disk by what the writer thread has not committed yet. `du
 promised, announced or acknowledged before that.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 import msgspec
 
 from cluster.tree_path import parent
+from replicator.change_log import ChangeLog
 from replicator.core.head import Kind, Vector, winner
 from replicator.core.hybrid_clock import Clock, corrected, drift_ns
 from replicator.core.place import Input, Place, Rest, Restamped, plan, step
 from replicator.index_writer import Change, IndexWriter
+from replicator.places import PathsOf, Places
 from replicator.usage import Usages
 
 _NEW_PLACE: Final = Place()
@@ -82,23 +84,23 @@ class Index:
         self.is_new = "facts" not in facts
         self.facts = _read(facts, "facts", Facts) or Facts(incarnation=new_incarnation)
         self.node = node
-        self.places = {str(path): msgspec.msgpack.decode(blob, type=Place) for (path,), blob in writer.rows("places")}
         self.clock = _read(facts, "clock", Clock) or Clock(f"{node}:{self.facts.incarnation}")
         self.peers = {str(peer): msgspec.msgpack.decode(blob, type=PeerFacts) for (peer,), blob in writer.rows("peers")}
         intents = writer.rows("intents")
         self.intents = {int(number): msgspec.msgpack.decode(blob, type=Intent) for (number,), blob in intents}
         decoded = [msgspec.msgpack.decode(blob, type=Conflict) for _, blob in writer.rows("conflicts")]
         self.conflicts = {(conflict.path, conflict.content_id): conflict for conflict in decoded}
-        self.live_files = sum(_is_live_file(place) for place in self.places.values())
-        self.folders = {path for path, place in self.places.items() if _is_folder(place)}
         self._numbers = max(self.intents, default=0)
-        self._log = sorted((place.announced, path) for path, place in self.places.items())
+        self.places = Places()
+        self.live_files = self.heads = 0
+        self.folders: set[str] = set()
         self.usages = Usages()
         self.children: dict[str, set[str]] = {}
-        self.by_content: dict[str, set[str]] = {}
-        self.pending = {path for path, place in self.places.items() if not isinstance(plan(place), Rest)}
-        for path, place in self.places.items():
-            self._link(path, place)
+        self.by_content = PathsOf()
+        self.pending: set[str] = set()
+        self._tombstones: dict[str, None] = {}
+        self._log = ChangeLog(self._load(writer.rows("places")), self._is_newest)
+        self._tombstones = {path: None for _, path in self._log.after(0) if path in self._tombstones}
         self._writer = writer
         writer.start(self.clock.sequence)
         if self.is_new:
@@ -138,29 +140,19 @@ class Index:
         before = self.place(path)
         place, clock = step(before, self.clock, event)
         self._note_clock(clock)
-        if place != before:
-            self._unlink(path, before)
-            self.places[path] = place
-            self.live_files += _is_live_file(place) - _is_live_file(before)
-            (self.folders.add if _is_folder(place) else self.folders.discard)(path)
-            self._link(path, place)
-            self._write("places", (path,), place)
-            if place.announced != before.announced:
-                self._log.append((place.announced, path))
-                self._compact()
+        if place == before:
+            return before
+        self._relink(path, before, place)
+        blob = self.places.put(path, place)
+        self._writer.write(Change("places", (path,), blob, self.clock.sequence))
+        if place.announced != before.announced:
+            self._log.add(place.announced, path, len(self.places))
         (self.pending.discard if isinstance(plan(place), Rest) else self.pending.add)(path)
         return place
 
     def announcements(self, after: int, limit: int) -> list[tuple[int, str]]:
         """Up to `limit` pairs (sequence, path) after a sequence, in order: durable ones, each path at its newest."""
-        found: list[tuple[int, str]] = []
-        for position in range(bisect_right(self._log, (after, "\U0010ffff")), len(self._log)):
-            sequence, path = self._log[position]
-            if sequence > self.durable_sequence or len(found) >= limit:
-                break
-            if self.place(path).announced == sequence:
-                found.append((sequence, path))
-        return found
+        return self._log.newest(after, self.durable_sequence, limit)
 
     def correct_clock(self, now_ns: int) -> None:
         """Give our heads from the future a stamp of now, if our clock has run far ahead and is right again."""
@@ -209,16 +201,17 @@ class Index:
     def forget_tombstones(self, acked: int, before_ns: int, limit: int = 1000) -> int:
         """Drop tombstones announced up to `acked` and stamped before `before_ns`, `limit` at most; how many.
 
-        The oldest come first in the log, so this looks at few.
+        They are kept in the order in which they were announced, so this ends at the first that must stay.
         """
         dropped = 0
-        for sequence, path in self._log[: 10 * limit]:
-            place = self.places.get(path, _NEW_PLACE)
-            if sequence > acked or dropped >= limit:
+        for path in list(itertools.islice(self._tombstones, limit)):
+            place = self.place(path)
+            if place.announced > acked or not all(head.stamp_ns < before_ns for head in place.heads):
                 break
-            old = all(not head.is_live and 0 < head.stamp_ns < before_ns for head in place.heads)
-            if place.announced == sequence and place.heads and old and place.row is None:
-                del self.places[path]
+            if all(head.stamp_ns > 0 for head in place.heads):
+                del self._tombstones[path]
+                self.places.drop(path)
+                self.heads -= len(place.heads)
                 self.children[parent(path)].discard(path)
                 self._write("places", (path,), None)
                 dropped += 1
@@ -241,22 +234,39 @@ class Index:
             self.clock = clock
             self._write("facts", ("clock",), clock)
 
-    def _link(self, path: str, place: Place) -> None:
-        self.usages.add(path, place)
-        self.children.setdefault(parent(path), set()).add(path)
-        if place.row is not None and place.row.content_id:
-            self.by_content.setdefault(place.row.content_id, set()).add(path)
+    def _relink(self, path: str, before: Place, place: Place) -> None:
+        """Have all that is looked up by something else than the path follow a place."""
+        if place.heads != before.heads:
+            self.usages.take(path, before)
+            self.usages.add(path, place)
+            self.live_files += _is_live_file(place) - _is_live_file(before)
+            self.heads += len(place.heads) - len(before.heads)
+        if path not in self.places:
+            self.children.setdefault(parent(path), set()).add(path)
+        self._tombstones.pop(path, None)
+        row, old = place.row, before.row
+        if row is None and place.heads and not any(head.is_live for head in place.heads):
+            self._tombstones[path] = None
+        if (row is None or old is None) or (row.kind, row.content_id) != (old.kind, old.content_id):
+            (self.folders.add if _is_folder(place) else self.folders.discard)(path)
+            if old is not None and old.content_id:
+                self.by_content.discard(old.content_id, path)
+            if row is not None and row.content_id:
+                self.by_content.add(row.content_id, path)
 
-    def _unlink(self, path: str, place: Place) -> None:
-        self.usages.take(path, place)
-        if place.row is not None and (paths := self.by_content.get(place.row.content_id)):
-            paths.discard(path)
-            if not paths:
-                del self.by_content[place.row.content_id]
+    def _load(self, rows: Iterable[tuple[tuple[str | int, ...], bytes]]) -> Iterator[tuple[int, str]]:
+        """Take up the places of an earlier run; the path and the sequence of each."""
+        for (key,), blob in rows:
+            path = str(key)
+            self.children.setdefault(parent(path), set()).add(path)
+            place = self.places.load(path, blob)
+            self._relink(path, _NEW_PLACE, place)
+            if not isinstance(plan(place), Rest):
+                self.pending.add(path)
+            yield place.announced, path
 
-    def _compact(self) -> None:
-        if len(self._log) > 2 * len(self.places) + 1000:
-            self._log = [entry for entry in self._log if self.place(entry[1]).announced == entry[0]]
+    def _is_newest(self, sequence: int, path: str) -> bool:
+        return self.place(path).announced == sequence
 
 
 def _is_folder(place: Place) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,8 @@ _TABLES: Final = {
     "intents": ("number",),
     "conflicts": ("path", "content_id"),
 }
-_MAX_BATCH: Final = 2000
+_MAX_BATCHES: Final = 2000
+_MAX_ROWS: Final = 256
 
 
 def open_database(file: Path) -> sqlite3.Connection:
@@ -49,11 +51,11 @@ class Change(msgspec.Struct, frozen=True):
     sequence: int
 
 
-class _Flush(msgspec.Struct, frozen=True):
-    done: "asyncio.Future[None]"
+class _Batch(msgspec.Struct, frozen=True):
+    """What was given in one turn of the loop, and who waits for it."""
 
-
-_Item = Change | _Flush | None
+    changes: list[Change] = []
+    waiting: "list[asyncio.Future[None]]" = []
 
 
 class IndexWriter:
@@ -67,15 +69,16 @@ class IndexWriter:
         self.durable_sequence = 0
         self._database = open_database(file)
         self._error: sqlite3.Error | None = None
+        self._given = _Batch()
         self._unwritten: list[Change] = []
-        self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="index-writer")
 
-    def rows(self, table: str) -> list[tuple[tuple[str | int, ...], bytes]]:
+    def rows(self, table: str) -> Iterator[tuple[tuple[str | int, ...], bytes]]:
         """Every row of a table, in the order of its key; before the start only."""
         found = self._database.execute(f"SELECT * FROM {table} ORDER BY {', '.join(_TABLES[table])}")  # noqa: S608
-        return [(tuple(row[:-1]), row[-1]) for row in found]
+        return ((tuple(row[:-1]), row[-1]) for row in found)
 
     def start(self, sequence: int) -> None:
         """Write from now on; the rows are as of the replica's `sequence`."""
@@ -84,45 +87,56 @@ class IndexWriter:
 
     def write(self, change: Change) -> None:
         """Commit this after all that was given before."""
-        self._items.put(change)
+        self._will_hand_over()
+        self._given.changes.append(change)
 
     async def durable(self) -> None:
         """Wait until all that was given so far is committed; sqlite3.Error when it could not be."""
         done: asyncio.Future[None] = self._loop.create_future()
-        self._items.put(_Flush(done))
+        self._will_hand_over()
+        self._given.waiting.append(done)
         await done
 
     def close(self) -> None:
         """Commit what is left and close the database."""
-        self._items.put(None)
+        self._hand_over()
+        self._batches.put(None)
         if self._thread.is_alive():
             self._thread.join()
         self._database.close()
 
+    def _will_hand_over(self) -> None:
+        """To wake the thread costs more than what it does for one change."""
+        if not self._given.changes and not self._given.waiting:
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        if self._given.changes or self._given.waiting:
+            self._batches.put(self._given)
+            self._given = _Batch()
+
     def _run(self) -> None:
-        going = True
-        while going:
-            batch = self._gather()
-            going = batch[-1] is not None
-            self._unwritten += [item for item in batch if isinstance(item, Change)]
+        while (first := self._batches.get()) is not None:
+            batches, ended = [first], False
+            while not ended and len(batches) < _MAX_BATCHES and not self._batches.empty():
+                batch = self._batches.get()
+                ended = batch is None
+                batches += [] if batch is None else [batch]
+            for batch in batches:
+                self._unwritten += batch.changes
             sequence = self._unwritten[-1].sequence if self._unwritten else None
             if self._unwritten:
                 self._commit()
-            waiting = [item.done for item in batch if isinstance(item, _Flush)]
-            if going:
-                self._loop.call_soon_threadsafe(self._committed, sequence, waiting, self._error)
-
-    def _gather(self) -> list[_Item]:
-        batch = [self._items.get()]
-        while batch[-1] is not None and len(batch) < _MAX_BATCH and not self._items.empty():
-            batch.append(self._items.get())
-        return batch
+            if ended:
+                return
+            waiting = [done for batch in batches for done in batch.waiting]
+            self._loop.call_soon_threadsafe(self._committed, sequence, waiting, self._error)
 
     def _commit(self) -> None:
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            for change in self._unwritten:
-                self._database.execute(*_statement(change))
+            for statement, values in _statements(self._unwritten):
+                self._database.execute(statement, values)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             self._error = error
@@ -146,9 +160,36 @@ class IndexWriter:
                 done.set_exception(error)
 
 
-def _statement(change: Change) -> tuple[str, tuple[str | int | bytes, ...]]:
-    if change.blob is None:
-        condition = " AND ".join(f"{column} = ?" for column in _TABLES[change.table])
-        return f"DELETE FROM {change.table} WHERE {condition}", change.key  # noqa: S608
-    places = ", ".join("?" * (len(change.key) + 1))
-    return f"INSERT OR REPLACE INTO {change.table} VALUES ({places})", (*change.key, change.blob)  # noqa: S608
+_Value = str | int | bytes
+
+
+def _statements(changes: Iterable[Change]) -> Iterator[tuple[str, list[_Value]]]:
+    """Statements of many rows each, in which the last change of a row stands for all: each call to SQLite has a price.
+
+    The numbers of rows are powers of two, so that few texts of statements are needed and SQLite knows them all.
+    """
+    last = {(change.table, change.key): change.blob for change in changes}
+    for table, columns in _TABLES.items():
+        put = [(*key, blob) for (its, key), blob in last.items() if its == table and blob is not None]
+        gone = [key for (its, key), blob in last.items() if its == table and blob is None]
+        for rows in _parts(put):
+            values = ", ".join([_marks(len(columns) + 1)] * len(rows))
+            yield f"INSERT OR REPLACE INTO {table} VALUES {values}", [value for row in rows for value in row]  # noqa: S608
+        for keys in _parts(gone):
+            values = ", ".join([_marks(len(columns))] * len(keys))
+            yield (
+                f"DELETE FROM {table} WHERE ({', '.join(columns)}) IN (VALUES {values})",  # noqa: S608
+                [value for key in keys for value in key],
+            )
+
+
+def _parts(rows: Sequence[tuple[_Value, ...]]) -> Iterator[Sequence[tuple[_Value, ...]]]:
+    start = 0
+    while start < len(rows):
+        count = min(_MAX_ROWS, 1 << (len(rows) - start).bit_length() - 1)
+        yield rows[start : start + count]
+        start += count
+
+
+def _marks(count: int) -> str:
+    return f"({', '.join('?' * count)})"

@@ -7,7 +7,6 @@ is a function of the *set*; folding versions pairwise by "newest wins" is not tr
 
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import reduce
 from typing import Final
 
 import msgspec
@@ -16,7 +15,7 @@ MAX_ACCOUNT: Final = 64
 """The longest name of an account in a version; settings allow no longer one."""
 
 Vector = dict[str, int]
-"""Per replica (`node:incarnation`) the highest sequence seen; what is not named has not been seen."""
+"""Per replica (`node:incarnation`) the highest sequence seen; what is not named has not been seen. Never changed."""
 
 
 class Kind(StrEnum):
@@ -81,6 +80,8 @@ def supersedes(newer: Head, older: Head) -> bool:
 def merged(one: Iterable[Head], other: Iterable[Head]) -> Heads:
     """The union of both sets without the superseded."""
     union = {head.dot: head for head in (*one, *other)}
+    if len(union) == 1:
+        return tuple(union.values())
     kept = (head for head in union.values() if not any(supersedes(newer, head) for newer in union.values()))
     return tuple(sorted(kept, key=lambda head: head.dot))
 
@@ -90,18 +91,29 @@ def winner(heads: Iterable[Head]) -> Head | None:
 
     A directory comes first because other paths lie in it; the file that loses to it is kept as any loser is.
     """
+    if isinstance(heads, tuple) and len(heads) == 1:
+        only: Head = heads[0]
+        return only
     return max(heads, key=lambda head: (head.is_live, head.kind is Kind.DIRECTORY, head.rank), default=None)
 
 
 def losers(heads: Heads) -> Heads:
     """The live files whose content the path does not show, although nobody who saw them replaced them."""
+    if len(heads) <= 1:
+        return NOTHING
     shown = winner(heads)
     return tuple(head for head in heads if head.kind is Kind.FILE and shown and head.content_id != shown.content_id)
 
 
 def joined(vectors: Iterable[Vector]) -> Vector:
     """The least vector that covers all of these."""
-    return reduce(lambda one, other: one | {r: max(s, one.get(r, 0)) for r, s in other.items()}, vectors, {})
+    whole: Vector = {}
+    for vector in vectors:
+        if not whole or whole == vector:
+            whole = vector  # shared, for a vector is never changed: a replica holds one for each of many paths
+        elif vector:
+            whole = whole | {r: max(s, whole.get(r, 0)) for r, s in vector.items()}
+    return whole
 
 
 def seen_by(heads: Iterable[Head]) -> Vector:

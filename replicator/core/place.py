@@ -177,7 +177,6 @@ def plan(place: Place) -> Action:
     shown, row = winner(place.heads), place.row
     if shown is None:
         return Rest()
-    lost = row is not None and any(head.content_id == row.content_id for head in losers(place.heads))
     match shown.kind:
         case Kind.TOMBSTONE:
             return Clear(shown) if row else Rest()
@@ -185,6 +184,7 @@ def plan(place: Place) -> Action:
             return Rest() if row and row.kind is Kind.DIRECTORY else MakeFolder(shown, keep=row is not None)
         case Kind.FILE:
             if row is None or row.content_id != shown.content_id:
+                lost = row is not None and any(head.content_id == row.content_id for head in losers(place.heads))
                 return Install(shown, keep=lost)
             return Rest() if row.mtime_ns == shown.mtime_ns else Touch(shown)
         case _:
