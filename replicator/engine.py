@@ -5,6 +5,7 @@ import contextlib
 import functools
 import math
 import random
+import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -17,6 +18,7 @@ from cluster.settings import Settings
 from replicator.condition import Condition
 from replicator.core.copies import is_in_sync
 from replicator.core.dirty import SETTLE_S
+from replicator.core.runs import LEAP_BITS
 from replicator.index import Index
 from replicator.marker import Mark, Marker, WrongRootError
 from replicator.measures import Measures
@@ -71,6 +73,7 @@ class Engine:
         for link in self.mesh.links:
             link.on_change = self._worker.retry
             link.on_rolled_back = self._roll_back_found
+        self.replica.on_rolled_back = self._roll_back_found
         self._watch = watch
         self._sight = Sight(watch, self.replica, self.measures, replication.canary_interval_s, index.folders)
         self._marked = asyncio.Event()
@@ -84,6 +87,7 @@ class Engine:
     async def work(self) -> None:
         """Serve until cancelled; OSError when the peers' address cannot be bound."""
         await self._claim_root()
+        self._index.begin_run(secrets.randbits(LEAP_BITS))
         self._tree.prepare()
         unclean = not self._index.is_new and not self._index.facts.clean_stop
         intents = await replay_intents(self.replica)
@@ -272,6 +276,8 @@ class Engine:
     def _roll_back_found(self) -> None:
         self.condition.wrong_root = ROLLED_BACK
         self._marker.disown(ROLLED_BACK)
+        for link in self.mesh.links:
+            link.give_up()
 
     def _link(self, peer: str, dial: Dial) -> PeerLink:
         theirs = self._settings.nodes[peer]

@@ -15,6 +15,7 @@ from replicator.change_log import ChangeLog
 from replicator.core.head import Kind, Vector, winner
 from replicator.core.hybrid_clock import Clock, corrected, drift_ns
 from replicator.core.place import Input, Place, Rest, Restamped, plan, step
+from replicator.core.runs import Leaps, begun, was_given
 from replicator.index_writer import Change, IndexWriter
 from replicator.places import PathsOf, Places
 from replicator.usage import Usages
@@ -27,7 +28,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a replica knows of itself.
 
     `imported` says that what lay in the root at its birth was taken in; `joined`, that it has once reconciled with its
-    peers; `marked`, that the root carries its marker.
+    peers; `marked`, that the root carries its marker; `leaps`, where its runs began.
     """
 
     incarnation: str
@@ -35,6 +36,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     imported: bool = False
     joined: bool = False
     clean_stop: bool = False
+    leaps: Leaps = ()
 
 
 class PeerFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +163,16 @@ class Index:
         for path in list(self.places):
             self.feed(path, Restamped(now_ns=now_ns))
         self._note_clock(corrected(self.clock, now_ns))
+
+    def begin_run(self, leap: int) -> None:
+        """Leap over so many sequences: whoever has seen one of them has seen a run that this index does not know of."""
+        clock, leaps = begun(self.clock, self.facts.leaps, leap)
+        self._note_clock(clock)
+        self.note(msgspec.structs.replace(self.facts, leaps=leaps))
+
+    def gave(self, sequence: int) -> bool:
+        """Whether this index can have given that sequence."""
+        return was_given(sequence, self.clock, self.facts.leaps)
 
     def note(self, facts: Facts) -> None:
         """Remember new facts of our own."""

@@ -134,6 +134,12 @@ class PeerLink:
         """There may be something new in the index."""
         self._news.set()
 
+    def give_up(self) -> None:
+        """Dial no more: another program may have the right to our name, and a peer has one connection of each name."""
+        self.ending = True
+        if self._connection is not None:
+            self._connection.close()
+
     async def run(self) -> None:
         """Keep a connection to the peer until cancelled."""
         while True:
@@ -196,6 +202,8 @@ class PeerLink:
         lost: BaseException | None = None
         try:
             welcome = await self._greet(connection)
+            if self.ending:
+                raise PeerError("given up meanwhile")
             self._connection, self._suspect, self.trouble = connection, False, ""
             self.connected_s = monotonic_s()
             log.info("peer connected", peer=self.name, incarnation=welcome.incarnation)
@@ -223,7 +231,7 @@ class PeerLink:
         welcome = await connection.expect(Welcome, _HANDSHAKE_S)
         if welcome.node != self.name or self.name not in connection.names():
             raise PeerError(f"the program at {site.peer_address}:{site.peer_port} is {welcome.node!r}")
-        if welcome.seen > index.durable_sequence:
+        if not index.gave(welcome.seen):
             self.on_rolled_back()
             raise PeerError("the peer has seen later changes of this node than this node's index knows")
         self._note_clock(welcome.now_ns)

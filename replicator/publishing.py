@@ -177,13 +177,12 @@ class Publishing:
             async with replica.locks.of(path):
                 replica.marker.check()
                 refuse_folder(replica.index, path)
-                saw = seen_by(replica.index.place(path).heads)
                 number = replica.index.intend(
                     Intent(path=path, content_id=request.content_id, now_ns=now_ns(), account=request.account)
                 )
                 await replica.index.durable()
                 try:
-                    row = await replica.blocking(replica.tree.install, mine, path, wanted, 0)
+                    row, saw = await replica.replace_locked(mine, path, wanted)
                     replica.index.feed(path, Written(row=row, now_ns=now_ns(), saw=saw, account=request.account))
                     claim.settle()
                 finally:
@@ -216,7 +215,8 @@ class Publishing:
                 replica.marker.check()
                 if replica.index.is_live(path):
                     raise RefusedError(Reason.EXISTS, f"{path} exists")
-                row = await replica.blocking(replica.tree.make_folder, path)
+                known = replica.index.place(path).row
+                row = await replica.blocking(replica.tree.make_folder, path, known)
                 replica.index.feed(path, Written(row=row, now_ns=now_ns(), account=request.account))
                 claim.settle()
             return [*made, path]
@@ -226,12 +226,15 @@ class Publishing:
 
     async def _remove(self, request: Remove) -> Done:
         replica, path = self._replica, request.path
+        require(replica.index, path, Kind(request.kind))
+        await replica.rescan(path)  # who deletes, deletes what stands there now
         seen = require(replica.index, path, Kind(request.kind))
         refuse_children(replica.index, path)
 
         async def local_change() -> list[str]:
             async with replica.locks.of(path):
                 replica.marker.check()
+                await replica.know_locked(path)
                 if require(replica.index, path, Kind(request.kind)) != seen:
                     raise RefusedError(Reason.CHANGED, f"{path} was replaced meanwhile")
                 refuse_children(replica.index, path)
@@ -239,7 +242,8 @@ class Publishing:
                 number = replica.index.intend(Intent(path="", gone=path, now_ns=now_ns(), account=request.account))
                 await replica.index.durable()
                 try:
-                    await replica.blocking(replica.tree.remove, path, Kind(request.kind))
+                    known = replica.index.place(path).row
+                    await replica.blocking(replica.tree.remove, path, Kind(request.kind), known)
                     replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw, account=request.account))
                 except OSError as error:
                     if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
@@ -264,6 +268,7 @@ class Publishing:
             locks = replica.locks
             async with locks.of(source, target) if kind is Kind.FILE else locks.everything():
                 replica.marker.check()
+                await replica.know_locked(target)
                 if check_rename(replica.index, request) is not kind:
                     raise RefusedError(Reason.CHANGED, f"{source} became another kind of entry meanwhile")
                 if winner(replica.index.place(target).heads) != replaced:
@@ -324,7 +329,11 @@ class Publishing:
                 head, known = require(replica.index, path, Kind.FILE), replica.index.place(path).row
                 if known is None:
                     raise RefusedError(Reason.NOT_READY, f"{path} is not here yet; try again")
-                row = await replica.blocking(replica.tree.touch, path, known, request.mtime_ns)
+                try:
+                    row = await replica.blocking(replica.tree.touch, path, known, request.mtime_ns)
+                except OSError:
+                    replica.doubt(path)
+                    raise
                 replica.index.feed(path, Written(row=row, mode=head.mode, now_ns=now_ns(), account=request.account))
             return [path]
 

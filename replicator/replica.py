@@ -18,7 +18,7 @@ from cluster.log import logger
 from cluster.tree_path import on_disk, parents
 from replicator.conflict_store import ConflictStore
 from replicator.core.belief import remembers_more
-from replicator.core.head import Head, Heads, Kind, losers, seen_by, winner
+from replicator.core.head import Head, Heads, Kind, Vector, losers, seen_by, winner
 from replicator.core.place import (
     Action,
     Applied,
@@ -72,6 +72,8 @@ class Replica:
         self._settlers = PathLocks()
         self.fetch: Fetch = _no_peer
         self.wake: Callable[[str], None] = lambda _path: None
+        self.on_rolled_back: Callable[[], None] = lambda: self.marker.disown(ROLLED_BACK)
+        self._doubtful: dict[str, int] = {}  # intents of which a failing disk may have done its part, by path
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
         self.conflicts = ConflictStore(index, tree, staging, self.blocking)
 
@@ -93,8 +95,9 @@ class Replica:
         All is looked at before any is merged: hearing moves our own sequence on, and would hide what comes after.
         """
         index, clock = self.index, self.index.clock
-        if any(remembers_more(clock, index.place(path).heads, heads) for path, heads in news):
-            self.marker.disown(ROLLED_BACK)
+        leaps = index.facts.leaps
+        if any(remembers_more(clock, leaps, index.place(path).heads, heads) for path, heads in news):
+            self.on_rolled_back()
             return
         for path, heads in news:
             place = index.feed(path, Heard(heads=heads))
@@ -220,16 +223,34 @@ class Replica:
 
         Else the content would be taken for a new version, and a newer one, or its removal, would lose against it.
         """
+        self._resolve(path)
         number = self.index.intend(Intent(path=path, content_id=head.content_id, seen=seen_by(place.heads)))
         try:
             await self.index.durable()
             yield
         except Exception as error:
-            self.index.forget(number)
+            self._doubtful[path] = number
             if isinstance(error, sqlite3.Error):
                 raise NotYetError(f"the index cannot be written: {error}") from error
             raise
         self.index.forget(number)  # not when the end cuts it off: then the next start finishes it
+
+    def doubt(self, path: str) -> None:
+        """A failing disk may have given what stands there another time: that is no new version, and is undone."""
+        place = self.index.place(path)
+        assert place.row is not None, "only what stands there is touched"
+        self._resolve(path)
+        intent = Intent(path=path, content_id=place.row.content_id, seen=place.seen)
+        self._doubtful[path] = self.index.intend(intent)
+
+    def _resolve(self, path: str) -> Intent | None:
+        """The intent that failed at this path, now that the disk was looked at again; it is forgotten."""
+        number = self._doubtful.pop(path, None)
+        if number is None:
+            return None
+        intent = self.index.intents[number]
+        self.index.forget(number)
+        return intent
 
     async def _clear(self, path: str, place: Place) -> None:
         assert place.row is not None, "only what stands there is cleared"
@@ -276,10 +297,31 @@ class Replica:
         if not await self.is_as_recorded(path):
             await self._rescan_locked(path, deleted=False)
 
+    async def replace_locked(self, staged: Path, path: str, wanted: Row) -> tuple[Row, Vector]:
+        """Give a staged file its name, over whatever file stands there, and the lock of which the caller holds.
+
+        The row it has, and what it may supersede: what another program wrote there unseen is kept as a conflict.
+        """
+        before = self.index.place(path)
+        try:
+            row = await self.blocking(self.tree.install, staged, path, wanted, 0, before.row)
+        except UnstableError:
+            await self.know_locked(path)
+            place = self.index.place(path)
+            if place.row is not None and place.row.kind is Kind.DIRECTORY:
+                raise NotYetError(f"a folder was made at {path} meanwhile") from None
+            found = place.row.content_id if place.row else wanted.content_id
+            unseen = found not in {wanted.content_id, *(head.content_id for head in before.heads)}
+            known = await self.conflicts.keep_shown(path, place, keep=unseen)
+            row = await self.blocking(self.tree.install, staged, path, wanted, 0, known)
+            before = before if unseen else place
+        return row, seen_by(before.heads)
+
     async def _rescan_locked(self, path: str, *, deleted: bool) -> None:
         self.marker.check()
         seen = await self._look(path)
         if is_as_recorded(seen, self.index.place(path).row):
+            self._resolve(path)
             return
         if seen is not None and seen.row.kind is Kind.FILE:
             seen = await self.blocking(self.tree.read, path)
@@ -288,6 +330,7 @@ class Replica:
         self.marker.check()
         imported = not self.index.facts.imported
         if seen is None:
+            self._resolve(path)
             self.index.feed(path, Found(row=None, now_ns=now_ns(), deleted=deleted))
             return
         for folder in parents(path):
@@ -295,7 +338,11 @@ class Replica:
                 row = Row(kind=Kind.DIRECTORY)
                 await self.blocking(self.tree.make_name_durable, folder)
                 self.index.feed(folder, Found(row=row, now_ns=now_ns(), imported=imported))
-        self.index.feed(path, Found(row=seen.row, mode=seen.mode, now_ns=now_ns(), imported=imported))
+        intent = self._resolve(path)
+        if intent is not None and intent.content_id == seen.row.content_id:
+            self.index.feed(path, Applied(row=seen.row, seen=intent.seen))
+        else:
+            self.index.feed(path, Found(row=seen.row, mode=seen.mode, now_ns=now_ns(), imported=imported))
 
 
 def _row_of(head: Head) -> Row:

@@ -7,6 +7,7 @@ from cluster.content_id import is_content_id
 from cluster.tree_path import complaint
 from replicator.core.head import MAX_ACCOUNT, Head, Heads, Kind
 from replicator.core.hybrid_clock import Clock, drift_ns
+from replicator.core.runs import Leaps, was_given
 
 _MAX_HEADS: Final = 64
 _MAX_REPLICAS: Final = 256
@@ -29,12 +30,13 @@ def disbelief(path: str, heads: Iterable[Head], now_ns: int) -> str | None:
     return None if 0 < count <= _MAX_HEADS else f"{count} heads for one path"
 
 
-def remembers_more(clock: Clock, known: Heads, announced: Heads) -> bool:
+def remembers_more(clock: Clock, leaps: Leaps, known: Heads, announced: Heads) -> bool:
     """Whether these heads show that we once made a change that we no longer know of: our index was rolled back.
 
-    Such an index would give the identity of an old change to a new one, and either would be lost.
+    What such an index makes would be taken for having seen that change, and would replace it unseen.
     """
-    if any(head.vector.get(clock.replica, 0) > clock.sequence for head in announced):
+    mine_seen = (head.vector.get(clock.replica, 0) for head in announced)
+    if any(sequence and not was_given(sequence, clock, leaps) for sequence in mine_seen):
         return True
     mine = {head.dot: head for head in known if head.dot.replica == clock.replica}
     return any(mine.get(head.dot, head) != head for head in announced)

@@ -17,7 +17,7 @@ def prove():
             env=os.environ | {"PYTHONHASHSEED": "0"},
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=300,
             check=False,
         )
         return done.returncode, done.stdout + done.stderr

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import io
 import os as real_os
+import random
 import sys
 from pathlib import PosixPath
 from types import SimpleNamespace
@@ -201,8 +202,13 @@ def token_hex(size_bytes):
     return turn.machine.token_hex(size_bytes)
 
 
+def randbits(bits):
+    """By the moment alone, so that the world's chance does not notice."""
+    return random.Random(f"bits {turn.machine.monotonic_s()}").getrandbits(bits)
+
+
 shutil = SimpleNamespace(copyfile=copyfile)
-secrets = SimpleNamespace(token_hex=token_hex)
+secrets = SimpleNamespace(token_hex=token_hex, randbits=randbits)
 
 
 class SimulatedPath(PosixPath):

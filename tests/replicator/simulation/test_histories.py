@@ -179,6 +179,34 @@ FOUND = {
         (1.281, "upload", 0, "d/x", "any-peer", 29, 1.285),
         (4.109, "upload", 0, "d/x", "all", 104, 0.15),
     ),
+    "an upload replaced what a program had just moved there, unseen": history(
+        1001625, 2,
+        (3.205, "upload", 0, "d/x", "all", 160, 3.71),
+        (3.328, "crash-at-call", 1, "b", "any-peer", 22, 3.526),
+        (4.598, "upload", 0, "d/y", "any-peer", 11, 2.548),
+        (5.138, "local-rename", 0, "d/x", "d/y", 198, 2.484),
+    ),
+    "a version that a failing disk had half put there came back as a new one": history(
+        1000126, 2,
+        (0.0028, "disk-fails", 1, "d/y", "any-peer", 139, 0.883),
+        (0.0837, "upload", 0, "d/y", "quorum", 194, 1.056),
+        (0.1268, "upload", 0, "d/y", "local", 183, 0.045),
+    ),
+    "a time that a failing disk had half set outlived the removal of its file": history(
+        1000047, 2,
+        (0.269, "upload", 1, "a", "local", 159, 0.424),
+        (2.301, "disk-fails", 0, "d/y", "any-peer", 63, 5.648),
+        (2.357, "upload", 1, "d/x", "quorum", 148, 0.291),
+        (3.044, "mtime", 0, "d/x", "all", 144, 5.89),
+        (4.24, "remove", 1, "d/x", "local", 61, 1.098),
+    ),
+    "a rolled-back node was not found out, for it had given as many sequences anew as it had forgotten": history(
+        1005106, 2,
+        (0.0874, "roll-back", 0, "d/x", "all", 72, 0.329),
+        (0.3522, "upload", 0, "b", "any-peer", 63, 7.286),
+        (0.4025, "cut", 1, "d", "0", 157, 6.06),
+        (0.4392, "local-write", 0, "d", "all", 199, 3.028),
+    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
