@@ -329,11 +329,7 @@ class Publishing:
                 head, known = require(replica.index, path, Kind.FILE), replica.index.place(path).row
                 if known is None:
                     raise RefusedError(Reason.NOT_READY, f"{path} is not here yet; try again")
-                try:
-                    row = await replica.blocking(replica.tree.touch, path, known, request.mtime_ns)
-                except OSError:
-                    replica.doubt(path)
-                    raise
+                row = await replica.touch_locked(path, known, request.mtime_ns)
                 replica.index.feed(path, Written(row=row, mode=head.mode, now_ns=now_ns(), account=request.account))
             return [path]
 

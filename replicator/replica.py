@@ -235,14 +235,6 @@ class Replica:
             raise
         self.index.forget(number)  # not when the end cuts it off: then the next start finishes it
 
-    def doubt(self, path: str) -> None:
-        """A failing disk may have given what stands there another time: that is no new version, and is undone."""
-        place = self.index.place(path)
-        assert place.row is not None, "only what stands there is touched"
-        self._resolve(path)
-        intent = Intent(path=path, content_id=place.row.content_id, seen=place.seen)
-        self._doubtful[path] = self.index.intend(intent)
-
     def _resolve(self, path: str) -> Intent | None:
         """The intent that failed at this path, now that the disk was looked at again; it is forgotten."""
         number = self._doubtful.pop(path, None)
@@ -296,6 +288,19 @@ class Replica:
         self.marker.check()
         if not await self.is_as_recorded(path):
             await self._rescan_locked(path, deleted=False)
+
+    async def touch_locked(self, path: str, known: Row, mtime_ns: int) -> Row:
+        """Give the file that is known by this row another time; the row it then has. The caller holds its lock.
+
+        What a failing disk has half done is no new version, and is undone.
+        """
+        try:
+            return await self.blocking(self.tree.touch, path, known, mtime_ns)
+        except OSError:
+            self._resolve(path)
+            seen = self.index.place(path).seen
+            self._doubtful[path] = self.index.intend(Intent(path=path, content_id=known.content_id, seen=seen))
+            raise
 
     async def replace_locked(self, staged: Path, path: str, wanted: Row) -> tuple[Row, Vector]:
         """Give a staged file its name, over whatever file stands there, and the lock of which the caller holds.
