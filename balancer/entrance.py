@@ -15,12 +15,12 @@ from balancer.moved_session import MovedSession
 from balancer.session_legs import Arrival, SessionLegs
 from balancer.surroundings import Surroundings
 from cluster.balancer_settings import Service
+from cluster.clock import monotonic_s
 from cluster.log import logger
 
 log = logger(__name__)
 
 _BACKLOG: Final = 1024
-_BUSY: Final = b"421 Too many sessions; please try again later.\r\n"
 
 
 class Entrance:
@@ -85,13 +85,14 @@ class Entrance:
         session.begin()  # first: what the client has said meanwhile comes with the connection
         await asyncio.get_running_loop().connect_accepted_socket(lambda: session.front, sock)
 
-    def admit(self, name: str, arrival: Arrival) -> SessionLegs | None:
-        """A session for a client that has just connected, or None when there are too many."""
-        limits = self._around.settings.limits
+    def admit(self, name: str, arrival: Arrival) -> SessionLegs | str:
+        """A session for a client that has just connected, or why it gets none."""
         address = arrival.client[0]
-        if len(self._sessions) >= limits.sessions or self._by_address[address] >= limits.sessions_per_address:
-            log.warning("too many sessions", client=address, sessions=len(self._sessions))
-            return None
+        refusal = self._refusal(address)
+        if refusal:
+            log.warning("turned away", client=address, service=name, why=refusal, sessions=len(self._sessions))
+            self._around.metrics.turned_away.labels(name).inc()
+            return refusal
         return self._add(name, self._around.settings.balancer.services[name], arrival, None)
 
     def _add(self, name: str, service: Service, arrival: Arrival, moved: MovedSession | None) -> SessionLegs:
@@ -102,6 +103,7 @@ class Entrance:
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
+            self._around.admission.left(address)
             self._around.metrics.open_sessions.set(len(self._sessions))
 
         session = SessionLegs(
@@ -109,8 +111,17 @@ class Entrance:
         )
         self._sessions.add(session)
         self._by_address[address] += 1
+        self._around.admission.entered(address)
         self._around.metrics.open_sessions.set(len(self._sessions))
         return session
+
+    def _refusal(self, address: str) -> str:
+        limits = self._around.settings.limits
+        if len(self._sessions) >= limits.sessions or self._by_address[address] >= limits.sessions_per_address:
+            return "Too many sessions; please try again later."
+        if self._around.nodes.who_banned(address) is not None:
+            return "Too many failed logins from your address; please try again later."
+        return self._around.admission.refusal(address, monotonic_s())
 
 
 class Greeter(asyncio.Protocol):
@@ -125,11 +136,14 @@ class Greeter(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport), "a TCP connection"
         client, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        arrival = Arrival(client[:2], local[:2], implicit_tls=self._implicit_tls) if client else None
-        session = self._entrance.admit(self._service, arrival) if arrival else None
-        if session is None:
+        if not client:  # gone already
+            transport.close()
+            return
+        arrival = Arrival(client[:2], local[:2], implicit_tls=self._implicit_tls)
+        session = self._entrance.admit(self._service, arrival)
+        if isinstance(session, str):
             if not self._implicit_tls:  # there it would have to be said under TLS
-                transport.write(_BUSY)
+                transport.write(f"421 {session}\r\n".encode())
             transport.close()
             return
         transport.set_protocol(session.front)

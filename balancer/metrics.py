@@ -12,6 +12,9 @@ class Metrics:
             "balancer_sessions", "Sessions by how they ended", ["service", "outcome"], registry=self.registry
         )
         self.open_sessions = Gauge("balancer_open_sessions", "Sessions that are open", registry=self.registry)
+        self.turned_away = Counter(
+            "balancer_turned_away", "Clients that got 421 at once", ["service"], registry=self.registry
+        )
         self.logins = Counter("balancer_logins", "Logins by node and reply", ["node", "reply"], registry=self.registry)
         self.transfers = Counter(
             "balancer_transfers", "Transfers by verb, node and reply", ["verb", "node", "reply"], registry=self.registry

@@ -1,13 +1,17 @@
 """The nodes as this balancer knows them: their health, and the sessions on them."""
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from balancer.core.choose_node import NodeView, Wish, choose_node
+import msgspec
+
+from balancer.core.choose_node import Choice, NodeView, Wish, choose_node
 from balancer.core.fading import Fading
+from balancer.core.features import common
 from balancer.core.node_health import NodeHealth, ProbeFailed, ProbePassed, after_failed_connection, after_probe
-from cluster.balancer_settings import Probe, Scheduler
+from cluster.balancer_settings import Probe
 from cluster.health import BalancedNode, NodeState
 from cluster.log import logger
 from cluster.settings import Node
@@ -43,6 +47,8 @@ class _Known:
         self.health = NodeHealth(name)
         self.said = ProbePassed(NodeState.READY)
         self.up_since_s = -math.inf
+        self.features: frozenset[str] | None = None
+        self.banned: frozenset[str] = frozenset()
         self.tenants: set[Tenant] = set()
         self.sessions = self.bytes = self.failures = Fading(_HALF_LIFE_S)
 
@@ -50,21 +56,60 @@ class _Known:
 class Nodes:
     """All nodes; `clock` never goes back."""
 
-    def __init__(self, nodes: Mapping[str, Node], probe: Probe, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, nodes: Mapping[str, Node], probe: Probe, clock: Callable[[], float], most_waiting: int = 0
+    ) -> None:
         self._settings = nodes
         self._probe = probe
+        self._most_waiting = most_waiting
+        self._waiting: list[asyncio.Future[None]] = []
         self._clock = clock
         self._known = {name: _Known(name) for name in nodes}
 
-    def choose(self, *, avoid: frozenset[str], key: str | None, scheduler: Scheduler, moves: bool) -> str | None:
+    def choose(self, wish: Wish) -> Choice:
         """The node for a session that wishes so (see core.choose_node)."""
+        choice = self.advise(wish)
+        if choice.node is not None:
+            known = self._known[choice.node]
+            known.sessions = known.sessions.plus(1, self._clock())
+        return choice
+
+    def advise(self, wish: Wish) -> Choice:
+        """The node that a session would get; nothing is counted."""
         now_s = self._clock()
-        wish = Wish(avoid=avoid, key=key, scheduler=scheduler, slow_start_s=self._probe.slow_start_s, moves=moves)
-        chosen = choose_node([self._view(name, now_s) for name in self._known], wish)
-        if chosen is not None:
-            known = self._known[chosen]
-            known.sessions = known.sessions.plus(1, now_s)
-        return chosen
+        wish = msgspec.structs.replace(wish, slow_start_s=self._probe.slow_start_s)
+        return choose_node([self._view(name, now_s) for name in self._known], wish)
+
+    async def has_room(self, wait_s: float) -> bool:
+        """Wait until a session has left a node; who waits longest is first to choose. False when `wait_s` is over.
+
+        False at once when too many wait already.
+        """
+        if len(self._waiting) >= self._most_waiting:
+            return False
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(wait_s):
+                await turn
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting.remove(turn)
+        return True
+
+    @property
+    def waiting(self) -> int:
+        """How many logins wait for room."""
+        return len(self._waiting)
+
+    def features(self) -> tuple[str, ...]:
+        """What every node that was asked can do, and the balancer carry."""
+        return common(known.features for known in self._known.values() if known.features is not None)
+
+    def who_banned(self, client: str) -> str | None:
+        """The node that has banned this client's address, if one has."""
+        return next((name for name, known in self._known.items() if client in known.banned), None)
 
     def moves_in(self, node: str, tenant: Tenant) -> None:
         """A session is on `node` now, or on its way there."""
@@ -73,11 +118,14 @@ class Nodes:
     def moves_out(self, node: str, tenant: Tenant) -> None:
         """A session left `node`."""
         self._known[node].tenants.discard(tenant)
+        for turn in self._waiting:  # all, in their order: this room may be in the pool of any of them
+            if not turn.done():
+                turn.set_result(None)
 
     def connection_failed(self, node: str, why: str) -> None:
         """A session could not reach `node`."""
         self.lost_a_session(node)
-        self._set(after_failed_connection(self._known[node].health, why))
+        self._set(after_failed_connection(self._known[node].health, why, self._clock()))
 
     def lost_a_session(self, node: str) -> None:
         """A session had to leave `node`, which closed, reset, hung or died."""
@@ -96,9 +144,11 @@ class Nodes:
         Where no other node is up they stay: there is nowhere better to wait.
         """
         known = self._known[node]
-        before, after = known.health, after_probe(known.health, outcome, self._probe)
+        before, after = known.health, after_probe(known.health, outcome, self._probe, self._clock())
         if isinstance(outcome, ProbePassed):
             known.said = outcome
+            known.features = known.features if outcome.features is None else outcome.features
+            known.banned = known.banned if outcome.banned is None else outcome.banned
         self._set(after)
         tenants = tuple(known.tenants)
         if not after.up and any(other.health.up for name, other in self._known.items() if name != node):

@@ -9,10 +9,12 @@ from typing import Final
 import aiohttp
 import msgspec
 
+from balancer.core.features import names_in
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.core.reply import Reply, ReplyError, ReplyReader
 from cluster.clock import now_s
 from cluster.health import FtpnodeHealth, NodeState
+from cluster.live import Bans
 from cluster.proxy_header import ProxyHeader, encode
 from cluster.session_token import make_token
 from cluster.settings import Settings
@@ -29,12 +31,18 @@ class Prober:
     """Probes one node until it is cancelled; `report` takes what each probe found."""
 
     def __init__(
-        self, settings: Settings, node: str, token_key: bytes, report: Callable[[str, ProbePassed | ProbeFailed], None]
+        self,
+        settings: Settings,
+        node: str,
+        token_key: bytes,
+        token: str,
+        report: Callable[[str, ProbePassed | ProbeFailed], None],
     ) -> None:
         self._settings = settings
         self._name = node
         self._node = settings.nodes[node]
         self._token_key = token_key
+        self._token = token
         self._report = report
         sites = {service.site for service in settings.balancer.services.values()}
         self._sites = {name: settings.sites[name] for name in sorted(sites)}
@@ -55,15 +63,23 @@ class Prober:
     async def _probe(self, http: aiohttp.ClientSession, *, login: bool) -> ProbePassed | ProbeFailed:
         try:
             async with asyncio.timeout(self._settings.balancer.probe.timeout_s):
+                features: frozenset[str] | None = None
                 for site in self._sites:
-                    await self._try_site(site, login=login)
-                return await self._read_health(http)
+                    of_site = await self._try_site(site, login=login)
+                    features = of_site if features is None or of_site is None else features & of_site
+                health = await self._read_health(http)
+                banned = await self._read_bans(http) if login else None
         except TimeoutError:
             return ProbeFailed("no answer in time", silent=True)
         except (OSError, aiohttp.ClientError, ReplyError, NotHealthyError, msgspec.DecodeError) as error:
             return ProbeFailed(str(error) or type(error).__name__)
+        if isinstance(health, ProbePassed):
+            return msgspec.structs.replace(health, features=features, banned=banned)
+        return health
 
-    async def _try_site(self, name: str, *, login: bool) -> None:
+    async def _try_site(self, name: str, *, login: bool) -> frozenset[str] | None:
+        """Does it greet, and where `login` says so, log in? Then its features."""
+        features = None
         site = self._settings.sites[name]
         async with self._connection(site.port) as (reader, writer):
             replies = ReplyReader()
@@ -73,9 +89,11 @@ class Prober:
                 token = make_token(self._token_key, name, account, now_s(), secrets.token_hex(8))
                 _expect(await _ask(reader, writer, replies, f"USER {account}"), 331)
                 _expect(await _ask(reader, writer, replies, f"PASS {token}"), 230)
+                features = names_in((await _ask(reader, writer, replies, "FEAT")).lines)
             writer.write(b"QUIT\r\n")
             await writer.drain()
             await _reply(reader, replies)
+        return features
 
     @asynccontextmanager
     async def _connection(self, port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -103,6 +121,15 @@ class Prober:
             disk_free=health.disk_free_bytes / health.disk_total_bytes if health.disk_total_bytes else 1.0,
             backlog_files=health.replicator.wanted_files if health.replicator is not None else 0,
         )
+
+    async def _read_bans(self, http: aiohttp.ClientSession) -> frozenset[str]:
+        """The client addresses that this node has banned; they are turned away at the VIP too."""
+        address, port = self._node.management
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with http.get(f"http://{address}:{port}/bans", headers=headers) as response:
+            response.raise_for_status()
+            bans = msgspec.json.decode(await response.read(), type=Bans)
+        return frozenset(ban.address for ban in bans.bans)
 
 
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, replies: ReplyReader, line: str) -> Reply:

@@ -11,6 +11,8 @@ from typing import Final
 
 from typing_extensions import override
 
+from balancer.admission import Admission
+from balancer.choices import Choices
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.entrance import Entrance
 from balancer.front_tls import FrontTls
@@ -61,10 +63,12 @@ def make_surroundings(settings: Settings) -> Surroundings:
         settings=settings,
         token_key=token_key,
         tls=FrontTls(settings),
-        nodes=Nodes(settings.nodes, balancer.probe, monotonic_s),
+        nodes=Nodes(settings.nodes, balancer.probe, monotonic_s, balancer.queue.sessions),
         ports=PassivePorts(random.SystemRandom()),
         budget=SpoolBudget(balancer.spool),
         metrics=Metrics(),
+        choices=Choices(),
+        admission=Admission(balancer.client_limits),
     )
 
 
@@ -83,10 +87,12 @@ class Program(Giver):
         self._tasks: set[asyncio.Task[None]] = set()
         self._finishing: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
+        self._token = read_token(settings.cluster.management_token)
         self._management = Management(
             health=self.health,
             registry=self.around.metrics.registry,
-            token=read_token(settings.cluster.management_token),
+            token=self._token,
+            documents={"choices": self.around.choices.document},
             actions={"upgrade": self._upgrade},
         )
 
@@ -160,7 +166,7 @@ class Program(Giver):
         await self._management.open(listeners.management)
         self.around.ports.use(port for port in listeners.passive if port not in kept)
         for name in self._settings.nodes:
-            prober = Prober(self._settings, name, self.around.token_key, self._probed)
+            prober = Prober(self._settings, name, self.around.token_key, self._token, self._probed)
             self._probes.append(asyncio.get_running_loop().create_task(prober.run(), name=f"probe {name}"))
         await self._entrance.open(listeners.doorways)
         self._giving.open(listeners.successors)

@@ -8,14 +8,17 @@ from collections.abc import Callable, Coroutine
 from typing import NamedTuple, assert_never
 
 from balancer.back_connection import BackLeg, open_back_leg
+from balancer.choices import MadeChoice
 from balancer.control_leg import ControlLeg
 from balancer.core import actions as a
 from balancer.core import events as e
+from balancer.core.choose_node import Choice, Wish
 from balancer.core.command_line import CommandLineReader, LineTooLongError
 from balancer.core.conversation import Rules
 from balancer.core.data_address import advertised_address
 from balancer.core.persistence import persistence_key
 from balancer.core.reply import encode
+from balancer.core.routes import pool_of
 from balancer.core.session import Session
 from balancer.data_transfers import DataTransfers
 from balancer.moved_session import MovedSession
@@ -25,7 +28,6 @@ from cluster.clock import monotonic_s, now_s
 from cluster.log import logger
 from cluster.proxy_header import ProxyHeader
 from cluster.session_token import make_token
-from cluster.settings import Settings
 
 log = logger(__name__)
 
@@ -66,7 +68,7 @@ class SessionLegs:
         self._on_rest = on_rest
         self._moved = moved
         self._local = local
-        self._session = Session(_rules(around.settings, service, client, local, implicit_tls=implicit_tls))
+        self._session = Session(_rules(around, service, client, local, implicit_tls=implicit_tls))
         self._data = DataTransfers(around, client[0], local[0], self._take, self._spawn)
         self._reader = CommandLineReader()
         self._events: deque[e.Event] = deque()
@@ -131,12 +133,13 @@ class SessionLegs:
         self._take(e.BalancerStops())
 
     def _front_received(self, data: bytes) -> None:
-        self._heard_s = monotonic_s()
         try:
             lines = self._reader.feed(data)
         except LineTooLongError:
             self._take(e.ClientSentTooLongLine())
             return
+        if lines:  # bytes alone, one now and then, keep no session open
+            self._heard_s = monotonic_s()
         if lines or self._reader.partial:
             self._take(e.ClientSent(tuple(lines), self._reader.partial))
 
@@ -167,8 +170,11 @@ class SessionLegs:
                 self._data.speak_tls(context, lambda: self.front.client_certificate)
             case a.EndSession(outcome):
                 self._end(outcome)
-            case a.OpenBack(avoid, tls):
-                self._spawn(self._tasks, self._open_back(avoid, tls=tls))
+            case a.OpenBack(avoid, tls, reads):
+                self._spawn(self._tasks, self._open_back(avoid, tls=tls, reads=reads))
+            case a.AdviseNode():
+                choice = self._around.nodes.advise(self._wish(frozenset(), reads=True))
+                self._take(e.NodeAdvised(choice.node))
             case a.SendBack(line, patience_s):
                 self._send_back(line, patience_s)
             case a.SendToken(account, patience_s):
@@ -192,17 +198,14 @@ class SessionLegs:
             case _:
                 assert_never(action)
 
-    async def _open_back(self, avoid: frozenset[str], *, tls: bool) -> None:
+    async def _open_back(self, avoid: frozenset[str], *, tls: bool, reads: bool) -> None:
         settings = self._around.settings
         nodes = self._around.nodes
-        name = nodes.choose(
-            avoid=avoid,
-            key=persistence_key(self._service, self._client[0], self._session.account),
-            scheduler=self._service.scheduler,
-            moves=self._session.logged_in,
-        )
+        choice = await self._choose(avoid, reads=reads)
+        name = choice.node
         if name is None:
-            self._take(e.BackFailed(None, "no node is left"))
+            why = "every node is full" if choice.full else "no node is left"
+            self._take(e.BackFailed(None, why, full=choice.full))
             return
         back = BackLeg(name, lambda answer: self._take(e.BackReplied(answer)), self._back_lost)
         header = ProxyHeader(
@@ -229,6 +232,32 @@ class SessionLegs:
             raise
         self._back = back
         self._take(e.BackOpened(name))
+
+    async def _choose(self, avoid: frozenset[str], *, reads: bool) -> Choice:
+        """Choose a node; where all are full, wait for one that is not, within bounds."""
+        wish = self._wish(avoid, reads=reads)
+        nodes, until_s = self._around.nodes, monotonic_s() + self._around.settings.balancer.queue.wait_s
+        choice = nodes.choose(wish)
+        while choice.node is None and choice.full and await nodes.has_room(until_s - monotonic_s()):
+            choice = nodes.choose(wish)
+        self._around.choices.note(
+            MadeChoice(
+                at_s=now_s(), session=self.id, service=self._service_name, account=self._session.account,
+                client=self._client[0], node=choice.node or "", verdicts=choice.verdicts,
+            )
+        )  # fmt: skip
+        return choice
+
+    def _wish(self, avoid: frozenset[str], *, reads: bool) -> Wish:
+        service, account = self._service, self._session.account
+        return Wish(
+            avoid=avoid,
+            key=None if reads else persistence_key(service, self._client[0], account),
+            scheduler=service.scheduler,
+            pool=pool_of(service, self._around.settings.balancer.pools, account, self._client[0]),
+            moves=self._session.logged_in,
+            reads=reads,
+        )
 
     def _send_back(self, line: str, patience_s: float) -> None:
         if self._back is not None:
@@ -329,8 +358,9 @@ class SessionLegs:
 
 
 def _rules(
-    settings: Settings, service: Service, client: tuple[str, int], local: tuple[str, int], *, implicit_tls: bool
+    around: Surroundings, service: Service, client: tuple[str, int], local: tuple[str, int], *, implicit_tls: bool
 ) -> Rules:
+    settings = around.settings
     site = settings.sites[service.site]
     return Rules(
         site=service.site,
@@ -352,4 +382,7 @@ def _rules(
         publish_timeout_s=settings.limits.publish_timeout_s,
         replicated=settings.replication.mode != "none",
         digest_timeout_s=settings.balancer.digest_timeout_s,
+        commands=service.commands,
+        features=around.nodes.features(),
+        reads_anywhere=service.reads == "any",
     )

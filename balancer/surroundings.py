@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from balancer.admission import Admission
+from balancer.choices import Choices
 from balancer.front_tls import FrontTls
 from balancer.metrics import Metrics
 from balancer.nodes import Nodes
@@ -21,3 +23,5 @@ class Surroundings:
     ports: PassivePorts
     budget: SpoolBudget
     metrics: Metrics
+    choices: Choices
+    admission: Admission

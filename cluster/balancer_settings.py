@@ -3,11 +3,29 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from cluster.settings_values import Bytes, Count, Name, Port, Ports, Seconds, Section
 
+Verb = Annotated[str, Meta(pattern=r"^[A-Z]{3,8}\Z")]
+CommandSet = Literal["all", "upload", "download"] | tuple[Verb, ...]
 Scheduler = Literal["least-sessions", "round-robin", "least-bytes", "adaptive"]
+
+
+class Pool(Section, frozen=True):
+    """Nodes that serve together; sessions go to `backup` only while none of `nodes` is usable."""
+
+    nodes: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    backup: tuple[Name, ...] = ()
+
+
+class Route(Section, frozen=True):
+    """Sessions of one of the `accounts` (none: of any) from one of the `networks` (none: from any) go to `pool`."""
+
+    pool: Name
+    accounts: tuple[Name, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 class Service(Section, frozen=True):
@@ -24,6 +42,10 @@ class Service(Section, frozen=True):
     persistence_prefix_v4: Annotated[int, Meta(ge=0, le=32)] = 32
     persistence_prefix_v6: Annotated[int, Meta(ge=0, le=128)] = 64
     scheduler: Scheduler = "least-sessions"
+    pool: Name | None = None
+    routes: tuple[Route, ...] = ()
+    commands: dict[Name, CommandSet] = msgspec.field(default_factory=dict)
+    reads: Literal["session", "any"] = "session"
 
     @property
     def ports(self) -> dict[str, int]:
@@ -64,6 +86,26 @@ class Probe(Section, frozen=True):
     slow_start_s: Annotated[float, Meta(ge=0, le=86400)] = 20.0
 
 
+class ClientLimits(Section, frozen=True):
+    """Bounds on the clients of one network (so many leading bits of their address); without a value there is none.
+
+    `sessions` at once, and `new_sessions_per_s` on average, of which `burst` may come in one moment.
+    """
+
+    prefix_v4: Annotated[int, Meta(ge=0, le=32)] = 24
+    prefix_v6: Annotated[int, Meta(ge=0, le=128)] = 48
+    sessions: Count | None = None
+    new_sessions_per_s: Annotated[float, Meta(gt=0)] | None = None
+    burst: Count = 20
+
+
+class Queue(Section, frozen=True):
+    """Logins that wait while every node has its `max_sessions`: so many, and each so long; then 421 says why."""
+
+    sessions: Annotated[int, Meta(ge=0, le=100_000)] = 100
+    wait_s: Seconds = 10.0
+
+
 class Balancer(Section, frozen=True):
     """One address for all.
 
@@ -85,6 +127,9 @@ class Balancer(Section, frozen=True):
     management_port: Port = 8021
     spool: Spool = Spool()
     probe: Probe = Probe()
+    pools: dict[Name, Pool] = msgspec.field(default_factory=dict)
+    client_limits: ClientLimits = ClientLimits()
+    queue: Queue = Queue()
     connect_timeout_s: Seconds = 2.0
     reply_timeout_s: Seconds = 30.0
     digest_timeout_s: Seconds = 600.0

@@ -23,10 +23,15 @@ class EndSession(msgspec.Struct, frozen=True):
 
 
 class OpenBack(msgspec.Struct, frozen=True):
-    """Choose a node that is not in `avoid` and connect: BackOpened or BackFailed."""
+    """Choose a node that is not in `avoid` and connect: BackOpened or BackFailed. `reads`: for a download."""
 
     avoid: frozenset[str]
     tls: bool
+    reads: bool = False
+
+
+class AdviseNode(msgspec.Struct, frozen=True):
+    """Say which node would serve a download best: NodeAdvised."""
 
 
 class SendBack(msgspec.Struct, frozen=True):
@@ -148,6 +153,7 @@ Action = (
     | StartFrontTls
     | EndSession
     | OpenBack
+    | AdviseNode
     | SendBack
     | SendToken
     | ExpectReply

@@ -54,9 +54,10 @@ def have_back_leg(talk: Conversation) -> Steps[bool]:
 
 
 def open_back_leg(talk: Conversation) -> Steps[bool]:
-    """Connect to a node and read its greeting; False when no node remains, after some rounds of trying."""
+    """Connect to a node and read its greeting; False when no node remains, after some rounds, or all are `full`."""
+    talk.full = False
     while talk.node is None:
-        talk.act(OpenBack(frozenset(talk.lost | talk.refused), talk.tls))
+        talk.act(OpenBack(frozenset(talk.lost | talk.refused), talk.tls, talk.reads))
         match (yield from _opened(talk)):
             case BackOpened(node):
                 talk.node = node
@@ -67,6 +68,9 @@ def open_back_leg(talk: Conversation) -> Steps[bool]:
             case BackFailed(str(node), why):
                 talk.lost.add(node)
                 talk.lost_why = talk.lost_why or why
+            case BackFailed(full=True):
+                talk.full = True
+                return False
             case BackFailed():
                 # Where every node has answered, waiting changes nothing; one that was lost may come back.
                 if talk.rounds_left == 0 or (talk.refused and not talk.lost - talk.refused):

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 import msgspec
 
 from balancer.core.node_health import NodeHealth
-from cluster.balancer_settings import Scheduler
+from cluster.balancer_settings import Pool, Scheduler
 from cluster.health import NodeState
 
 _LEAST_SHARE: Final = 0.1
@@ -17,6 +17,10 @@ _LEAST_SHARE: Final = 0.1
 _LEAST_FITNESS: Final = 0.01
 _BACKLOG_FILES: Final = 1000
 """A node that lacks so many files counts as half as fit."""
+
+_FULL: Final = "full"
+_TIERS: Final = {NodeState.READY: 0, NodeState.JOINING: 1, NodeState.DRAINING: 2}
+"""What a node says of itself, best first; one that has failed takes nothing."""
 
 
 class NodeView(msgspec.Struct, frozen=True):
@@ -46,45 +50,93 @@ class NodeView(msgspec.Struct, frozen=True):
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for: never a node in `avoid`; by `scheduler`, or always the same for one `key`.
 
+    `pool`: where the session may go, and where only if nothing of the pool is usable; None: to any node.
     `slow_start_s`: how long after coming up a node's share grows. `moves`: the session stood before and must go on
-    somewhere, so a full node takes it too.
+    somewhere, so a full node takes it too. `reads`: for a download, which a node that lacks nothing serves best.
     """
 
     avoid: frozenset[str] = frozenset()
     key: str | None = None
     scheduler: Scheduler = "least-sessions"
+    pool: Pool | None = None
     slow_start_s: float = 0.0
     moves: bool = False
+    reads: bool = False
 
 
-def choose_node(nodes: Iterable[NodeView], wish: Wish) -> str | None:
-    """The best node, or None.
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The node, or None; and of each node in a few words why it was not taken, or was.
 
-    Ready nodes come first, then joining ones, then draining ones; one that is down is chosen only when all are: then
-    a probe may be wrong, and knocking costs nothing.
+    `full`: only for want of room there is none, so that waiting may help.
     """
-    views = tuple(nodes)
-    candidates = [view for view in views if view.health.node not in wish.avoid and (wish.moves or not view.is_full)]
-    if any(view.health.up for view in views):
-        candidates = [view for view in candidates if view.health.up]
-        for state in (NodeState.READY, NodeState.JOINING, NodeState.DRAINING):
-            equals = [view for view in candidates if view.health.state is state]
-            if equals:
-                candidates = equals
-                break
-        else:
-            return None
-    if not candidates:
-        return None
+
+    node: str | None
+    verdicts: dict[str, str]
+    full: bool = False
+
+
+def choose_node(nodes: Iterable[NodeView], wish: Wish) -> Choice:
+    """The best node, or none.
+
+    Ready nodes of the pool come first, then its ready backups, then joining nodes, then draining ones; one that is down
+    is chosen only when all are: then a probe may be wrong, and knocking costs nothing.
+    """
+    views = tuple(view for view in nodes if _is_in(view, wish.pool))
+    obstacles = {view.health.node: _obstacle(view, wish) for view in views}
+    free = [view for view in views if not obstacles[view.health.node]]
+    best = _best_tier(free, wish.pool) if any(view.health.up for view in views) else free
+    costs = {view.health.node: cost(view, wish) for view in best}
+    chosen = None
+    if wish.key is not None and best:
+        chosen = _of_key(wish.key, best)
+    elif best:
+        chosen = min(costs, key=lambda node: (costs[node], node))
+    verdicts = {
+        view.health.node: obstacles[view.health.node] or _verdict(view, wish, chosen, costs.get(view.health.node))
+        for view in views
+    }
+    return Choice(node=chosen, verdicts=verdicts, full=chosen is None and _FULL in obstacles.values())
+
+
+def _verdict(view: NodeView, wish: Wish, chosen: str | None, costs: float | None) -> str:
+    """Why a node that nothing forbids was taken, or not."""
+    health = view.health
+    if costs is None:
+        ready = health.up and health.state is NodeState.READY
+        return "a backup, and not needed" if ready else f"{health.state.value if health.up else 'down'}: {health.why}"
     if wish.key is not None:
-        return _of_key(wish.key, candidates)
-    return min(candidates, key=lambda view: (cost(view, wish), view.health.node)).health.node
+        return f"chosen: always for {wish.key}" if health.node == chosen else f"another one is for {wish.key}"
+    return f"{'chosen: ' if health.node == chosen else ''}costs {costs:.3g} by {wish.scheduler}"
+
+
+def _is_in(view: NodeView, pool: Pool | None) -> bool:
+    return pool is None or view.health.node in pool.nodes or view.health.node in pool.backup
+
+
+def _obstacle(view: NodeView, wish: Wish) -> str:
+    """What forbids this node, whatever the others are; empty when nothing does."""
+    if view.health.node in wish.avoid:
+        return "tried already"
+    return _FULL if view.is_full and not wish.moves else ""
+
+
+def _best_tier(views: Iterable[NodeView], pool: Pool | None) -> list[NodeView]:
+    """Those that are up and as good as any: no scheduler prefers a node of a worse tier."""
+    tiers: dict[int, list[NodeView]] = {}
+    for view in views:
+        tier = _TIERS.get(view.health.state) if view.health.up else None
+        if tier is not None:
+            is_backup = pool is not None and view.health.node not in pool.nodes
+            tiers.setdefault(2 * tier + is_backup, []).append(view)
+    return tiers[min(tiers)] if tiers else []
 
 
 def cost(view: NodeView, wish: Wish) -> float:
     """What one more session costs on this node; comparable under one wish."""
     grown = 1.0 if view.up_for_s >= wish.slow_start_s else max(_LEAST_SHARE, view.up_for_s / wish.slow_start_s)
     share = view.weight * grown
+    if wish.reads and view.backlog_files:
+        share *= _LEAST_SHARE  # what it lacks it must fetch first
     match wish.scheduler:
         case "least-sessions":
             return (view.sessions + 1) / share

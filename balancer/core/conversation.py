@@ -22,7 +22,9 @@ from balancer.core.events import (
     SpoolExceeded,
     UploadEnded,
 )
+from balancer.core.features import FEATURES
 from balancer.core.reply import Reply, reply
+from cluster.balancer_settings import CommandSet
 from cluster.settings import ANONYMOUS_NAMES, Resumption
 
 T = TypeVar("T")
@@ -36,7 +38,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What is fixed for one session: the service's settings and the addresses of the client's connection.
 
     `implicit_tls`: the client's first byte is TLS. `guest`: which of `accounts` the ANONYMOUS_NAMES mean. `replicated`:
-    the nodes have replicators, which know the id of every file's content. `rounds`: how often all nodes are tried anew,
+    the nodes have replicators, which know the id of every file's content. `commands`: what an account may say, where
+    that is not everything. `features`: what every node can do. `reads_anywhere`: each download may come from another
+    node. `rounds`: how often all nodes are tried anew,
     `pause_s` apart, before a command is given up.
     """
 
@@ -60,6 +64,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     pause_s: float = 1.0
     queue_lines: int = 100
     replicated: bool = True
+    commands: Mapping[str, CommandSet] = {}
+    features: tuple[str, ...] = FEATURES
+    reads_anywhere: bool = False
 
 
 class DataPlan(Enum):
@@ -136,6 +143,8 @@ class Conversation:
         self.node_type: str | None = None
         self.last_node: str | None = None
         self.lost_why = ""
+        self.full = False
+        self.reads = False
         self.lost: set[str] = set()
         self.refused: set[str] = set()
         self.rounds_left = rules.rounds

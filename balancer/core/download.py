@@ -4,11 +4,11 @@ A RETR goes on at the byte reached when the other node shows the same content id
 only while nothing of it went out, because a second listing may differ.
 """
 
-from balancer.core.actions import ExpectReply, FinishFrontData, RelayDownload, StopDownload
+from balancer.core.actions import AdviseNode, ExpectReply, FinishFrontData, RelayDownload, StopDownload
 from balancer.core.back_leg import have_back_leg, identify
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps, Transfer
-from balancer.core.events import DownloadEnded, Ending, FrontDataClosed
+from balancer.core.events import DownloadEnded, Ending, FrontDataClosed, NodeAdvised
 from balancer.core.facts import Lookup, Unknown, is_same_content
 from balancer.core.reply import Reply
 from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, try_elsewhere, why_not
@@ -21,6 +21,8 @@ def retrieve(talk: Conversation, command: Command) -> Steps[None]:
         talk.tell(refusal)
         return
     offset_bytes = talk.take_rest() if command.verb == "RETR" else 0
+    if command.verb == "RETR" and talk.rules.reads_anywhere:
+        yield from _go_to_the_best(talk)
     transfer = begin(talk, command)
     identity: Lookup = Unknown()
     final = NO_NODE
@@ -39,7 +41,19 @@ def retrieve(talk: Conversation, command: Command) -> Steps[None]:
             final = verdict
             break
         final = try_elsewhere(talk, transfer, answer)
+    talk.reads = False
     end(talk, transfer, final)
+
+
+def _go_to_the_best(talk: Conversation) -> Steps[None]:
+    """Leave the node if another one would serve a download better: its bytes need not come from where we logged in."""
+    talk.reads = True
+    talk.act(AdviseNode())
+    while not isinstance(event := (yield), NodeAdvised):
+        pass
+    if talk.node is not None and event.node not in {None, talk.node}:
+        talk.leave_node(f"{event.node} serves downloads better now", politely=True)
+        talk.lost.clear()  # it may have to serve after all
 
 
 def _identity(talk: Conversation, command: Command) -> Steps[Lookup]:

@@ -50,10 +50,17 @@ class BackOpened(msgspec.Struct, frozen=True):
 
 
 class BackFailed(msgspec.Struct, frozen=True):
-    """No control connection: `node` could not be reached, or (None) there is none left to try."""
+    """No control connection: `node` could not be reached, or (None) there is none left to try, or all are `full`."""
 
     node: str | None
     why: str
+    full: bool = False
+
+
+class NodeAdvised(msgspec.Struct, frozen=True):
+    """`node` would serve a download best now; None: none would."""
+
+    node: str | None
 
 
 class BackReplied(msgspec.Struct, frozen=True):
@@ -149,6 +156,7 @@ Event = (
     | BalancerStops
     | BackOpened
     | BackFailed
+    | NodeAdvised
     | BackReplied
     | BackLost
     | BackDraining

@@ -16,35 +16,11 @@ from balancer.core.data_address import (
 from balancer.core.events import NoPortFree, PortLeased
 from cluster.host_name import is_host_of
 
-FEATURES: Final = (
-    "AUTH TLS",
-    "AVBL",
-    "CLNT",
-    "EPRT",
-    "EPSV",
-    "HASH SHA-256*;BLAKE3",
-    "HOST",
-    "MDTM",
-    "MFF modify;",
-    "MFMT",
-    "MLST type*;size*;modify*;perm*;",
-    "PBSZ",
-    "PROT",
-    "REST STREAM",
-    "SIZE",
-    "TVFS",
-    "UTF8",
-    "XCRC",
-    "XMD5",
-    "XSHA256",
-)
-"""What every node can do too; a session that is logged in hears it from its node."""
-
 _TYPES: Final = {"A": "A", "A N": "A", "I": "I", "L 8": "I", "L8": "I"}
 
 
 def _feat(talk: Conversation, _argument: str) -> None:
-    talk.say(211, "Features:", *FEATURES)
+    talk.say(211, "Features:", *talk.rules.features)
 
 
 def _syst(talk: Conversation, _argument: str) -> None:

@@ -11,6 +11,7 @@ from balancer.core.back_leg import ask, have_back_leg, have_type, log_in, look, 
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps
 from balancer.core.facts import Absent, Facts, Lookup, Unknown
+from balancer.core.features import without_foreign
 from balancer.core.patience import CHANGES, DIGESTS, SETS_TIMES, WORK_OF, Work
 from balancer.core.reply import Reply, reply
 from balancer.core.transfer import NO_NODE
@@ -42,6 +43,10 @@ def log_in_client(talk: Conversation, command: Command) -> Steps[None]:
             _refused(talk, answer, node)
             return
         talk.leave_node("the login failed there" if answer is None else answer.lines[-1])
+    if talk.full:
+        talk.say(421, "Every node has as many sessions as it may; please try again later.")
+        talk.act(EndSession("nodes-full"))
+        return
     talk.say(421, "No node can take this session now; please try again later.")
     talk.act(EndSession("no-node"))
 
@@ -74,6 +79,8 @@ def pass_on(talk: Conversation, command: Command) -> Steps[None]:
         if answer is None and command.verb in CHANGES and (yield from have_back_leg(talk)):
             answer = yield from _look_first(talk, command)
     answer = answer or refusal
+    if command.verb == "FEAT":
+        answer = Reply(answer.code, without_foreign(answer.lines, talk.rules.features))
     yield from _remember(talk, command, answer)
     talk.tell(answer)
 

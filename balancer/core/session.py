@@ -11,6 +11,7 @@ from typing import Final
 
 from balancer.core.actions import Action, CloseBack, DropData, EndSession, NoteTransfer, ReleasePort, StartFrontTls
 from balancer.core.command_line import Command, parse_command
+from balancer.core.command_policy import is_allowed
 from balancer.core.conversation import Conversation, DataPlan, Rules, Steps
 from balancer.core.download import retrieve
 from balancer.core.events import (
@@ -198,7 +199,9 @@ class Session:
     def _serve_login(self, command: Command) -> None:
         """What a session that is logged in may say."""
         talk = self._talk
-        if command.verb in AFTER_LOGIN:
+        if not is_allowed(command.verb, talk.rules.commands.get(talk.means, "all")):
+            talk.say(502, f"{talk.account} may not use {command.verb} here.")
+        elif command.verb in AFTER_LOGIN:
             AFTER_LOGIN[command.verb](talk, command.argument)
         elif command.verb == "STAT" and not command.argument:
             talk.say(211, "Tripod:", f"logged in as {talk.account}", f"TYPE {talk.type}")

@@ -15,7 +15,8 @@ from cluster.balancer_settings import Probe, Service, Spool
 from cluster.settings import Settings
 from cluster.settings_values import Ports
 from tests.kit.cluster_folder import LabCluster, write_cluster
-from tests.kit.fake_node import FakeNode, Tree
+from tests.kit.fake_node import FakeNode
+from tests.kit.fake_tree import Tree
 
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ async def bench(
     fakes = [FakeNode(name, tree, node.address, key=key) for name, node in settings.nodes.items()]
     site = settings.sites["ingest"]
     for fake in fakes:
-        await fake.start(site.port, settings.nodes[fake.name].management_port)
+        await fake.start(site.port, settings.nodes[fake.name].management_port, cluster.management_token())
     program = Program(settings)
     await program.start()
     try:

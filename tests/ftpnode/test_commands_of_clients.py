@@ -7,7 +7,7 @@ import zlib
 import pytest
 from blake3 import blake3
 
-from balancer.core.front_commands import FEATURES
+from balancer.core.features import FEATURES
 from ftpnode.commands.digests import digested
 from ftpnode.trouble import CommandRefusedError
 

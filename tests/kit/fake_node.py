@@ -8,35 +8,21 @@ at which the node does what `fault_kind` says, once: "die" (all its connections 
 
 import asyncio
 import contextlib
-import hashlib
 import socket
 import struct
 
 import prometheus_client
 from blake3 import blake3
 
+from balancer.core.features import FEATURES
 from cluster.clock import now_s
 from cluster.health import FtpnodeHealth, NodeState
+from cluster.live import Ban, Bans
 from cluster.management import Management
 from cluster.proxy_header import FIXED_BYTES, ProxyHeader, body_length_bytes, decode
 from cluster.session_token import looks_like_token, token_is_good
 from tests.kit.deaf_address import DeafAddress
-
-
-class Tree:
-    """Files and folders that all fake nodes show."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.folders: set[str] = {"/"}
-
-    def mlst(self, path: str) -> str | None:
-        if path in self.folders:
-            return "type=dir;modify=20260101000000;"
-        if path in self.files:
-            digest = hashlib.sha256(self.files[path]).digest()[0]
-            return f"type=file;size={len(self.files[path])};modify=202601010000{digest % 60:02d};"
-        return None
+from tests.kit.fake_tree import Tree
 
 
 class FakeNode:
@@ -49,6 +35,8 @@ class FakeNode:
         self.site = site
         self.key = key
         self.password = "secret"
+        self.features = FEATURES
+        self.banned: set[str] = set()
         self.accounts = {"station", "lansurvey"}
         self.state = NodeState.READY
         self.fault = ""
@@ -66,10 +54,13 @@ class FakeNode:
         self._tasks: set[asyncio.Task[None]] = set()
         self.has_read = asyncio.Event()
 
-    async def start(self, port: int, management_port: int) -> None:
+    async def start(self, port: int, management_port: int, token: str = "") -> None:
         self._server = await asyncio.start_server(self._serve, self.address, port)
         health = lambda: FtpnodeHealth(node=self.name, state=self.state)  # noqa: E731
-        self._management = Management(health=health, registry=prometheus_client.CollectorRegistry(), token="")
+        bans = lambda: Bans(bans=tuple(Ban(address, 60.0) for address in self.banned))  # noqa: E731
+        self._management = Management(
+            health=health, registry=prometheus_client.CollectorRegistry(), token=token, documents={"bans": bans}
+        )
         await self._management.start(self.address, management_port)
 
     async def stop(self) -> None:
@@ -228,6 +219,9 @@ class FakeSession:
     async def do_type(self, argument: str) -> None:
         self.type = argument
         self.say("200 type")
+
+    async def do_feat(self, _argument: str) -> None:
+        self.say("\r\n ".join(("211-Features:", *self.node.features)) + "\r\n211 End")
 
     async def do_noop(self, _argument: str) -> None:
         self.say("200 ok")

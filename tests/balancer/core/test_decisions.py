@@ -137,15 +137,15 @@ GOOD, BAD, SILENT = ProbePassed(NodeState.READY), ProbeFailed("no"), ProbeFailed
 def test_rise_and_fall(probes: list[ProbePassed | ProbeFailed], up: bool) -> None:
     health = NodeHealth("a")
     for outcome in probes:
-        health = after_probe(health, outcome, PROBE)
+        health = after_probe(health, outcome, PROBE, 0.0)
     assert health.up is up
     assert health.usable is up
 
 
 def test_a_failed_connection_takes_a_node_out_at_once() -> None:
-    health = after_failed_connection(NodeHealth("a"), "refused")
+    health = after_failed_connection(NodeHealth("a"), "refused", 0.0)
     assert not health.usable
-    assert after_probe(after_probe(health, GOOD, PROBE), GOOD, PROBE).usable
+    assert after_probe(after_probe(health, GOOD, PROBE, 0.0), GOOD, PROBE, 0.0).usable
 
 
 @pytest.mark.parametrize(
