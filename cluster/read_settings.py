@@ -123,7 +123,10 @@ class _Reader:
         if origin is tuple:
             return self._list(get_args(kind)[0], value, path)
         if origin in {UnionType, Union} and value is not None:
-            (kind,) = (option for option in get_args(kind) if option is not type(None))
+            options = [option for option in get_args(kind) if option is not type(None)]
+            # A list or a word: what was written says which of them is meant.
+            lists = [option for option in options if (get_origin(option) is tuple) == isinstance(value, list)]
+            (kind,) = lists if len(options) > 1 else options
             return self.read(kind, value, path)
         if kind is Path:
             return self._path(value, path)

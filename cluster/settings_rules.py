@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from cluster.balancer_rules import broken_routes
 from cluster.balancer_settings import Balancer
 from cluster.fingerprint import read_fingerprint
 from cluster.password import is_password_hash
@@ -29,6 +30,7 @@ def broken_rules(settings: Settings) -> tuple[Problem, ...]:
         *_sites(settings),
         *_nodes(settings),
         *_balancer(settings),
+        *broken_routes(settings),
         *_policies(settings),
         *_networks("limits.ban_exempt", settings.limits.ban_exempt),
     )

@@ -13,6 +13,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from balancer.choices import MadeChoices
 from cluster.ask import RefusedError, UnreachableError, get_document, post_action
 from cluster.clock import utc_now
 from cluster.command import (
@@ -34,7 +35,7 @@ from compose.lab.run import Lab, LabOptions
 from compose.lab.view import view_for
 from compose.new_cluster import network_plan, write_cluster
 from compose.node_commands import NODE_COMMANDS
-from compose.show import show_passwords, show_report, show_status
+from compose.show import show_choices, show_passwords, show_report, show_status
 from compose.status import ClusterStatus, cluster_status
 
 
@@ -152,14 +153,30 @@ def enable(node: str, file: Path) -> None:
 @main.command()
 @config_option
 @json_option
-def status(file: Path, *, as_json: bool) -> None:
+@click.option("--why", is_flag=True, help="Show which nodes the last sessions got, and why.")
+def status(file: Path, *, as_json: bool, why: bool) -> None:
     """Show the balancer, every node, its replicator and what each is owed."""
-    found = cluster_status(settings_or_exit(file))
+    settings = settings_or_exit(file)
+    if why:
+        _show_choices(settings, as_json=as_json)
+        return
+    found = cluster_status(settings)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
         show_status(Console(), found)
     sys.exit(0 if _all_answer(found) else 1)
+
+
+def _show_choices(settings: Settings, *, as_json: bool) -> None:
+    try:
+        made = get_document(settings.balancer.management, "choices", MadeChoices, token=token_or_exit(settings))
+    except (UnreachableError, RefusedError) as error:
+        give_up(f"the balancer: {error}")
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(made)))
+    else:
+        show_choices(Console(), made)
 
 
 @main.command()

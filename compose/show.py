@@ -1,12 +1,15 @@
 """Draws what `tripod` prints: new passwords, the cluster's status, a lab's report; colour only on a terminal."""
 
+import datetime
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from balancer.choices import MadeChoices
 from compose.lab.report import Report
 from compose.status import ClusterStatus
 
@@ -52,6 +55,23 @@ def show_status(console: Console, status: ClusterStatus) -> None:
             str(replicator.conflicts) if replicator else "",
             "; ".join(text for text in said if text),
         )
+    console.print(table)
+
+
+def show_choices(console: Console, made: MadeChoices) -> None:
+    """One line for each node that was looked at, the newest choice last."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("when", "service", "account", "client", "node", "why"):
+        table.add_column(name, overflow="fold")
+    for choice in made.choices:
+        when = datetime.datetime.fromtimestamp(choice.at_s, datetime.UTC).strftime("%H:%M:%S")
+        first = [when, choice.service, choice.account, choice.client]
+        for node, verdict in sorted(choice.verdicts.items(), key=lambda entry: entry[0] != choice.node):
+            name = f"[bold green]{escape(node)}[/]" if node == choice.node else escape(node)
+            table.add_row(*map(escape, first), name, escape(verdict))
+            first = [""] * 4
+        if not choice.verdicts:
+            table.add_row(*map(escape, first), "", "no node is in its pool")
     console.print(table)
 
 

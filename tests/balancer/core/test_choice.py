@@ -11,7 +11,8 @@ from balancer.core.choose_node import NodeView, Wish, choose_node, fitness
 from balancer.core.fading import Fading
 from balancer.core.node_health import NodeHealth
 from balancer.core.persistence import persistence_key
-from cluster.balancer_settings import Service
+from balancer.core.routes import pool_of
+from cluster.balancer_settings import Pool, Route, Service
 from cluster.health import NodeState
 
 
@@ -146,3 +147,98 @@ def test_a_fading_sum_halves_with_every_half_life() -> None:
     found = Fading(10.0).plus(8, 100.0)
     assert [found.now(now_s) for now_s in (100.0, 110.0, 130.0)] == [8, 4, 1]
     assert found.plus(4, 110.0).now(120.0) == 4
+
+
+POOL = Pool(nodes=("a", "b"), backup=("c",))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "avoid", "chosen"),
+    [
+        ([view("a"), view("b"), view("c"), view("d")], "", "a"),
+        ([view("a", sessions=9), view("b", sessions=8), view("c"), view("d")], "", "b"),
+        ([view("a", up=False), view("b", NodeState.FAILED), view("c", sessions=99), view("d")], "", "c"),
+        ([view("a", up=False), view("b", NodeState.JOINING), view("c"), view("d")], "", "c"),
+        ([view("a", NodeState.JOINING), view("b", up=False), view("c", NodeState.JOINING), view("d")], "", "a"),
+        ([view("a", up=False), view("b", up=False), view("c", up=False), view("d")], "", "a"),
+        ([view("a"), view("b", up=False), view("c"), view("d")], "a", "c"),
+        ([view("a"), view("b"), view("c"), view("d")], "abc", None),
+        ([view("d")], "", None),
+    ],
+)
+def test_a_session_stays_in_its_pool_and_goes_to_a_backup_only_for_want_of_others(nodes, avoid, chosen) -> None:
+    assert choose_node(nodes, Wish(pool=POOL, avoid=frozenset(avoid))).node == chosen
+
+
+def test_of_every_node_that_was_looked_at_the_choice_says_why() -> None:
+    nodes = [
+        view("a", sessions=1, max_sessions=1), view("b", up=False), view("c"), view("d"), view("e", sessions=2),
+        view("f", NodeState.DRAINING), view("g"),
+    ]  # fmt: skip
+    pool = Pool(nodes=("a", "b", "d", "e", "f", "g"), backup=("c",))
+    choice = choose_node(nodes, Wish(pool=pool, avoid=frozenset("g")))
+    assert choice.node == "d"
+    assert choice.verdicts == {
+        "a": "full",
+        "b": "down: not probed yet",
+        "c": "a backup, and not needed",
+        "d": "chosen: costs 1 by least-sessions",
+        "e": "costs 3 by least-sessions",
+        "f": "draining: not probed yet",
+        "g": "tried already",
+    }
+    keyed = choose_node([view("a"), view("b")], Wish(key="192.0.2.7"))
+    assert sorted(keyed.verdicts.values()) == ["another one is for 192.0.2.7", "chosen: always for 192.0.2.7"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "full"),
+    [
+        ([view("a", sessions=1, max_sessions=1), view("b", sessions=1, max_sessions=1)], True),
+        ([view("a", sessions=1, max_sessions=1), view("b", up=False)], True),
+        ([view("a", sessions=1, max_sessions=1), view("b")], False),
+        ([view("a", NodeState.FAILED)], False),
+    ],
+)
+def test_waiting_may_help_only_where_a_node_is_full(nodes, full) -> None:
+    assert choose_node(nodes, Wish()).full is full
+
+
+@pytest.mark.parametrize(("backlog_files", "chosen"), [(0, "a"), (1, "b")])
+def test_a_download_avoids_a_node_that_lacks_files(backlog_files, chosen) -> None:
+    nodes = [view("a", backlog_files=backlog_files), view("b", sessions=5)]
+    assert choose_node(nodes, Wish(reads=True)).node == chosen
+    assert choose_node(nodes, Wish()).node == "a"
+
+
+ROUTES = Service(
+    site="ingest",
+    port=21,
+    pool="rest",
+    routes=(
+        Route(pool="stations", accounts=("station",)),
+        Route(pool="office", networks=("198.51.100.0/24", "2001:db8::/32")),
+        Route(pool="both", accounts=("desk",), networks=("203.0.113.0/24",)),
+    ),
+)
+POOLS = {name: Pool(nodes=(name,)) for name in ("rest", "stations", "office", "both")}
+
+
+@pytest.mark.parametrize(
+    ("account", "client", "pool"),
+    [
+        ("station", "192.0.2.7", "stations"),
+        ("station", "198.51.100.7", "stations"),  # the first that matches
+        ("desk", "198.51.100.7", "office"),
+        ("desk", "2001:db8::7", "office"),
+        ("desk", "203.0.113.7", "both"),
+        ("other", "203.0.113.7", "rest"),
+        ("desk", "192.0.2.7", "rest"),
+    ],
+)
+def test_the_first_route_that_matches_names_the_pool(account, client, pool) -> None:
+    assert pool_of(ROUTES, POOLS, account, client) == POOLS[pool]
+
+
+def test_without_routes_and_pool_every_node_will_do() -> None:
+    assert pool_of(Service(site="ingest", port=21), {}, "station", "192.0.2.7") is None

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,14 @@ from balancer.core.data_address import (
 from balancer.core.facts import Absent, Facts, Unknown, read_facts
 from balancer.core.leases import Leases
 from balancer.core.node_commands import judge as judge_change
-from balancer.core.node_health import NodeHealth, ProbeFailed, ProbePassed, after_failed_connection, after_probe
+from balancer.core.node_health import (
+    NodeHealth,
+    ProbeFailed,
+    ProbePassed,
+    after_failed_connection,
+    after_probe,
+    probes_to_rise,
+)
 from balancer.core.reply import Reply
 from balancer.core.upload import Doubt
 from balancer.core.upload import judge as judge_upload
@@ -140,6 +148,30 @@ def test_rise_and_fall(probes: list[ProbePassed | ProbeFailed], up: bool) -> Non
         health = after_probe(health, outcome, PROBE, 0.0)
     assert health.up is up
     assert health.usable is up
+
+
+def fallen(times: int, apart_s: float) -> NodeHealth:
+    health = NodeHealth("a")
+    for number in range(times):
+        health = after_probe(msgspec.structs.replace(health, up=True), SILENT, PROBE, number * apart_s)
+    return health
+
+
+@pytest.mark.parametrize(
+    ("times", "apart_s", "wanted"),
+    [(1, 10.0, 2), (2, 10.0, 4), (3, 10.0, 8), (9, 1.0, 64), (40, 1.0, 64), (3, 1000.0, 2)],
+)
+def test_a_node_that_flaps_must_prove_itself_for_longer_each_time(times, apart_s, wanted) -> None:
+    health, now_s = fallen(times, apart_s), (times - 1) * apart_s
+    assert probes_to_rise(health, PROBE, now_s) == wanted
+    for _ in range(wanted - 1):
+        health = after_probe(health, GOOD, PROBE, now_s)
+        assert not health.up
+    assert after_probe(health, GOOD, PROBE, now_s).up
+
+
+def test_what_flapped_long_ago_is_forgiven() -> None:
+    assert probes_to_rise(fallen(5, 1.0), PROBE, 3600.0) == PROBE.rise
 
 
 def test_a_failed_connection_takes_a_node_out_at_once() -> None:
