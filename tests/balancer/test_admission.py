@@ -19,7 +19,9 @@ def test_clients_are_counted_by_network(client, network) -> None:
 
 def test_a_network_has_so_many_sessions_and_no_more_until_one_has_left() -> None:
     admission = Admission(ClientLimits(sessions=2))
-    assert [admission.refusal(f"192.0.2.{number}", 0.0) for number in (1, 2)] == ["", ""]
+    for number in (1, 2):
+        assert admission.refusal(f"192.0.2.{number}", 0.0) == ""
+        admission.entered(f"192.0.2.{number}")
     assert "192.0.2.0/24" in admission.refusal("192.0.2.3", 0.0)
     assert admission.refusal("198.51.100.1", 0.0) == ""
     admission.left("192.0.2.1")
