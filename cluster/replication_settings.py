@@ -23,3 +23,6 @@ class Replication(Section, frozen=True):
     conflict_store_bytes: Bytes = 10 << 30
     missing_at_scan: Literal["heal", "delete"] = "heal"
     disk_reserve_bytes: Bytes = 64 << 20
+    history_entries: Annotated[int, Meta(ge=0, le=100_000_000)] = (
+        500_000  # what `tripod explain` remembers, of all paths
+    )

@@ -35,6 +35,7 @@ from compose.lab.run import Lab, LabOptions
 from compose.lab.view import view_for
 from compose.new_cluster import network_plan, write_cluster
 from compose.node_commands import NODE_COMMANDS
+from compose.replication_commands import REPLICATION_COMMANDS
 from compose.show import show_choices, show_passwords, show_report, show_status
 from compose.status import ClusterStatus, cluster_status
 
@@ -45,7 +46,7 @@ def main() -> None:
     """Look after a Tripod cluster."""
 
 
-for _command in NODE_COMMANDS:
+for _command in (*NODE_COMMANDS, *REPLICATION_COMMANDS):
     main.add_command(_command)
 
 

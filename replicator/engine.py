@@ -20,6 +20,7 @@ from replicator.core.copies import is_in_sync
 from replicator.core.dirty import SETTLE_S
 from replicator.core.runs import LEAP_BITS
 from replicator.index import Index
+from replicator.lookups import Lookups
 from replicator.marker import Mark, Marker, WrongRootError
 from replicator.measures import Measures
 from replicator.mesh import Mesh
@@ -61,6 +62,7 @@ class Engine:
         self.listen: Callable[[], Awaitable[None]] = _nobody_comes
         self._tree = Tree(mine.root)
         self._index = index
+        index.keep_history(replication.history_entries)
         self._marker = Marker(mine.root, Mark(cluster=settings.cluster.name, node=node, incarnation=index.incarnation))
         self._staging = Staging(self._tree.staging)
         self.replica = Replica(index, self._tree, self._marker, self._staging)
@@ -69,6 +71,7 @@ class Engine:
         self.mesh = Mesh([self._link(peer, dial) for peer in sorted(peers)], self._staging, replication)
         self.replica.fetch = self.mesh.fetch
         self._worker = Worker(self.replica, self._progressed)
+        self.lookups = Lookups(self.replica, self.mesh, self._worker)
         self.replica.wake = self._worker.wake
         for link in self.mesh.links:
             link.on_change = self._worker.retry

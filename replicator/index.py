@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from cluster.explained import Moment
 from cluster.tree_path import parent
 from replicator.change_log import ChangeLog
 from replicator.core.head import Kind, Vector, winner
@@ -17,6 +18,7 @@ from replicator.core.hybrid_clock import Clock, corrected, drift_ns
 from replicator.core.place import Input, Place, Rest, Restamped, plan, step
 from replicator.core.runs import Leaps, begun, was_given
 from replicator.index_writer import Change, IndexWriter
+from replicator.journal import Journal, read_journal
 from replicator.places import PathsOf, Places
 from replicator.usage import Usages
 
@@ -104,6 +106,7 @@ class Index:
         self._log = ChangeLog(self._load(writer.rows("places")), self._is_newest)
         self._tombstones = {path: None for _, path in self._log.after(0) if path in self._tombstones}
         self._writer = writer
+        self._journal: Journal | None = None
         writer.start(self.clock.sequence)
         if self.is_new:
             self.note(self.facts)
@@ -117,6 +120,14 @@ class Index:
     def durable_sequence(self) -> int:
         """The last of our sequences that is safe on the disk; peers may hear no later one."""
         return self._writer.durable_sequence
+
+    def keep_history(self, entries: int) -> None:
+        """Note in the journal what happens to every path, at most so many moments in all."""
+        self._journal = Journal(self._writer, entries) if entries else None
+
+    def history(self, path: str) -> tuple[Moment, ...]:
+        """The last moments of a path, as far as they are committed. Blocks; for any thread; sqlite3.Error passes."""
+        return read_journal(self._writer.file, path)
 
     def place(self, path: str) -> Place:
         """What is known of `path`; an empty place when nothing is."""
@@ -147,6 +158,8 @@ class Index:
         self._relink(path, before, place)
         blob = self.places.put(path, place)
         self._writer.write(Change("places", (path,), blob, self.clock.sequence))
+        if self._journal is not None:
+            self._journal.note(path, event, before, place, self.clock.sequence)
         if place.announced != before.announced:
             self._log.add(place.announced, path, len(self.places))
         (self.pending.discard if isinstance(plan(place), Rest) else self.pending.add)(path)

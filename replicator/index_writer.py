@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value BLOB NOT NULL) WIT
 CREATE TABLE IF NOT EXISTS places (path TEXT PRIMARY KEY, place BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS peers (node TEXT PRIMARY KEY, peer BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS intents (number INTEGER PRIMARY KEY, intent BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY, path TEXT NOT NULL, moment BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS conflicts
     (path TEXT, content_id TEXT, conflict BLOB NOT NULL, PRIMARY KEY (path, content_id)) WITHOUT ROWID;
 """
@@ -23,8 +24,11 @@ _TABLES: Final = {
     "places": ("path",),
     "peers": ("node",),
     "intents": ("number",),
+    "journal": ("number", "path"),
     "conflicts": ("path", "content_id"),
 }
+_APPENDED: Final = frozenset({"journal"})
+"""Tables that are appended to, and shortened: a row of theirs is removed with all before it."""
 _MAX_BATCHES: Final = 2000
 _MAX_ROWS: Final = 256
 
@@ -67,7 +71,9 @@ class IndexWriter:
     def __init__(self, file: Path) -> None:
         """The writer of the index at `file`; sqlite3.Error passes."""
         self.durable_sequence = 0
+        self.file = file
         self._database = open_database(file)
+        (self.last_moment,) = self._database.execute("SELECT coalesce(max(number), 0) FROM journal").fetchone()
         self._error: sqlite3.Error | None = None
         self._given = _Batch()
         self._unwritten: list[Change] = []
@@ -175,6 +181,9 @@ def _statements(changes: Iterable[Change]) -> Iterator[tuple[str, list[_Value]]]
         for rows in _parts(put):
             values = ", ".join([_marks(len(columns) + 1)] * len(rows))
             yield f"INSERT OR REPLACE INTO {table} VALUES {values}", [value for row in rows for value in row]  # noqa: S608
+        if gone and table in _APPENDED:
+            yield f"DELETE FROM {table} WHERE {columns[0]} <= ?", [max(key[0] for key in gone)]  # noqa: S608
+            continue
         for keys in _parts(gone):
             values = ", ".join([_marks(len(columns))] * len(keys))
             yield (

@@ -43,6 +43,7 @@ class Service:
             registry=engine.measures.registry,
             token=token,
             documents={"conflicts": lambda: list_conflicts(self._index)},
+            lookups=engine.lookups.all,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

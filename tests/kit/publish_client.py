@@ -58,10 +58,11 @@ class PublishClient:
             os.fsync(file.fileno())
         return name
 
-    def upload(self, path: str, data: bytes, policy: Policy | None = None, mtime_ns: int | None = None):
+    def upload(self, path: str, data: bytes, policy: Policy | None = None, mtime_ns: int | None = None, account=""):
         return self.ask(
             Publish(
                 id=self.next_number(),
+                account=account,
                 path=path,
                 staged=self.stage(data),
                 content_id=content_id_of(data),

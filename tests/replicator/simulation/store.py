@@ -25,7 +25,7 @@ class SimulatedWriter:
     """As replicator.index_writer.IndexWriter, on simulated rows, time and faults."""
 
     def __init__(self, rows: Rows, loop, machine) -> None:
-        self.durable_sequence = 0
+        self.durable_sequence = self.last_moment = 0
         self._rows, self._loop, self._machine = rows, loop, machine
         self._unwritten, self._waiting, self._coming = [], [], False
 

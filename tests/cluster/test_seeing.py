@@ -1,0 +1,65 @@
+"""What an operator can see of a running cluster: what each node owes, and the story of a path."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from cluster.publish import Policy
+from compose.command import main
+from tests.kit.cluster_folder import write_cluster
+from tests.kit.replicators import Replicators
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+ANY = Policy(nodes="any-peer", when_short="degrade")
+
+
+@pytest.fixture(scope="module")
+def replicators(tmp_path_factory):
+    with Replicators(write_cluster(tmp_path_factory.mktemp("seeing") / "cluster")) as replicators:
+        yield replicators.start().ready()
+
+
+def tripod(replicators, *words):
+    return CliRunner().invoke(main, [*words, "--config", str(replicators.cluster.file)])
+
+
+def test_the_story_of_a_path_names_account_holders_and_history(replicators):
+    with replicators.client("node1") as client:
+        client.upload("Station/ABCD/one.rnx", b"epochs", ANY, account="station")
+    replicators.alike("the upload is everywhere")
+    told = tripod(replicators, "explain", "/Station/ABCD/one.rnx")
+    assert told.exit_code == 0, told.output
+    assert "of node1 by station" in told.output
+    assert "node1 has it" in told.output
+    assert "node2 has it" in told.output
+    assert "node1: file of 6 B" in told.output
+    assert "node2: heard of node1's change" in told.output
+    found = json.loads(tripod(replicators, "explain", "Station/ABCD/one.rnx", "--json").output)
+    assert [one["versions"][0]["account"] for one in found.values()] == ["station", "station"]
+    assert "no node that answers knows it" in tripod(replicators, "explain", "No/such").output
+    refused = tripod(replicators, "explain", "../etc/passwd")
+    assert refused.exit_code == 1
+    assert "cannot be a path" in refused.output
+
+
+def test_what_a_node_that_is_down_is_owed(replicators):
+    assert {line.split("\t")[3] for line in tripod(replicators, "backlog").stdout.splitlines()[1:]} == {"0"}
+    replicators.kill("node2")
+    with replicators.client("node1") as client:
+        client.upload("owed", b"12345", ANY)
+    shown = tripod(replicators, "backlog", "--paths", "5")
+    assert shown.exit_code == 1
+    assert "node2: " in shown.stderr
+    (row,) = [line.split("\t") for line in shown.stdout.splitlines() if line.startswith("node1\t")]
+    assert row[:5] == ["node1", "node2", "NO", "1", "5 B"]
+    assert row[5].endswith("s")
+    assert "node1 → node2\towed" in shown.stdout
+    told = tripod(replicators, "explain", "owed").stdout
+    assert "node2 does not answer" in told
+    (owed,) = json.loads(tripod(replicators, "backlog", "--json").stdout)["node1"]["peers"]
+    assert (owed["entries"], owed["size_bytes"]) == (1, 5)
+    replicators.start("node2").ready()
+    replicators.alike("node2 is back")
+    assert tripod(replicators, "backlog").exit_code == 0
