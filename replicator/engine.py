@@ -19,6 +19,7 @@ from replicator.condition import Condition
 from replicator.core.copies import is_in_sync
 from replicator.core.dirty import SETTLE_S
 from replicator.core.runs import LEAP_BITS
+from replicator.fetching import Fetching
 from replicator.index import Index
 from replicator.lookups import Lookups
 from replicator.marker import Mark, Marker, WrongRootError
@@ -69,7 +70,8 @@ class Engine:
         peers = frozenset(settings.nodes) - {node}
         self.door = PeerDoor(settings.cluster.name, node, peers, self.replica, replication)
         self.mesh = Mesh([self._link(peer, dial) for peer in sorted(peers)], self._staging, replication)
-        self.replica.fetch = self.mesh.fetch
+        fetching = Fetching(self.mesh.links, self.replica, self.door.outlines, replication)
+        self.replica.fetch, self.replica.build = fetching.fetch, fetching.build
         self._worker = Worker(self.replica, self._progressed)
         self.lookups = Lookups(self.replica, self.mesh, self._worker)
         self.replica.wake = self._worker.wake

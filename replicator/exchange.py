@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from cluster.log import logger
-from replicator.wire import Answered, Asked
+from replicator.wire import Answered, Asked, Busy
 
 log = logger(__name__)
 
@@ -26,9 +26,10 @@ class Exchange:
         await self._send(message)
 
     async def answer(self, timeout_s: float) -> Answered:
-        """The next answer; OSError when the connection is lost, TimeoutError when the peer is too slow."""
+        """The next answer; OSError when the connection is lost, TimeoutError when the peer gets on too slowly."""
         try:
-            answer = await asyncio.wait_for(self._answers.get(), timeout_s)
+            while isinstance(answer := await asyncio.wait_for(self._answers.get(), timeout_s), Busy):
+                pass
         except TimeoutError:
             self._on_late()
             log.warning("peer is too slow, and not waited for until it acts", peer=self._peer, timeout_s=timeout_s)

@@ -13,11 +13,12 @@ from replicator.connection import Connection, PeerError
 from replicator.marker import WrongRootError
 from replicator.replica import NotYetError, Replica
 from replicator.staging import Held
-from replicator.wire import Begin, Chunk, Prepare, Prepared
+from replicator.wire import Begin, Busy, Chunk, Prepare, Prepared
 
 _CHUNK_TIMEOUT_S: Final = 60.0
 _CHUNKS_AHEAD: Final = 8
 _MAX_PREPARES: Final = 512
+_BUSY_S: Final = 0.5
 
 log = logger(__name__)
 
@@ -49,7 +50,10 @@ class Holding:
         try:
             self._replica.marker.check()
             if message.content_id is not None and not await self._is_here(message.path, message.content_id):
-                await self._stage(message, message.content_id)
+                held = await self._build(message, message.content_id, peer) if message.data is None else None
+                if held is None:
+                    held = await self._stage(message, message.content_id)
+                self._replica.staging.add(held)
         except (TimeoutError, OSError, NotYetError, WrongRootError, PeerError) as error:
             problem = in_a_line(error)
             log.warning("cannot hold a copy", peer=peer, path=message.path, why=problem)
@@ -61,7 +65,26 @@ class Holding:
         row = self._replica.index.place(path).row
         return row is not None and row.content_id == content_id and await self._replica.is_as_recorded(path)
 
-    async def _stage(self, message: Prepare, content_id: str) -> None:
+    async def _build(self, message: Prepare, content_id: str, peer: str) -> Held | None:
+        """The content by what is similar here, if the peer gives what is missing over the other connection."""
+        steps = asyncio.Event()
+        building = asyncio.ensure_future(
+            self._replica.build(peer, message.path, content_id, message.size_bytes, steps.set)
+        )
+        try:
+            while not building.done():
+                await asyncio.wait((building,), timeout=_BUSY_S)
+                if steps.is_set() and not building.done():
+                    steps.clear()
+                    await self._connection.send(Busy(number=message.number))
+            return building.result()
+        except (OSError, NotYetError) as error:
+            log.info("taken as a whole", peer=peer, path=message.path, why=in_a_line(error))
+            return None
+        finally:
+            building.cancel()
+
+    async def _stage(self, message: Prepare, content_id: str) -> Held:
         replica = self._replica
         free = os.statvfs(replica.tree.staging)
         if free.f_bavail * free.f_frsize < message.size_bytes + self._disk_reserve_bytes:
@@ -79,7 +102,7 @@ class Holding:
         if found != content_id:
             staged.unlink()
             raise PeerError("the content is not what its id says")
-        replica.staging.add(Held(content_id, staged))
+        return Held(content_id, staged)
 
     async def _receive(self, message: Prepare, staged: Path) -> str:
         content = ContentHash()

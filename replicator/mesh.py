@@ -1,7 +1,6 @@
-"""All peers together: who is in sync, copies from enough of them, content from any of them."""
+"""All peers together: who is in sync, and copies from enough of them."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -12,10 +11,8 @@ from cluster.log import logger
 from cluster.replication_settings import Replication
 from replicator.connection import LOST
 from replicator.core.copies import is_in_sync
-from replicator.fetching import fetch
 from replicator.peer_link import Offer, PeerLink
-from replicator.replica import NotYetError
-from replicator.staging import Held, Staging
+from replicator.staging import Staging
 from replicator.wire import Entry
 
 _MIN_COMMIT_S: Final = 0.5
@@ -59,7 +56,13 @@ class Mesh:
         """Have `enough` of these peers hold the content; those that do when enough have answered or all have."""
         timeout_s = self._replication.prepare_timeout_s
         deadline_s = monotonic_s() + timeout_s
-        done = await _first_of(links, lambda link: link.prepare(path, offer, timeout_s), enough, path)
+        if offer is not None:
+            self._staging.offers[offer.content_id] = offer.file
+        try:
+            done = await _first_of(links, lambda link: link.prepare(path, offer, timeout_s), enough, path)
+        finally:
+            if offer is not None:
+                self._staging.offers.pop(offer.content_id, None)
         return PreparedCopies(done, max(deadline_s, monotonic_s() + _MIN_COMMIT_S))
 
     async def commit(self, entries: tuple[Entry, ...], copies: PreparedCopies) -> int:
@@ -68,26 +71,6 @@ class Mesh:
         path = entries[0].path
         done = await _first_of(copies.links, lambda link: link.commit(entries, timeout_s), len(copies.links), path)
         return len(done)
-
-    async def fetch(self, content_id: str, size_bytes: int) -> Held:
-        """Content from any connected peer that has it; NotYetError when none gives it now."""
-        space = os.statvfs(self._staging.folder)
-        if space.f_bavail * space.f_frsize < size_bytes + self._replication.disk_reserve_bytes:
-            raise NotYetError("the disk of this node is full")
-        staged = self._staging.new_file(content_id)
-        reasons = []
-        for link in sorted(self.links, key=lambda link: not link.connected):
-            try:
-                await fetch(link, content_id, size_bytes, staged, self._replication.prepare_timeout_s)
-            except LOST as error:
-                staged.unlink(missing_ok=True)
-                reasons.append(f"{link.name}: {str(error) or type(error).__name__}")
-                continue
-            except BaseException:
-                staged.unlink(missing_ok=True)
-                raise
-            return Held(content_id, staged)
-        raise NotYetError(f"no peer gives {content_id[:12]} ({'; '.join(reasons) or 'there are no peers'})")
 
 
 async def _first_of(

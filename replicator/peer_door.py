@@ -18,12 +18,14 @@ from replicator.giving import Giving
 from replicator.holding import Holding, in_a_line
 from replicator.index import PeerFacts
 from replicator.marker import WrongRootError
+from replicator.outlines import Outlines
 from replicator.peer_progress import PeerProgress
 from replicator.replica import NotYetError, Replica
 from replicator.tree import UnstableError
 from replicator.wire import (
     PROTOCOL,
     Acked,
+    AskBlocks,
     Chunk,
     Commit,
     Committed,
@@ -52,6 +54,7 @@ class PeerDoor:
         self.peers = peers
         self.replica = replica
         self.settings = settings
+        self.outlines = Outlines(replica)
         self.trouble: dict[str, str] = {}
         self.on_complete: Callable[[], None] = lambda: None
         self._progress: dict[str, PeerProgress] = {}
@@ -139,7 +142,7 @@ class Answerer:
         self._door = door
         self._replica = door.replica
         self._holding = Holding(door.replica, connection, door.settings.disk_reserve_bytes)
-        self._giving = Giving(door.replica, connection)
+        self._giving = Giving(door.replica, connection, door.outlines)
         self._incarnation = ""
         self.told_all = False
         """Whether the peer has told its whole index on this connection."""
@@ -191,6 +194,8 @@ class Answerer:
             case Commit():
                 self._believe(message.entries)
                 spawn(self._commit(message))
+            case AskBlocks():
+                spawn(self._giving.tell_blocks(message))
             case Want():
                 spawn(self._giving.give(message))
             case _:

@@ -26,6 +26,8 @@ from replicator.wire import (
     Acked,
     Asked,
     Begin,
+    Blocks,
+    Busy,
     Chunk,
     Commit,
     Committed,
@@ -247,7 +249,7 @@ class PeerLink:
                     if held > self.facts.acked:
                         self._suspect = False
                     self._note_acked(held)
-                case Begin() | Prepared() | Committed() | Data() as answer:
+                case Begin() | Prepared() | Committed() | Blocks() | Data() | Busy() as answer:
                     exchange = self._exchanges.get(answer.number)
                     if exchange is not None:
                         exchange.came(answer)

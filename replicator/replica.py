@@ -56,8 +56,10 @@ class NotYetError(Exception):
     """It cannot be done now; the text says why, and it will be tried again."""
 
 
-Fetch = Callable[[str, int], Awaitable[Held]]
-"""Gets content (by id and size) from a peer into staging; NotYetError when no peer gives it."""
+Fetch = Callable[[str, str, int], Awaitable[Held]]
+"""Gets content (for a path, by id and size) from a peer into staging; NotYetError when no peer gives it."""
+Build = Callable[[str, str, str, int, Callable[[], None]], Awaitable[Held]]
+"""Gets content of a peer (for a path, by id and size) by what is similar here; NotYetError when that cannot be."""
 
 
 class Replica:
@@ -71,6 +73,7 @@ class Replica:
         self.locks = PathLocks()
         self._settlers = PathLocks()
         self.fetch: Fetch = _no_peer
+        self.build: Build = _not_similar
         self.wake: Callable[[str], None] = lambda _path: None
         self.on_rolled_back: Callable[[], None] = lambda: self.marker.disown(ROLLED_BACK)
         self._doubtful: dict[str, int] = {}  # intents of which a failing disk may have done its part, by path
@@ -119,7 +122,7 @@ class Replica:
             action = plan(self.index.place(path))
             if isinstance(action, Rest):
                 return
-            held = await self.content(action.head) if isinstance(action, Install) else None
+            held = await self.content(path, action.head) if isinstance(action, Install) else None
             try:
                 if not isinstance(action, Clear):
                     await self.ensure_folders(path, over_files=True)
@@ -154,8 +157,8 @@ class Replica:
                 await self._make_folder(folder, over_files=over_files)
         return made
 
-    async def content(self, head: Head) -> Held:
-        """A staged file with the content of `head`, that belongs to the caller: from here or from a peer."""
+    async def content(self, path: str, head: Head) -> Held:
+        """A staged file with the content of `head` for `path`, that belongs to the caller: from here or from a peer."""
         held = self.staging.take(head.content_id)
         if held is not None:
             return held
@@ -171,7 +174,7 @@ class Replica:
             if found == head.content_id:
                 return Held(head.content_id, staged)
             staged.unlink()
-        return await self.fetch(head.content_id, head.size_bytes)
+        return await self.fetch(path, head.content_id, head.size_bytes)
 
     def _local_sources(self, content_id: str) -> list[Path]:
         kept = [conflict.kept for conflict in self.index.conflicts.values() if conflict.content_id == content_id]
@@ -359,8 +362,12 @@ def _shown_kind(place: Place) -> Kind | None:
     return shown.kind if shown else None
 
 
-async def _no_peer(content_id: str, _size_bytes: int) -> Held:
+async def _no_peer(_path: str, content_id: str, _size_bytes: int) -> Held:
     raise NotYetError(f"no peer to fetch {content_id[:12]} from")
+
+
+async def _not_similar(_peer: str, path: str, _id: str, _size_bytes: int, _on_step: Callable[[], None]) -> Held:
+    raise NotYetError(f"nothing similar to {path} is here")
 
 
 __all__ = ["NotYetError", "Replica", "UnstableError", "is_as_recorded"]

@@ -1,7 +1,8 @@
 """The files in ROOT/.tripod/staging and the conflict store: whose they are, which content they hold, when they go.
 
 `up-*` belongs to the ftpnode, `pub-*` to a publish under way here, `peer-CONTENT-*` holds content that a peer had us
-prepare or that we fetched: it is a durable copy, kept over a restart until it expires.
+prepare or that we fetched: it is a durable copy, kept over a restart until it expires. `part-CONTENT` is the beginning
+of content that is being fetched.
 """
 
 import itertools
@@ -16,6 +17,7 @@ from cluster.tree_path import complaint
 
 _PREPARED: Final = "peer-"
 _PUBLISHING: Final = "pub-"
+_PART: Final = "part-"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -30,7 +32,9 @@ class Staging:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.offers: dict[str, Path] = {}  # what is being published here, by content id: peers may ask for it
         self._held: dict[str, list[Held]] = {}
+        self._parts: dict[str, Path] = {}
         self._numbers = itertools.count(1)
         self._salt = secrets.token_hex(4)
 
@@ -45,12 +49,19 @@ class Staging:
                     self.add(Held(content_id, file))
                 else:
                     file.unlink()
+            elif file.name.startswith(_PART):
+                self.part_file(file.name.removeprefix(_PART))
             elif file.name.startswith(_PUBLISHING):
                 file.unlink()
 
     def new_file(self, content_id: str) -> Path:
         """A fresh name for content that is being received; it counts only after `add`."""
         return self.folder / f"{_PREPARED}{content_id}-{self._salt}{next(self._numbers)}"
+
+    def part_file(self, content_id: str) -> Path:
+        """Where content is fetched to; what is there has come of it before."""
+        self._parts[content_id] = self.folder / f"{_PART}{content_id}"
+        return self._parts[content_id]
 
     def publishing_file(self) -> Path:
         """A fresh name for what is being published here."""
@@ -88,6 +99,10 @@ class Staging:
         old = [held for files in self._held.values() for held in files if _age_s(held.file, now_s) > expiry_s]
         for held in old:
             self.drop(held)
+        for content_id, file in tuple(self._parts.items()):
+            if _age_s(file, now_s) > expiry_s:
+                file.unlink(missing_ok=True)
+                del self._parts[content_id]
         return len(old)
 
     def uploaded(self, name: str) -> Path:

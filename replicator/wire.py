@@ -10,7 +10,9 @@ So between two nodes there are two connections, and each works without the other
     Prepare(number, content, data?)       →    Begin(number, offset) when it wants the bytes, then
     Chunk(number, data)…                  →    Prepared(number, problem): staged and fsynced, or why not
     Commit(number, entries)               →    Committed(number, problem): visible under its name, and in the index
-    Want(number, content_id, offset)      →    Data(number, data, last, problem)…
+    AskBlocks(number, content_id, …)      →    Blocks(number, blocks, last, problem)…: what the content is made of
+    Want(number, content_id, spans)       →    Data(number, data, problem)…: the bytes of the spans, in their order
+                                          ←    Busy(number): the answer takes its time, and gets on
     Ping                                  →    Pong(its clock)
 
 The index goes by the dialler's own sequence, so an answerer resumes by (incarnation, seen). An answerer that loses a
@@ -28,6 +30,7 @@ PROTOCOL: Final = 1
 CHUNK_BYTES: Final = 512 << 10
 MAX_INDEX_ENTRIES: Final = 500
 MAX_HEADS: Final = 64
+MAX_SPANS: Final = 256
 
 _Text = Annotated[str, Meta(max_length=4096)]
 _Count = Annotated[int, Meta(ge=0)]
@@ -134,21 +137,50 @@ class Committed(_Message, frozen=True, kw_only=True):
     problem: _Text = ""
 
 
-class Want(_Message, frozen=True, kw_only=True):
-    """Send this content from `offset` on."""
+class AskBlocks(_Message, frozen=True, kw_only=True):
+    """Which blocks is this content of `size_bytes` made of?"""
 
     number: _Count
     content_id: _Content
+    size_bytes: _Count
+
+
+class Blocks(_Message, frozen=True, kw_only=True):
+    """The next of its blocks, packed (replicator.core.recipe); `last` ends the answer, or a problem does."""
+
+    number: _Count
+    blocks: _Bytes = b""
+    last: bool = False
+    problem: _Text = ""
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """`size_bytes` of a content, from `offset` on."""
+
     offset: _Count
+    size_bytes: Annotated[int, Meta(ge=1)]
+
+
+class Want(_Message, frozen=True, kw_only=True):
+    """Send these spans of the content."""
+
+    number: _Count
+    content_id: _Content
+    spans: Annotated[tuple[Span, ...], Meta(min_length=1, max_length=MAX_SPANS)]
 
 
 class Data(_Message, frozen=True, kw_only=True):
-    """The next bytes of it; `last` ends the answer, with a problem where there is one."""
+    """The next bytes of the spans, never of two at once; or the problem, which ends the answer."""
 
     number: _Count
     data: _Bytes = b""
-    last: bool = False
     problem: _Text = ""
+
+
+class Busy(_Message, frozen=True, kw_only=True):
+    """The answer under that number is being worked on, and has got on since the last Busy."""
+
+    number: _Count
 
 
 class Ping(_Message, frozen=True, kw_only=True):
@@ -161,8 +193,8 @@ class Pong(_Message, frozen=True, kw_only=True):
     now_ns: int = 0
 
 
-Asked = Hello | Index | Prepare | Chunk | Commit | Want | Ping
-Answered = Welcome | Acked | Begin | Prepared | Committed | Data | Pong
+Asked = Hello | Index | Prepare | Chunk | Commit | AskBlocks | Want | Ping
+Answered = Welcome | Acked | Begin | Prepared | Committed | Blocks | Data | Busy | Pong
 Message = Asked | Answered
 
 _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

@@ -15,8 +15,9 @@ from cluster.settings import Cluster, Node
 from cluster.settings_values import Ports
 from replicator.connection import LOST, Connection, PeerError, client_tls, server_tls
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
-from replicator.fetching import fetch
+from replicator.fetching import Fetching
 from replicator.index import PeerFacts
+from replicator.outlines import Outlines
 from replicator.peer_door import PeerDoor
 from replicator.peer_link import Offer, PeerLink, PeerSite, tls_dialler
 from replicator.wire import (
@@ -32,6 +33,7 @@ from replicator.wire import (
     Pong,
     Prepare,
     Prepared,
+    Span,
     Want,
     Welcome,
 )
@@ -109,7 +111,7 @@ async def next_of(connection, kind):
         ("other", greeting(node="other")),
         ("there", greeting(cluster="another")),
         ("there", greeting(protocol=99)),
-        ("there", Want(number=1, content_id="0" * 64, offset=0)),
+        ("there", Want(number=1, content_id="0" * 64, spans=(Span(0, 1),))),
     ],
 )
 async def test_who_is_not_the_peer_it_claims_to_be_is_turned_away(tmp_path, name, hello):
@@ -206,9 +208,9 @@ async def test_content_that_is_not_what_its_id_says_is_not_held(tmp_path, inline
 async def test_content_nobody_has_is_said_to_be_missing(tmp_path):
     async with door(tmp_path) as (_, _, site, port), dialled(site, port) as connection:
         await connection.expect(Welcome, 5)
-        await connection.send(Want(number=4, content_id="0" * 64, offset=0))
+        await connection.send(Want(number=4, content_id="0" * 64, spans=(Span(0, 1),)))
         answer = await next_of(connection, Data)
-        assert (answer.number, answer.last) == (4, True)
+        assert answer.number == 4
         assert answer.problem
 
 
@@ -244,9 +246,9 @@ async def test_a_change_is_prepared_hidden_then_committed_visible_and_can_be_fet
         assert tree(here.tree.root) == {}
         await link.commit((Entry("x", (head,)),), 5.0)
         assert tree(here.tree.root) == {"x": content}
-        fetched = there.staging.new_file(head.content_id)
-        await fetch(link, head.content_id, size_bytes, fetched, 5.0)
-        assert fetched.read_bytes() == content
+        fetching = Fetching((link,), there, Outlines(there), QUICK)
+        held = await fetching.fetch("x", head.content_id, size_bytes)
+        assert held.file.read_bytes() == content
 
 
 async def test_a_commit_without_its_content_is_not_reported_as_shown(tmp_path):

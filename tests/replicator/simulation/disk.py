@@ -89,7 +89,13 @@ class Disk:
 
     def write(self, node: Inode, data: bytes, offset: int | None = None) -> None:
         offset = len(node.data) if offset is None else offset
+        if offset > len(node.data):
+            self.resize(node, offset)
         node.data = node.data[:offset] + data + node.data[offset + len(data) :]
+        node.mtime_ns = node.ctime_ns = self._tick()
+
+    def resize(self, node: Inode, size: int) -> None:
+        node.data = node.data[:size] + bytes(max(0, size - len(node.data)))
         node.mtime_ns = node.ctime_ns = self._tick()
 
     def truncate(self, node: Inode) -> None:

@@ -133,6 +133,21 @@ def pread(fd, size, offset):
     return node.data[offset : offset + size]
 
 
+def pwrite(fd, data, offset):
+    node, _ = _opened(fd, writes=True)
+    turn.machine.disk.write(node, bytes(data), offset)
+    return len(data)
+
+
+def ftruncate(fd, size):
+    node, _ = _opened(fd, writes=True)
+    turn.machine.disk.resize(node, size)
+
+
+def copy_file_range(source, target, count, offset_src, offset_dst):
+    return pwrite(target, pread(source, count, offset_src), offset_dst)
+
+
 def fstat(fd):
     node, _ = _opened(fd)
     return turn.machine.disk.stat(node)
@@ -189,11 +204,12 @@ def copyfile(source, target, *, follow_symlinks=True):
     close(fd)
 
 
-_SAME = ("O_RDONLY", "O_WRONLY", "O_CREAT", "O_EXCL", "O_CLOEXEC", "O_NOFOLLOW", "O_DIRECTORY", "fspath", "fsdecode",
-         "strerror", "stat_result")  # fmt: skip
+_SAME = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_CREAT", "O_EXCL", "O_CLOEXEC", "O_NOFOLLOW", "O_DIRECTORY", "fspath",
+         "fsdecode", "strerror", "stat_result")  # fmt: skip
 os = SimpleNamespace(
     **{name: getattr(real_os, name) for name in _SAME},
-    open=open_, close=close, write=write, pread=pread, fsync=fsync, fstat=fstat, fchmod=fchmod, utime=utime,
+    open=open_, close=close, write=write, pread=pread, pwrite=pwrite, ftruncate=ftruncate,
+    copy_file_range=copy_file_range, fsync=fsync, fstat=fstat, fchmod=fchmod, utime=utime,
     replace=replace, link=link, statvfs=statvfs, fdopen=fdopen, scandir=scandir,
 )  # fmt: skip
 

@@ -27,6 +27,7 @@ REPLICATION = Replication(
     reconnect_s=0.3,
     scan_interval_s=30.0,
     inline_bytes=24,
+    delta_above_bytes=24,
     disk_reserve_bytes=0,
     staged_expiry_s=60.0,
 )
