@@ -3,8 +3,7 @@
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Coroutine, Iterable
 from typing import Final
 
 from typing_extensions import override
@@ -20,7 +19,8 @@ from cluster.log import logger
 
 log = logger(__name__)
 
-_BACKLOG: Final = 1024
+_ACCEPTS_AT_ONCE: Final = 64
+_NO_DESCRIPTOR_S: Final = 1.0
 
 
 class Entrance:
@@ -28,7 +28,8 @@ class Entrance:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._servers: list[asyncio.Server] = []
+        self._doors: set[Doorway] = set()
+        self._arriving: set[asyncio.Task[object]] = set()
         self._line: MessageLine[MovedSession] | None = None
         self._sessions: set[SessionLegs] = set()
         self._by_address: Counter[str] = Counter()
@@ -39,23 +40,52 @@ class Entrance:
         return len(self._sessions)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nobody is inside or just coming in."""
+        return not self._sessions and not self._arriving
+
+    @property
     def transfers(self) -> int:
         """How many transfers are in progress."""
         return sum(session.transferring for session in self._sessions)
 
-    async def open(self, doorways: Iterable[Doorway]) -> None:
+    def open(self, doorways: Iterable[Doorway]) -> None:
         """Take in clients at these; the listeners stay who opened them's."""
-        loop = asyncio.get_running_loop()
         for door in doorways:
-            greeter = partial(Greeter, self, door.service, implicit_tls=door.implicit_tls)
-            self._servers.append(await loop.create_server(greeter, sock=door.listener.dup(), backlog=_BACKLOG))
+            self._doors.add(door)
+            asyncio.get_running_loop().add_reader(door.listener, self._accept, door)
             address, port = door.listener.getsockname()[:2]
             log.info("listening", service=door.service, address=address, port=port, implicit_tls=door.implicit_tls)
 
     def shut_doors(self) -> None:
         """Take in nobody any more; who is inside stays."""
-        while self._servers:
-            self._servers.pop().close()
+        while self._doors:
+            asyncio.get_running_loop().remove_reader(self._doors.pop().listener)
+
+    def _accept(self, door: Doorway) -> None:
+        """Not by asyncio's own server: closing that one drops who was accepted in the same turn of the loop."""
+        loop = asyncio.get_running_loop()
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                sock, _address = door.listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptor is left
+                log.warning("nobody can be taken in for a while", why=error.strerror)
+                loop.remove_reader(door.listener)
+                loop.call_later(_NO_DESCRIPTOR_S, self._listen_again, door)
+                return
+            sock.settimeout(0.0)
+            self._begin(loop.connect_accepted_socket(lambda: Greeter(self, door), sock))
+
+    def _listen_again(self, door: Doorway) -> None:
+        if door in self._doors:
+            asyncio.get_running_loop().add_reader(door.listener, self._accept, door)
+
+    def _begin(self, work: Coroutine[object, object, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
 
     def end_all(self) -> None:
         """End all sessions."""
@@ -127,10 +157,9 @@ class Entrance:
 class Greeter(asyncio.Protocol):
     """Takes a new connection and hands it to the front leg of its session."""
 
-    def __init__(self, entrance: Entrance, service: str, *, implicit_tls: bool) -> None:
+    def __init__(self, entrance: Entrance, door: Doorway) -> None:
         self._entrance = entrance
-        self._service = service
-        self._implicit_tls = implicit_tls
+        self._door = door
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -139,10 +168,10 @@ class Greeter(asyncio.Protocol):
         if not client:  # gone already
             transport.close()
             return
-        arrival = Arrival(client[:2], local[:2], implicit_tls=self._implicit_tls)
-        session = self._entrance.admit(self._service, arrival)
+        arrival = Arrival(client[:2], local[:2], implicit_tls=self._door.implicit_tls)
+        session = self._entrance.admit(self._door.service, arrival)
         if isinstance(session, str):
-            if not self._implicit_tls:  # there it would have to be said under TLS
+            if not self._door.implicit_tls:  # there it would have to be said under TLS
                 transport.write(f"421 {session}\r\n".encode())
             transport.close()
             return

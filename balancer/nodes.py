@@ -141,22 +141,29 @@ class Nodes:
     def probed(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
         """A probe is over: sessions leave a node that is down at once, one that drains as soon as they can.
 
-        Where no other node is up they stay: there is nowhere better to wait.
+        Where no other node is fit for them they stay: there is nowhere better to wait. When the time of a drain is
+        over they leave at once, too: uploads are repeated elsewhere, downloads continued.
         """
         known = self._known[node]
-        before, after = known.health, after_probe(known.health, outcome, self._probe, self._clock())
+        after = after_probe(known.health, outcome, self._probe, self._clock())
         if isinstance(outcome, ProbePassed):
             known.said = outcome
             known.features = known.features if outcome.features is None else outcome.features
             known.banned = known.banned if outcome.banned is None else outcome.banned
         self._set(after)
+        others = [other.health for name, other in self._known.items() if name != node]
         tenants = tuple(known.tenants)
-        if not after.up and any(other.health.up for name, other in self._known.items() if name != node):
+        if not after.up:
+            if any(other.up for other in others):
+                for tenant in tenants:
+                    tenant.node_is_down(after.why)
+        elif after.state in _TO_LEAVE and any(other.usable for other in others):
+            overdue = isinstance(outcome, ProbePassed) and outcome.is_overdue
             for tenant in tenants:
-                tenant.node_is_down(after.why)
-        elif after.up and after.state in _TO_LEAVE and before.state is not after.state:
-            for tenant in tenants:
-                tenant.node_drains()
+                if overdue:
+                    tenant.node_is_down("the time of its drain is over")
+                else:
+                    tenant.node_drains()
 
     def document(self) -> tuple[BalancedNode, ...]:
         """The nodes for the health document."""

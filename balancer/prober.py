@@ -119,6 +119,7 @@ class Prober:
             health.state,
             why,
             disk_free=health.disk_free_bytes / health.disk_total_bytes if health.disk_total_bytes else 1.0,
+            drain_left_s=health.drain_left_s,
             backlog_files=health.replicator.wanted_files if health.replicator is not None else 0,
         )
 

@@ -1,6 +1,7 @@
 """Runs a balancer: everything is opened in order, and closed when a signal says so."""
 
 import asyncio
+import os
 import random
 import resource
 import signal
@@ -168,7 +169,7 @@ class Program(Giver):
         for name in self._settings.nodes:
             prober = Prober(self._settings, name, self.around.token_key, self._token, self._probed)
             self._probes.append(asyncio.get_running_loop().create_task(prober.run(), name=f"probe {name}"))
-        await self._entrance.open(listeners.doorways)
+        self._entrance.open(listeners.doorways)
         self._giving.open(listeners.successors)
 
     def _probed(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
@@ -239,7 +240,7 @@ class Program(Giver):
     async def _finish(self, line: MessageLine[MovedSession]) -> None:
         try:
             async with asyncio.timeout(self._settings.balancer.handover_s):
-                while self._entrance.sessions:
+                while not self._entrance.is_empty:
                     self._entrance.send_away(line)
                     await asyncio.sleep(_FINISH_LOOK_S)
         except TimeoutError:
@@ -287,6 +288,7 @@ class Program(Giver):
         usable = any(node.usable for node in nodes)
         return BalancerHealth(
             state=NodeState.READY if usable else NodeState.FAILED,
+            process=os.getpid(),
             sessions=self._entrance.sessions,
             transfers=self._entrance.transfers,
             leases_free=self.around.ports.free,

@@ -49,7 +49,10 @@ class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FtpnodeHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One ftpnode; `state` READY means: send sessions here. `replicator` is None without one (replication: none)."""
+    """One ftpnode; `state` READY means: send sessions here. `replicator` is None without one (replication: none).
+
+    `drain_left_s`: how long the sessions of a node that drains may still take; None where there is no deadline.
+    """
 
     node: str
     state: NodeState
@@ -59,6 +62,7 @@ class FtpnodeHealth(msgspec.Struct, frozen=True, kw_only=True):
     disk_total_bytes: int = 0
     uptime_s: float = 0.0
     replicator: ReplicatorHealth | None = None
+    drain_left_s: float | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -74,9 +78,10 @@ class BalancedNode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BalancerHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One balancer."""
+    """One balancer; `process` is its process id on its host."""
 
     state: NodeState
+    process: int = 0
     sessions: int = 0
     transfers: int = 0
     leases_free: int = 0

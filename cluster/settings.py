@@ -15,6 +15,7 @@ from cluster.publish import Policy, PolicyName, WhenShort
 from cluster.quota import Quota
 from cluster.replication_settings import Replication
 from cluster.settings_values import Bytes, Count, Name, Port, Ports, Quantity, Rate, Seconds, Section
+from cluster.upgrade_settings import Upgrade
 
 DeniedPath = Annotated[str, Meta(pattern=r"^(?!.*/\.{1,2}(/|\Z))(/[^/\\]+)+\Z")]
 
@@ -235,6 +236,7 @@ class Settings(Section, frozen=True):
     balancer: Balancer
     replication: Replication = Replication()
     limits: Limits = Limits()
+    upgrade: Upgrade = Upgrade()
 
     def asks_for_certificates(self, site: str) -> bool:
         """Whether somebody who may log in at `site` can be known by a certificate."""

@@ -5,6 +5,7 @@ Pure, but for `missing_files`, which looks at the disk and is asked for separate
 
 import ipaddress
 import itertools
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,7 @@ def broken_rules(settings: Settings) -> tuple[Problem, ...]:
         *broken_routes(settings),
         *_policies(settings),
         *_networks("limits.ban_exempt", settings.limits.ban_exempt),
+        *_upgrade(settings.upgrade.node_command),
     )
 
 
@@ -115,6 +117,20 @@ def _client_certificates(settings: Settings) -> Iterator[Problem]:
             if read_fingerprint(text) is None:
                 fix = "`openssl x509 -in FILE -noout -fingerprint -sha256` prints it: 64 hexadecimal digits"
                 yield Problem(f"accounts.{name}.client_fingerprints[{number}]", "is not a SHA-256 fingerprint", fix)
+
+
+def _upgrade(command: str | None) -> Iterator[Problem]:
+    if command is None:
+        return
+    fix = "write a command and its arguments, such as ssh {address} systemctl restart tripod-node"
+    try:
+        words = shlex.split(command)
+        words = [word.format(node="node1", address="192.0.2.1") for word in words]
+    except (ValueError, LookupError) as error:
+        yield Problem("upgrade.node_command", f"cannot be read: {error}", f"{fix}; no other braces than these")
+        return
+    if not words:
+        yield Problem("upgrade.node_command", "is empty", fix)
 
 
 def _sites(settings: Settings) -> Iterator[Problem]:

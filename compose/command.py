@@ -14,15 +14,13 @@ import msgspec
 from rich.console import Console
 
 from balancer.choices import MadeChoices
-from cluster.ask import RefusedError, UnreachableError, get_document, post_action
+from cluster.ask import RefusedError, UnreachableError, get_document
 from cluster.clock import utc_now
 from cluster.command import (
     config_option,
     give_up,
     json_option,
-    node_settings_or_exit,
     settings_or_exit,
-    token_or_exit,
 )
 from cluster.durable_file import PRIVATE_MODE, write_durably
 from cluster.health import BalancerHealth, FtpnodeHealth, NodeState, ReplicatorHealth
@@ -38,6 +36,7 @@ from compose.node_commands import NODE_COMMANDS
 from compose.replication_commands import REPLICATION_COMMANDS
 from compose.show import show_choices, show_passwords, show_report, show_status
 from compose.status import ClusterStatus, cluster_status
+from compose.upgrade_commands import UPGRADE_COMMANDS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,7 +45,7 @@ def main() -> None:
     """Look after a Tripod cluster."""
 
 
-for _command in (*NODE_COMMANDS, *REPLICATION_COMMANDS):
+for _command in (*NODE_COMMANDS, *REPLICATION_COMMANDS, *UPGRADE_COMMANDS):
     main.add_command(_command)
 
 
@@ -136,22 +135,6 @@ def password(password: str) -> None:
 
 
 @main.command()
-@click.argument("node")
-@config_option
-def drain(node: str, file: Path) -> None:
-    """Empty NODE: no new sessions, transfers finish, the balancer moves its sessions elsewhere."""
-    _act(file, node, "drain")
-
-
-@main.command()
-@click.argument("node")
-@config_option
-def enable(node: str, file: Path) -> None:
-    """Let NODE take sessions again."""
-    _act(file, node, "enable")
-
-
-@main.command()
 @config_option
 @json_option
 @click.option("--why", is_flag=True, help="Show which nodes the last sessions got, and why.")
@@ -188,6 +171,7 @@ def _show_choices(settings: Settings, *, as_json: bool) -> None:
     "--hour-seconds", type=click.FloatRange(min=1), default=10.0, show_default=True, help="Length of an hour."
 )
 @click.option("--chaos", is_flag=True, help="Kill (SIGKILL) and restart one part after another.")
+@click.option("--upgrade", is_flag=True, help="Restart all nodes one by one and replace the balancer meanwhile.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option(
     "--network", default="127.0.0", show_default=True, help="The VIP will be .10 of it, the nodes .11 and up."
@@ -232,16 +216,6 @@ def _host_files(settings: Settings, host: str) -> dict[str, Path]:
     if host not in settings.nodes:
         give_up(f"there is no node {host!r}; known: {', '.join(settings.nodes)}, balancer")
     return node_files(settings, host)
-
-
-def _act(file: Path, node: str, action: str) -> None:
-    settings = node_settings_or_exit(file, node)
-    address, token = settings.nodes[node].management, token_or_exit(settings)
-    try:
-        health = post_action(address, action, FtpnodeHealth, token=token)
-    except (UnreachableError, RefusedError) as error:
-        give_up(str(error))
-    click.echo(f"{node} is {health.state}, {health.sessions} sessions, {health.transfers} transfers")
 
 
 def _all_answer(found: ClusterStatus) -> bool:

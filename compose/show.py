@@ -87,6 +87,8 @@ def show_report(console: Console, report: Report) -> None:
     table.add_row("corrupt", Text(str(downloads.corrupt), style="bold red" if downloads.corrupt else "green"))
     errors = f"{report.unexplained_errors} client errors while nothing was broken"
     table.add_row("faults", f"{len(report.faults)}; {errors}")
+    if report.upgraded:
+        table.add_row("upgraded", ", ".join(report.upgraded))
     table.add_row("226 after", _seconds(report.ack_seconds.p50, report.ack_seconds.p99))
     table.add_row("on every node after", _seconds(report.replication_seconds.p50, report.replication_seconds.p99))
     identical = report.nodes_identical and report.settled

@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from cluster.ask import TIMEOUT_S, RefusedError, UnreachableError, get_document
-from cluster.health import BalancerHealth, FtpnodeHealth
+from cluster.health import BalancerHealth, FtpnodeHealth, NodeState
 from cluster.settings import Settings
 
 Health = TypeVar("Health", bound=msgspec.Struct)
@@ -25,6 +25,36 @@ def cluster_status(settings: Settings) -> ClusterStatus:
         balancer = pool.submit(health, settings.balancer.management, BalancerHealth)
         nodes = {name: pool.submit(health, node.management, FtpnodeHealth) for name, node in settings.nodes.items()}
         return ClusterStatus(balancer.result(), {name: answer.result() for name, answer in nodes.items()})
+
+
+def why_not_well(status: ClusterStatus) -> str:
+    """What is not well, in a sentence: a node that is not ready, in sync or used by the balancer; "" if nothing."""
+    if status.balancer is None:
+        return "the balancer does not answer"
+    for name, node in status.nodes.items():
+        if node is None:
+            return f"{name} does not answer"
+        if node.state is not NodeState.READY:
+            return f"{name} is {node.state}: {'; '.join(node.notices)}"
+    for seen in status.balancer.nodes:
+        if not seen.usable:
+            return f"the balancer does not use {seen.node}: {seen.why}"
+    return "" if in_sync(status) else "not every node has what the others have"
+
+
+def in_sync(status: ClusterStatus) -> bool:
+    """Whether every node with a replicator has heard all news, lacks nothing, and knows that its peers lack nothing."""
+    for node in status.nodes.values():
+        if node is None or (node.replicator is None and node.state is NodeState.FAILED):
+            return False
+        replicator = node.replicator
+        if replicator is None:
+            continue  # replication: none
+        if replicator.state is not NodeState.READY or replicator.wanted_files or replicator.to_hear:
+            return False
+        if not all(peer.in_sync and peer.backlog_files == 0 for peer in replicator.peers):
+            return False
+    return True
 
 
 def health(address: tuple[str, int], kind: type[Health], *, timeout_s: float = TIMEOUT_S) -> Health | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import prometheus_client
 
@@ -16,6 +17,8 @@ from ftpnode.tally import NodeTally
 from ftpnode.vital_signs import VitalSigns
 
 log = logger(__name__)
+
+_LONGEST_DEADLINE_S: Final = 86_400.0
 
 
 class Operators:
@@ -65,9 +68,10 @@ class Operators:
             refresh=refresh,
         )
 
-    async def _drain(self, _query: Mapping[str, str]) -> FtpnodeHealth:
-        await asyncio.to_thread(self._drain_flag.drain)
-        log.info("draining")
+    async def _drain(self, query: Mapping[str, str]) -> FtpnodeHealth:
+        deadline_s = _seconds(query, "deadline_s")
+        await asyncio.to_thread(self._drain_flag.drain, deadline_s)
+        log.info("draining", deadline_s=deadline_s)
         return self._vital_signs.document()
 
     async def _enable(self, _query: Mapping[str, str]) -> FtpnodeHealth:
@@ -99,6 +103,18 @@ def log_refusal(error: ConfigError) -> None:
     """Say why the settings stay as they were."""
     for problem in error.problems:
         log.error("reload refused", where=problem.where, what=problem.what, fix=problem.fix)
+
+
+def _seconds(query: Mapping[str, str], name: str) -> float | None:
+    if name not in query:
+        return None
+    try:
+        seconds = float(query[name])
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST_DEADLINE_S:
+        raise ValueError(f"{name} is a number of seconds, up to {_LONGEST_DEADLINE_S:.0f}")
+    return seconds
 
 
 def _needed(query: Mapping[str, str], name: str) -> str:

@@ -83,5 +83,6 @@ class VitalSigns:
             disk_total_bytes=total_bytes,
             uptime_s=clock.monotonic_s() - self._started_s,
             replicator=self._health,
+            drain_left_s=self._drain.left_s,
             notices=notices,
         )

@@ -37,6 +37,7 @@ class ProbePassed(msgspec.Struct, frozen=True, tag=True):
     """The node greets, logs in, and says `state` of itself; how much of its disk is free (a share), and its backlog.
 
     `features` (see core.features) and `banned` client addresses are None where this probe did not ask.
+    `drain_left_s`: how long its sessions may still take, where it drains and has a deadline.
     """
 
     state: NodeState
@@ -45,6 +46,12 @@ class ProbePassed(msgspec.Struct, frozen=True, tag=True):
     backlog_files: int = 0
     features: frozenset[str] | None = None
     banned: frozenset[str] | None = None
+    drain_left_s: float | None = None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the time that its sessions had to leave it is over."""
+        return self.state is NodeState.DRAINING and self.drain_left_s is not None and self.drain_left_s <= 0
 
 
 class ProbeFailed(msgspec.Struct, frozen=True, tag=True):

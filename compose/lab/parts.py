@@ -6,12 +6,13 @@ from pathlib import Path
 
 from cluster.health import BalancerHealth, FtpnodeHealth, NodeState
 from cluster.settings import Settings
-from compose.lab.process import Process
-from compose.status import health
+from compose.lab.process import PartFailedError, Process
+from compose.status import ClusterStatus, health, in_sync
 
 _EVERY_S = 0.1
 _ASK_TIMEOUT_S = 1.0
 _END_TIMEOUT_S = 10.0
+_HAND_OVER_S = 60.0
 
 
 class Parts:
@@ -28,7 +29,9 @@ class Parts:
             replicator = ["replicator", "run", *config, "--node", node]
             self._add(f"{node}.replicator", replicator, logs)
             self._add(f"{node}.ftpnode", ["ftpnode", *config, "--node", node], logs)
-        self._add("balancer", ["balancer", "run", *config], logs)
+        # So that one that a fault killed while its predecessor finished goes on from there.
+        self._add("balancer", ["balancer", "run", "--take-over", *config], logs)
+        self._succeeded: list[Process] = []
 
     def _add(self, name: str, arguments: list[str], logs: Path) -> None:
         self._processes[name] = Process(name, arguments, logs / f"{name}.log")
@@ -40,7 +43,7 @@ class Parts:
 
     def end(self) -> None:
         """End all of them: the balancer first, then the ftpnodes, the replicators last."""
-        ordered = list(reversed(self._processes.values()))
+        ordered = [*reversed(self._processes.values()), *self._succeeded]
         for process in ordered:
             process.end(_END_TIMEOUT_S)
 
@@ -69,6 +72,31 @@ class Parts:
             for name in names:
                 self._processes[name].start()
             self.down -= set(names)
+
+    def end_and_start(self, names: tuple[str, ...]) -> None:
+        """End these cleanly, in this order, and start them again."""
+        with self._lock:
+            self.down |= set(names)
+            processes = [self._processes[name] for name in names]
+        for process in processes:
+            process.end(_END_TIMEOUT_S)
+        self.restart(tuple(reversed(names)))
+
+    def hand_over_balancer(self) -> None:
+        """Start another balancer, which takes over; return when it serves. PartFailedError when it does not."""
+        old = self._processes["balancer"]
+        new = old.copy()
+        new.start()
+        deadline_s = self._clock() + _HAND_OVER_S
+        pause = threading.Event()  # nobody sets it
+        while (health := self.balancer_health()) is None or health.process != new.process_id:
+            new.demand_running()
+            if self._clock() > deadline_s:
+                raise PartFailedError("the new balancer does not take over")
+            pause.wait(_EVERY_S)
+        with self._lock:
+            self._processes["balancer"] = new
+            self._succeeded.append(old)
 
     def demand_running(self) -> None:
         """PartFailedError when one ended although no fault killed it."""
@@ -100,13 +128,7 @@ class Parts:
 
     def nothing_owed(self) -> bool:
         """Whether every replicator knows every peer in sync and lacks nothing, and neither does a peer."""
-        for name in self._settings.nodes:
-            node = self.node_health(name)
-            if node is None or node.replicator is None or node.replicator.wanted_files:
-                return False
-            if not all(peer.in_sync and peer.backlog_files == 0 for peer in node.replicator.peers):
-                return False
-        return True
+        return in_sync(ClusterStatus(None, {name: self.node_health(name) for name in self._settings.nodes}))
 
     def wait_until(self, condition: Callable[[], bool], stop: threading.Event, timeout_s: float) -> bool:
         """Poll until `condition` holds (True), or the time is over or `stop` is set (False)."""

@@ -33,6 +33,15 @@ class Process:
                 start_new_session=True,
             )
 
+    def copy(self) -> "Process":
+        """The same program once more, not started."""
+        return Process(self.name, self._arguments, self._log)
+
+    @property
+    def process_id(self) -> int | None:
+        """None before it was started."""
+        return None if self._child is None else self._child.pid
+
     @property
     def running(self) -> bool:
         """Whether it was started and has not ended."""

@@ -35,7 +35,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON that `tripod lab --report FILE` writes.
 
-    `unexplained_errors` counts the client errors at a time when nothing was broken. `missing` names what was lost,
+    `unexplained_errors` counts the client errors at a time when nothing was broken; an upgrade of the parts that are
+    `upgraded` explains none. `missing` names what was lost,
     `different` the paths that nodes do not agree on, `unexpected` the paths that hold something no client can account
     for: half a file, or a deleted one that came back. Fifty of each at most.
     """
@@ -49,14 +50,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ack_seconds: Percentiles
     replication_seconds: Percentiles
     faults: tuple[Fault, ...]
+    upgraded: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     different: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, corrupt, half, different, or seen by who must not see it."""
+        """Whether nothing was lost, corrupt, half, different, seen by who must not see it, or noticed of an upgrade."""
         broken = self.uploads.lost or self.downloads.corrupt or self.violations or self.unexpected
+        if self.upgraded and self.unexplained_errors:
+            return False
         return self.nodes_identical and self.settled and not broken
 
 
@@ -68,6 +72,7 @@ def judge(
     faults: Sequence[Fault],
     replication_seconds: Percentiles,
     settled: bool,
+    upgraded: Sequence[str] = (),
 ) -> Report:
     """The report on a run, from the clients' journal and the disks after settling.
 
@@ -93,6 +98,7 @@ def judge(
         ack_seconds=found.ack_seconds,
         replication_seconds=replication_seconds,
         faults=tuple(faults),
+        upgraded=tuple(upgraded),
         missing=missing[:_LISTED],
         different=different[:_LISTED],
         unexpected=unexpected[:_LISTED],

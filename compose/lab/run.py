@@ -17,6 +17,7 @@ from compose.lab.parts import Parts
 from compose.lab.process import PartFailedError, Process
 from compose.lab.report import Report, judge
 from compose.lab.tree import differences, read_tree
+from compose.lab.upgrading import Upgrading
 from compose.lab.view import Moment, NodeLine, View
 from compose.new_cluster import network_plan, write_cluster
 from stations.journal import What, read_journal
@@ -25,6 +26,7 @@ from stations.ledger import percentiles
 _START_S = 30.0
 _CORPUS_S = 300.0
 _LAST_PUSH_S = 120.0
+_UPGRADE_S = 600.0
 _SETTLE_S = 120.0
 _EVERY_S = 0.5
 _LAB_REPLICATION = {"prepare_timeout_s": 3.0, "lease_s": 2.0, "reconnect_s": 0.5, "canary_interval_s": 2.0}
@@ -38,6 +40,7 @@ class LabOptions(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 60.0
     hour_seconds: float = 10.0
     chaos: bool = False
+    upgrade: bool = False
     seed: int = 1
     network: str = "127.0.0"
     corpus: Path = Path("corpus")
@@ -63,6 +66,7 @@ class Lab:
         self._roots = {name: node.root for name, node in self._settings.nodes.items()}
         self._meter = ReplicationMeter(self._journal, self._roots, now_s)
         self._faults = Faults(self._parts, list(self._settings.nodes), random.Random(options.seed), monotonic_s)
+        self._upgrading = Upgrading(self._settings, self._parts)
         self._clients = Process("stations", self._client_arguments(), logs / "stations.log")
         self._began_s, self._began_at_s = monotonic_s(), now_s()
         self._phase = ""
@@ -75,6 +79,7 @@ class Lab:
             settled = self._settle(view)
         finally:
             self._faults.stop()
+            self._upgrading.finish()
             self._clients.end(_LAST_PUSH_S)
             self._parts.end()
             self._meter.stop()
@@ -97,15 +102,21 @@ class Lab:
         self._enter(view, "running")
         if self._options.chaos:
             self._faults.start()
-        self._watch(view, lambda: monotonic_s() - self._began_s >= self._options.seconds, self._options.seconds + 60)
+        if self._options.upgrade:
+            self._upgrading.start()
+        self._watch(view, self._worked_enough, self._options.seconds + _UPGRADE_S)
         self._faults.stop()
-        if self._faults.failure is not None:
-            raise self._faults.failure
+        self._upgrading.finish()
+        if (failure := self._faults.failure or self._upgrading.failure) is not None:
+            raise failure
         self._enter(view, "the clients push what they still owe")
         self._clients.ask_to_end()
         self._watch(view, lambda: not self._clients.running, _LAST_PUSH_S, heed_stop=False)
         if self._clients.status != 0:
             raise PartFailedError(f"the clients ended with {self._clients.status}: {self._clients.last_words()}")
+
+    def _worked_enough(self) -> bool:
+        return monotonic_s() - self._began_s >= self._options.seconds and self._upgrading.is_over
 
     def _settle(self, view: View) -> bool:
         """Whether every node got everything and all agree, in time."""
@@ -123,6 +134,7 @@ class Lab:
             {node: read_tree(root) for node, root in self._roots.items()},
             began_s=self._began_at_s,
             faults=self._faults.done,
+            upgraded=self._upgrading.done,
             replication_seconds=percentiles(self._meter.seconds),
             settled=settled,
         )
@@ -165,8 +177,11 @@ class Lab:
             repeated_uploads=balancer.repeated_uploads if balancer else 0,
             continued_downloads=balancer.continued_downloads if balancer else 0,
             nodes=tuple(self._node_line(name) for name in self._settings.nodes),
-            faults=(*(f"{fault.at_s:6.1f} s  {fault.what}" for fault in self._faults.done), self._faults.current),
+            faults=(*(f"{fault.at_s:6.1f} s  {fault.what}" for fault in self._faults.done), self._now()),
         )
+
+    def _now(self) -> str:
+        return self._faults.current or self._upgrading.current
 
     def _node_line(self, name: str) -> NodeLine:
         health = self._parts.node_health(name)
