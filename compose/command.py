@@ -21,6 +21,7 @@ from cluster.command import (
     give_up,
     json_option,
     settings_or_exit,
+    token_or_exit,
 )
 from cluster.durable_file import PRIVATE_MODE, write_durably
 from cluster.health import BalancerHealth, FtpnodeHealth, NodeState, ReplicatorHealth

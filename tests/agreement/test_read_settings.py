@@ -155,6 +155,9 @@ MISTAKES = [
     ("source_addresses: [127.0.0.10]", "source_addresses: []", "balancer.source_addresses", "name the addresses"),
     ("mode: full-mesh", "mode: half-mesh", "replication.mode", "use one of: full-mesh, none"),
     ("  token_key: keys/token.key", "  # gone", "cluster.token_key", "add it"),
+    ("limits:", 'upgrade: {node_command: "ssh \'x"}\nlimits:', "upgrade.node_command", "ssh {address} systemctl"),
+    ("limits:", "upgrade: {node_command: 'ssh {host}'}\nlimits:", "upgrade.node_command", "no other braces"),
+    ("limits:", "upgrade: {node_command: ''}\nlimits:", "upgrade.node_command", "write a command"),
     ("limits:", "limit:", "limit", "did you mean `limits`?"),
     ('greeting: "test ingest', 'greeting: "a\\nb', "sites.ingest.greeting", "write one line"),
 ]

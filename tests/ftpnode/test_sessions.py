@@ -276,6 +276,20 @@ def test_a_drained_node_lets_nobody_in_finishes_what_runs_and_stays_drained_over
             assert client.ask("NOOP").startswith("200")
 
 
+@pytest.mark.slow
+def test_a_drain_may_have_a_deadline_which_the_health_document_counts_down(tmp_path):
+    cluster = write_cluster(tmp_path, nodes=1, replication="none")
+    with running(cluster) as node:
+        assert node.act("drain?deadline_s=50") == 200
+        assert 0 < node.health()["drain_left_s"] <= 50
+        for nonsense in ("soon", "-1", "nan", "1e9"):
+            assert node.act(f"drain?deadline_s={nonsense}") == 400
+        assert node.act("drain?deadline_s=0") == 200
+        assert node.health()["drain_left_s"] == 0
+        assert node.act("enable") == 200
+        assert node.health()["drain_left_s"] is None
+
+
 def test_an_action_needs_the_clusters_token(alone):
     assert alone.act("drain", token="guess") == 403
     assert alone.health()["state"] == "ready"
