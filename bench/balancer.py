@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from bench.clients import command_ms, idle_cost, sessions_per_s, streams_mb_s
+from bench.clients import command_ms, idle_cost, patient_sessions_per_s, sessions_per_s, streams_mb_s
 from bench.relays import (
     NETWORK,
     balancer,
@@ -30,6 +30,7 @@ Measure = Callable[[Server], float]
 _ADDED_MS = 0.5
 _IDLE_MB = 200
 _IDLE_PERCENT = 3
+_WHOLE_LOADS = [("1_stream", 1, 256), ("8_streams", 8, 48), ("8_streams_beyond_memory", 8, 256)]
 
 
 @click.command()
@@ -73,23 +74,25 @@ def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
 def _streams(
     sheet: Sheet, folder: Path, spooled: Server, unspooled: Server, tcp: Server | None, *, quick: bool
 ) -> None:
-    for streams in (1, 8):
-        # What one session may keep in the spool is 256 MiB; a longer stream would be relayed in part.
-        content = _content(folder, (128 if quick else 256) // (1 if streams == 1 else 2 if quick else 1))
-        for up in (True, False):
+    # Eight of 48 MiB lie in the spool's memory (512 MiB by default), eight of 256 MiB in part in its files; one session
+    # may keep 256 MiB, and a longer stream would be relayed in part.
+    loads = [("1_stream", 1, 128), ("8_streams", 8, 24)] if quick else _WHOLE_LOADS
+    for name, streams, size_mib in loads:
+        content = _content(folder, size_mib)
+        for up in (True, False) if name in {"1_stream", "8_streams"} else (True,):
             servers = {"balancer": spooled} | ({"without_spool": unspooled} if up else {}) | _present(haproxy=tcp)
             rates = _in_turn(
                 servers,
                 lambda server, up=up, content=content, streams=streams: streams_mb_s(server, content, streams, up=up),
                 3 if quick else 7,
             )
-            way = f"{streams} stream{'s' * (streams > 1)} {'up' if up else 'down'}"
-            name = way.replace(" ", "_")
-            _figure(sheet, way, "MB/s", rates)
+            way = "up" if up else "down"
+            _figure(sheet, f"{streams} stream{'s' * (streams > 1)} of {size_mib} MiB {way}", "MB/s", rates)
             if tcp:
-                sheet.ratio(f"{name}_vs_haproxy", median_ratio(rates["balancer"], rates["haproxy"]), target=1.0)
+                sheet.ratio(f"{name}_{way}_vs_haproxy", median_ratio(rates["balancer"], rates["haproxy"]), target=1.0)
             if up:
-                sheet.ratio(f"{name}_vs_no_spool", median_ratio(rates["balancer"], rates["without_spool"]), target=0.8)
+                ratio = median_ratio(rates["balancer"], rates["without_spool"])
+                sheet.ratio(f"{name}_up_vs_no_spool", ratio, target=0.8)
 
 
 def _tls(sheet: Sheet, folder: Path, ours: Server, peer: Server | None, *, quick: bool) -> None:
@@ -124,16 +127,18 @@ def _short_sessions(sheet: Sheet, ours: Server, node: Server, peer: Server | Non
         lambda server: sessions_per_s(server, 16, sessions, 10_240),
         3 if quick else 9,
     )
+    again = None
     if peer is not None:
-        try:
-            # It is slow, and a run for every run of ours would take minutes.
-            rates |= _in_turn({"mod_proxy": peer}, lambda server: sessions_per_s(server, 16, sessions // 5, 10_240), 3)
-        except SystemExit as failed:
-            sheet.missing(f"ProFTPD mod_proxy in short sessions ({failed})")
-        else:
-            ours_rate, its_rate = (statistics.median(rates[name]) for name in ("balancer", "mod_proxy"))
-            sheet.ratio("short_sessions_vs_mod_proxy", ours_rate / its_rate, target=15.0)
+        # It is slow, and a run for every run of ours would take minutes.
+        runs = [patient_sessions_per_s(peer, 16, sessions // 5, 10_240) for _ in range(1 if quick else 3)]
+        rates["mod_proxy"] = [rate for rate, _ in runs]
+        again = sum(failed for _, failed in runs) / (len(runs) * (sessions // 5)) * 100
+        ours_rate, its_rate = (statistics.median(rates[name]) for name in ("balancer", "mod_proxy"))
+        sheet.ratio("short_sessions_vs_mod_proxy", ours_rate / its_rate, target=15.0)
     _figure(sheet, "login + 10 KB upload + quit, 16 clients", "sessions/s", rates)
+    if again is not None:
+        # Its processes share an SQLite table; some end before they greet when many start at once.
+        sheet.figure("of them turned away, and tried again", "%", balancer=0.0, node_alone=0.0, mod_proxy=again)
     sheet.ratio("short_sessions_vs_node", median_ratio(rates["balancer"], rates["node_alone"]), target=0.5)
     clients = (1, 16, 256) if quick else (1, 4, 16, 64, 256, 1000)
     sheet.growth(

@@ -8,6 +8,7 @@ import statistics
 import struct
 import subprocess
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +17,17 @@ from bench.servers import Server
 from cluster.clock import monotonic_s
 
 _TIMEOUT = struct.pack("ll", 60, 0)
+_TRIES = 40
 _EPSV = re.compile(rb"\(\|\|\|(\d+)\|\)")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What each client of a bench of short sessions does."""
+
+    sessions: int
+    size_bytes: int
+    tries: int
 
 
 def upload_mb_s(server: Server, file: Path, *, tls: bool) -> float:
@@ -56,13 +67,23 @@ def command_ms(server: Server, commands: int) -> float:
 
 
 def sessions_per_s(server: Server, clients: int, sessions: int, size_bytes: int) -> float:
-    """Login, upload of `size_bytes` under a new name, quit; `clients` at once, `sessions` in all."""
+    """Login, upload of `size_bytes` under a new name, quit; `clients` at once, `sessions` in all. All must succeed."""
+    return _sessions(server, clients, sessions, size_bytes, tries=1)[0]
+
+
+def patient_sessions_per_s(server: Server, clients: int, sessions: int, size_bytes: int) -> tuple[float, int]:
+    """The same with a server that turns clients away: they come again. Good sessions a second, and how many failed."""
+    return _sessions(server, clients, sessions, size_bytes, tries=_TRIES)
+
+
+def _sessions(server: Server, clients: int, sessions: int, size_bytes: int, *, tries: int) -> tuple[float, int]:
     processes = min(clients, 2)
     shares = [(clients // processes) + (number < clients % processes) for number in range(processes)]
     each = max(1, sessions // clients)
-    start = multiprocessing.Event()
+    start, failed = multiprocessing.Event(), multiprocessing.Value("i")
+    load = Load(each, size_bytes, tries)
     workers = [
-        multiprocessing.Process(target=_work, args=(server, share, each, size_bytes, f"{uuid4().hex}-{number}", start))
+        multiprocessing.Process(target=_work, args=(server, share, load, f"{uuid4().hex}-{number}", start, failed))
         for number, share in enumerate(shares)
     ]
     for worker in workers:
@@ -74,7 +95,7 @@ def sessions_per_s(server: Server, clients: int, sessions: int, size_bytes: int)
     passed_s = monotonic_s() - began_s
     if any(worker.exitcode for worker in workers):
         raise SystemExit(f"a client of {server.name} failed")
-    return clients * each / passed_s
+    return clients * each / passed_s, failed.value
 
 
 def idle_cost(server: Server, sessions: int, seconds: float) -> tuple[float, float]:
@@ -128,14 +149,14 @@ def _timed(server: Server, size_bytes: int, arguments: list[str], *, tls: bool) 
     return size_bytes / 1e6 / (monotonic_s() - began_s)
 
 
-def _work(server, clients, sessions, size_bytes, prefix, start) -> None:
-    content = bytes(size_bytes)
+def _work(server, clients, load, prefix, start, failed) -> None:
+    content = bytes(load.size_bytes)
     failures: list[BaseException] = []
 
     def client(mine: int) -> None:
         try:
-            for turn in range(sessions):
-                _session(server, f"{server.folder}{prefix}-{mine}-{turn}", content)
+            for turn in range(load.sessions):
+                _try_session(server, f"{server.folder}{prefix}-{mine}-{turn}", content, load.tries, failed)
         except BaseException as failure:
             failures.append(failure)
             raise
@@ -147,6 +168,21 @@ def _work(server, clients, sessions, size_bytes, prefix, start) -> None:
     for thread in threads:
         thread.join()
     raise SystemExit(1 if failures else 0)
+
+
+def _try_session(server, name, content, tries, failed) -> None:
+    """A session that is tried so often at most; `failed` counts those that failed before a good one."""
+    for left in reversed(range(tries)):
+        try:
+            _session(server, name, content)
+        except (OSError, RuntimeError):
+            if not left:
+                raise
+            with failed.get_lock():
+                failed.value += 1
+            threading.Event().wait(0.05)
+        else:
+            return
 
 
 def _session(server: Server, name: str, content: bytes) -> None:
