@@ -5,7 +5,7 @@ import msgspec
 from balancer.core.actions import ExpectReply, NoteMove, OpenBack, Pause, SendBack, SendToken
 from balancer.core.conversation import Conversation, Steps
 from balancer.core.events import BackFailed, BackOpened, BackReplied, PauseOver
-from balancer.core.facts import Facts, Lookup, read_content_id, read_facts
+from balancer.core.facts import IDENTITY_FACTS, Facts, Lookup, read_content_id, read_facts, shows_identity
 from balancer.core.patience import Work, patience_s
 from balancer.core.reply import Reply
 
@@ -30,7 +30,9 @@ def ask(talk: Conversation, line: str, work: Work = Work.ANSWER) -> Steps[Reply 
 
 
 def look(talk: Conversation, path: str) -> Steps[Lookup]:
-    """What the node knows of `path`."""
+    """What the node knows of `path`, whatever facts the client has chosen."""
+    if not shows_identity(talk.node_facts):
+        yield from _have_facts(talk, IDENTITY_FACTS)
     return read_facts((yield from ask(talk, f"MLST {path}")))
 
 
@@ -101,8 +103,21 @@ def have_type(talk: Conversation) -> Steps[None]:
             talk.node_type = talk.type
 
 
+def have_clients_facts(talk: Conversation) -> Steps[None]:
+    """Let the node list the facts that the client has chosen by OPTS MLST; it is told only where it matters."""
+    if talk.mlst_facts is not None:
+        yield from _have_facts(talk, talk.mlst_facts)
+
+
+def _have_facts(talk: Conversation, facts: str) -> Steps[None]:
+    if talk.node is not None and talk.node_facts != facts:
+        answer = yield from ask(talk, f"OPTS MLST {facts}")
+        if answer is not None:
+            talk.node_facts = facts
+
+
 def _replay(talk: Conversation) -> Steps[bool]:
-    """Set the session up on the node at hand: login by token, folder, facts, a rename that has begun."""
+    """Set the session up on the node at hand: login by token, folder, digest, a rename that has begun."""
     assert talk.account is not None, "only a session that is logged in moves"
     answer = yield from log_in(talk, talk.account, None)
     if answer is None or not answer.is_good:
@@ -111,8 +126,6 @@ def _replay(talk: Conversation) -> Steps[bool]:
         answer = yield from ask(talk, f"CWD {talk.folder}")
         if answer is None or not answer.is_good:
             return False
-    if talk.mlst_facts is not None:
-        yield from ask(talk, f"OPTS MLST {talk.mlst_facts}")
     if talk.hash_name is not None:
         yield from ask(talk, f"OPTS HASH {talk.hash_name}")
     if talk.rename_from is not None:

@@ -141,6 +141,7 @@ class Conversation:
 
         self.node: str | None = None
         self.node_type: str | None = None
+        self.node_facts: str | None = None
         self.last_node: str | None = None
         self.lost_why = ""
         self.full = False
@@ -184,7 +185,7 @@ class Conversation:
         if self.node is not None:
             self.lost.add(self.node)
             self.last_node = self.node
-        self.node = self.node_type = None
+        self.node = self.node_type = self.node_facts = None
         self.lost_why = why
 
     def leave_node(self, why: str, *, politely: bool = False) -> None:

@@ -10,6 +10,15 @@ from balancer.core.reply import Reply
 _CONTENT_ID: Final = re.compile(r"\bBLAKE3 ([0-9a-f]{64})\b")
 
 
+IDENTITY_FACTS: Final = "type;size;modify;"
+"""What `read_facts` reads; every node shows them unless OPTS MLST says otherwise."""
+
+
+def shows_identity(chosen: str | None) -> bool:
+    """Whether a node shows them after `OPTS MLST chosen`; None: there was none."""
+    return chosen is None or {*IDENTITY_FACTS.split(";")} <= {*chosen.lower().split(";"), ""}
+
+
 class Facts(msgspec.Struct, frozen=True):
     """One entry of the tree, as the node described it; None for what it did not say, or was not asked."""
 

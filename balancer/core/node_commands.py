@@ -7,7 +7,7 @@ looked at first.
 from typing import Final
 
 from balancer.core.actions import EndSession, NoteLogin
-from balancer.core.back_leg import ask, have_back_leg, have_type, log_in, look, open_back_leg
+from balancer.core.back_leg import ask, have_back_leg, have_clients_facts, have_type, log_in, look, open_back_leg
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps
 from balancer.core.facts import Absent, Facts, Lookup, Unknown
@@ -70,6 +70,7 @@ def pass_on(talk: Conversation, command: Command) -> Steps[None]:
     refusal = NO_NODE
     while answer is None and (yield from have_back_leg(talk)):
         yield from have_type(talk) if command.verb == "SIZE" else ()
+        yield from have_clients_facts(talk) if command.verb == "MLST" else ()
         answer = yield from ask(talk, command.line, WORK_OF.get(command.verb, Work.ANSWER))
         if answer is not None and answer.is_transient and command.verb not in DIGESTS:
             refusal, answer = answer, None
@@ -135,7 +136,7 @@ def _remember(talk: Conversation, command: Command, answer: Reply) -> Steps[None
         name, _, value = command.argument.partition(" ")
         match name.upper():
             case "MLST":
-                talk.mlst_facts = value
+                talk.mlst_facts = talk.node_facts = value
             case "HASH" if value:
                 talk.hash_name = value
             case _:

@@ -8,7 +8,7 @@ from balancer.core.actions import (
     OpenFrontData,
     ReleasePort,
 )
-from balancer.core.back_leg import ask, have_type
+from balancer.core.back_leg import ask, have_clients_facts, have_type
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, DataPlan, Steps, Transfer
 from balancer.core.data_address import epsv_port, pasv_port
@@ -44,6 +44,7 @@ def offer(talk: Conversation, command: Command, offset_bytes: int) -> Steps[Repl
     assert talk.transfer is not None, "begun before"
     talk.transfer.node = talk.node or talk.transfer.node
     yield from have_type(talk)
+    yield from have_clients_facts(talk) if command.verb == "MLSD" else ()
     port = yield from _passive_port(talk)
     if port is None or not (yield from _connected(talk, port)):
         talk.leave_node("the node opened no data connection")

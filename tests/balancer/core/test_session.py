@@ -115,10 +115,17 @@ def passive(talk: Transcript) -> None:
     talk.happens(e.PortLeased(40000)).client_gets("229 Entering Extended Passive Mode (|||40000|).")
 
 
-def offered(talk: Transcript, line: str, *, typed: bool = True) -> None:
+def passive_again(talk: Transcript) -> None:
+    talk.client("EPSV").does(a.LeasePort()).happens(e.PortLeased(40001))
+    talk.client_gets("229 Entering Extended Passive Mode (|||40001|).")
+
+
+def offered(talk: Transcript, line: str, *, typed: bool = True, rest: str = "") -> None:
     if typed:
         talk.node_gets("TYPE I").node("200 ok")
     talk.node_gets("EPSV").node("229 ok (|||5001|)").does(a.ConnectBackData(5001)).happens(e.BackDataOpened())
+    if rest:
+        talk.node_gets(rest).node("350 go on")
     talk.node_gets(line)
 
 
@@ -260,6 +267,46 @@ def test_a_download_does_not_go_on_where_the_content_id_is_another_or_unknown(an
     talk.node_gets("SITE COPIES a").node(answer)
     talk.does(a.DropData(), a.ReleasePort()).client_gets("426")
     talk.client("NOOP").client_gets("200")
+
+
+def test_a_download_goes_on_at_its_byte_whatever_facts_the_client_has_chosen() -> None:
+    talk = Transcript().logs_in()
+    talk.client("OPTS MLST perm;").node_gets("OPTS MLST perm;").node("200 perm;").client_gets("200 perm;")
+    passive(talk)
+    talk.client("RETR a").node_gets("OPTS MLST type;size;modify;").node("200 ok")
+    identified(talk, 9999)
+    offered(talk, "RETR a")
+    talk.node("150 here").client_gets("150 here").does(a.OpenFrontData(None, protected=False))
+    talk.happens(e.FrontDataOpened()).does(a.RelayDownload())
+    talk.node_dies().does(a.StopDownload()).happens(e.DownloadEnded(e.Ending.CUT, 50))
+    talk.replays("node2", avoiding=("node1",))
+    identified(talk, 9999)
+    offered(talk, "RETR a", rest="REST 50")
+    talk.node("150 here").does(a.RelayDownload()).happens(e.DownloadEnded(e.Ending.FINISHED, 9999))
+    talk.node("226 all").does(a.FinishFrontData()).happens(e.FrontDataClosed())
+    talk.does(a.DropData(), a.ReleasePort()).client_gets("226 all")
+    talk.client("MLST a").node_gets("OPTS MLST perm;").node("200 perm;")
+    talk.node_gets("MLST a").node("250-x", " perm=r; a", "250 End").client_gets("250-x", " perm=r; a", "250 End")
+    passive_again(talk)
+    talk.client("MLSD").node_gets("EPSV").node("229 ok (|||5001|)").does(a.ConnectBackData(5001))
+    talk.happens(e.BackDataOpened()).node_gets("MLSD")
+
+
+def test_facts_that_hold_all_that_shows_a_file_are_left_as_the_client_has_chosen_them() -> None:
+    talk = Transcript().logs_in()
+    line = "OPTS MLST Modify;size;unique;TYPE;"
+    talk.client(line).node_gets(line).node("200 ok").client_gets("200 ok")
+    passive(talk)
+    talk.client("RETR a").node_gets("MLST a")
+
+
+def test_a_listing_after_a_move_has_the_facts_that_the_client_has_chosen() -> None:
+    talk = Transcript().logs_in()
+    talk.client("OPTS MLST size;").node_gets("OPTS MLST size;").node("200 ok").client_gets("200 ok")
+    talk.node_dies()
+    passive(talk)
+    talk.client("MLSD").replays("node1").node_gets("TYPE I").node("200 ok").node_gets("OPTS MLST size;").node("200 ok")
+    offered(talk, "MLSD", typed=False)
 
 
 def test_a_download_without_replicators_asks_for_no_content_id_and_starts_again_only_at_its_first_byte() -> None:
