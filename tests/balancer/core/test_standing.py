@@ -14,8 +14,8 @@ from balancer.core.standing import Standing, stand, standing_of
 from tests.kit.transcript import RULES, Transcript
 
 ENTIRELY_OF_THE_PROCESS = {
-    "rules", "actions", "tls", "transfer", "node", "node_type", "node_facts", "lost", "refused", "rounds_left", "lost_why",
-    "buffer_size_given", "protected", "data", "full", "reads",
+    "rules", "actions", "tls", "transfer", "node", "node_type", "node_facts", "lost", "refused", "rounds_left",
+    "lost_why", "buffer_size_given", "protected", "data", "full", "reads",
 }  # fmt: skip
 """What a Standing need not say: fixed by the settings, of one command, or never so where a session can be carried."""
 
