@@ -30,7 +30,7 @@ class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     `why_blind` says why changes in its root may go unseen, and `blind_for_s` since when; empty and None when none can.
     `to_hear`: the peers whose news it waits for, after its start or theirs; until then it says of nothing that it is
-    not there.
+    not there. `held_deletes` wait for an operator to approve them.
     """
 
     node: str
@@ -45,6 +45,7 @@ class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):
     blind_for_s: float | None = None
     peers: tuple[PeerHealth, ...] = ()
     to_hear: tuple[str, ...] = ()
+    held_deletes: int = 0
     notices: tuple[str, ...] = ()
 
 

@@ -129,6 +129,7 @@ class Reason(StrEnum):
     BAD_PATH = "bad-path"
     CHANGED = "changed"
     IO_ERROR = "io-error"
+    HELD_BACK = "held-back"
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -7,6 +7,30 @@ from msgspec import Meta
 from cluster.settings_values import Bytes, Count, Seconds, Section
 
 
+class DeleteBudget(Section, frozen=True):
+    """How many deletions within the window are somebody's work; more are a flood, and held back.
+
+    No more than `files`, and no more than `share` of all files; but `at_least` so many may always go.
+    """
+
+    files: Count = 1000
+    share: Annotated[float, Meta(gt=0, le=1)] = 0.25
+    at_least: Count = 20
+
+
+class DeleteBudgets(Section, frozen=True):
+    """The budgets of a node, each for itself; null is none.
+
+    `found` is for files that programs past the cluster have deleted on its disk, `peers` for what all peers together
+    have it delete, `clients` for what its own clients delete.
+    """
+
+    found: DeleteBudget | None = DeleteBudget()
+    peers: DeleteBudget | None = DeleteBudget(files=10_000, share=0.5)
+    clients: DeleteBudget | None = None
+    window_s: Seconds = 600.0
+
+
 class Replication(Section, frozen=True):
     """How the replicators work. `mode: none` means that there are none, and every ftpnode publishes by itself."""
 
@@ -27,3 +51,4 @@ class Replication(Section, frozen=True):
     history_entries: Annotated[int, Meta(ge=0, le=100_000_000)] = (
         500_000  # what `tripod explain` remembers, of all paths
     )
+    delete_budgets: DeleteBudgets = DeleteBudgets()

@@ -29,6 +29,7 @@ from cluster.password import hash_password
 from cluster.read_settings import examine_settings
 from cluster.settings import Settings
 from cluster.settings_rules import balancer_files, missing_files, node_files
+from compose.approval_commands import APPROVAL_COMMANDS
 from compose.lab.process import PartFailedError
 from compose.lab.run import Lab, LabOptions
 from compose.lab.view import view_for
@@ -46,7 +47,7 @@ def main() -> None:
     """Look after a Tripod cluster."""
 
 
-for _command in (*NODE_COMMANDS, *REPLICATION_COMMANDS, *UPGRADE_COMMANDS):
+for _command in (*NODE_COMMANDS, *REPLICATION_COMMANDS, *UPGRADE_COMMANDS, *APPROVAL_COMMANDS):
     main.add_command(_command)
 
 

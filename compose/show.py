@@ -16,6 +16,11 @@ from compose.status import ClusterStatus
 _STYLES = {"ready": "green", "draining": "yellow", "joining": "yellow", "failed": "red", "silent": "bold red"}
 
 
+def moment(at_ns: int) -> str:
+    """A moment in UTC, for people."""
+    return f"{datetime.datetime.fromtimestamp(at_ns / 1e9, datetime.UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
 def show_passwords(console: Console, file: Path, passwords: Mapping[str, str]) -> None:
     """The new accounts, once: the passwords are stored nowhere else."""
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -8,10 +8,10 @@ from cluster.settings import Settings
 from replicator.core.catching_up import Teller, still_to_hear
 from replicator.core.copies import is_in_sync
 from replicator.core.head import winner
-from replicator.index import Index
 from replicator.mesh import Mesh
 from replicator.peer_door import PeerDoor
 from replicator.peer_link import PeerLink
+from replicator.replica import Replica
 from replicator.sight import Sight
 from replicator.worker import Worker
 
@@ -24,7 +24,7 @@ class Condition:
     """How a replicator is. The engine notes here what it meets; used by the control thread alone."""
 
     def __init__(
-        self, settings: Settings, index: Index, mesh: Mesh, door: PeerDoor, sight: Sight, worker: Worker
+        self, settings: Settings, replica: Replica, mesh: Mesh, door: PeerDoor, sight: Sight, worker: Worker
     ) -> None:
         self.wrong_root = ""
         self.broken = ""
@@ -32,7 +32,8 @@ class Condition:
         self.degraded_s = float("-inf")  # when a change was last answered with fewer copies than its policy asks for
         self.odd = 0
         self._replication = settings.replication
-        self._index, self._mesh, self._door, self._sight, self._worker = index, mesh, door, sight, worker
+        self._index, self._held_deletes = replica.index, replica.held_deletes
+        self._mesh, self._door, self._sight, self._worker = mesh, door, sight, worker
         self._backlog: dict[str, tuple[int, int]] = {}
         self._counted: dict[str, tuple[int, int]] = {}  # between which of our sequences each backlog was counted
 
@@ -68,6 +69,7 @@ class Condition:
             blind_for_s=self._sight.blind_for_s(monotonic_s()),
             peers=tuple(self._peer_health(link) for link in self._mesh.links),
             to_hear=self.to_hear(),
+            held_deletes=len(index.held),
             notices=self._notices(),
         )
 
@@ -92,6 +94,7 @@ class Condition:
         ]
         notices += self._door.trouble.values()
         notices += self._sight.notices(monotonic_s())
+        notices += self._held_deletes.notices()
         if monotonic_s() - self.degraded_s < _ALARM_S:
             notices.append("in the last minute changes were answered with fewer copies than their policy asks for")
         if self.odd:

@@ -66,13 +66,13 @@ class Engine:
         index.keep_history(replication.history_entries)
         self._marker = Marker(mine.root, Mark(cluster=settings.cluster.name, node=node, incarnation=index.incarnation))
         self._staging = Staging(self._tree.staging)
-        self.replica = Replica(index, self._tree, self._marker, self._staging)
+        self.replica = Replica(index, self._tree, self._marker, self._staging, replication.delete_budgets)
         peers = frozenset(settings.nodes) - {node}
         self.door = PeerDoor(settings.cluster.name, node, peers, self.replica, replication)
         self.mesh = Mesh([self._link(peer, dial) for peer in sorted(peers)], self._staging, replication)
         fetching = Fetching(self.mesh.links, self.replica, self.door.outlines, replication)
         self.replica.fetch, self.replica.build = fetching.fetch, fetching.build
-        self._worker = Worker(self.replica, self._progressed)
+        self._worker = Worker(self.replica, self.progressed)
         self.lookups = Lookups(self.replica, self.mesh, self._worker)
         self.replica.wake = self._worker.wake
         for link in self.mesh.links:
@@ -84,7 +84,7 @@ class Engine:
         self._marked = asyncio.Event()
         self._scan_wanted = asyncio.Event()
         self._scan = Scan(self.replica, watch, missing_is_deleted=replication.missing_at_scan == "delete")
-        self.condition = Condition(settings, index, self.mesh, self.door, self._sight, self._worker)
+        self.condition = Condition(settings, self.replica, self.mesh, self.door, self._sight, self._worker)
         self.publishing = Publishing(self.replica, self.mesh, settings, self.condition, self.measures)
         self._complete = asyncio.Event()
         self.door.on_complete = self._complete.set
@@ -193,7 +193,7 @@ class Engine:
         self.measures.heads.set(self._index.heads)
         self.measures.wanted.set(len(self._index.pending))
         self.measures.conflicts.set(len(self._index.conflicts))
-        self._progressed()
+        self.progressed()
         await self._index.durable()
         self.condition.broken = ""
 
@@ -203,7 +203,8 @@ class Engine:
         before_ns = now_ns() - self._replication.tombstone_days * _DAY_NS
         self._index.forget_tombstones(min(acked, default=self._index.durable_sequence), before_ns)
 
-    def _progressed(self) -> None:
+    def progressed(self) -> None:
+        """There may be more to acknowledge and to announce."""
         self.door.progressed()
         self.mesh.announce()
 
@@ -225,24 +226,23 @@ class Engine:
             await self._scan.run(folder)
         rows = {path: self._index.place(path).row for path in dirty.paths}
         changed = await self.replica.blocking(differing, self._tree, rows) if rows else frozenset()
+        gone = [path for path in dirty.paths if path in changed and dirty.paths[path].deleted]
+        await self._scan.delete(gone)
         for path in dirty.paths:
-            if path in changed:
-                await self._follow(path, deleted=dirty.paths[path].deleted)
+            if path in changed and path not in gone:
+                await self._follow(path)
         if changed or dirty.folders:
-            self._progressed()
+            self.progressed()
 
-    async def _follow(self, path: str, *, deleted: bool) -> None:
+    async def _follow(self, path: str) -> None:
         place = self._index.place(path)
         try:
-            if deleted:
-                for below in reversed(list(self._index.below(path))):
-                    await self.replica.rescan(below, deleted=True)
-            await self.replica.rescan(path, deleted=deleted)
+            await self.replica.rescan(path)
             row = self._index.place(path).row
             if row is not None and row.kind.value == "directory" and place.row is None:
                 await self._scan.run(path)
         except UnstableError:
-            self._watch.mark(path, deleted=deleted)
+            self._watch.mark(path)
         except (NotYetError, OSError) as error:
             log.warning("cannot be replicated", path=path, why=str(error))
 
@@ -268,7 +268,7 @@ class Engine:
         self.measures.rescans.inc()
         self.condition.odd = await self._scan.run(entries_per_s=entries_per_s)
         self._sight.scanned(began_s)
-        self._progressed()
+        self.progressed()
 
     async def close(self) -> None:
         """Drop the peers, finish the disk work under way, and remember that the end was clean."""

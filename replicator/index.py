@@ -13,7 +13,7 @@ import msgspec
 from cluster.explained import Moment
 from cluster.tree_path import parent
 from replicator.change_log import ChangeLog
-from replicator.core.head import Kind, Vector, winner
+from replicator.core.head import NOTHING, Heads, Kind, Vector, winner
 from replicator.core.hybrid_clock import Clock, corrected, drift_ns
 from replicator.core.place import Input, Place, Rest, Restamped, plan, step
 from replicator.core.runs import Leaps, begun, was_given
@@ -80,6 +80,16 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     kept: str = ""
 
 
+class HeldDelete(msgspec.Struct, frozen=True, kw_only=True):
+    """A deletion that is held back: found on the disk, or told by `peer` in these `heads`, which are not merged yet."""
+
+    path: str
+    at_ns: int
+    peer: str = ""
+    heads: Heads = NOTHING
+    is_folder: bool = False
+
+
 class Index:
     """Everything a replica remembers. Used by the control thread alone."""
 
@@ -94,6 +104,8 @@ class Index:
         self.intents = {int(number): msgspec.msgpack.decode(blob, type=Intent) for (number,), blob in intents}
         decoded = [msgspec.msgpack.decode(blob, type=Conflict) for _, blob in writer.rows("conflicts")]
         self.conflicts = {(conflict.path, conflict.content_id): conflict for conflict in decoded}
+        held = [msgspec.msgpack.decode(blob, type=HeldDelete) for _, blob in writer.rows("held_deletes")]
+        self.held = {delete.path: delete for delete in held}
         self._numbers = max(self.intents, default=0)
         self.places = Places()
         self.live_files = self.heads = 0
@@ -160,6 +172,8 @@ class Index:
         self._writer.write(Change("places", (path,), blob, self.clock.sequence))
         if self._journal is not None:
             self._journal.note(path, event, before, place, self.clock.sequence)
+        if (held := self.held.get(path)) and not held.peer and not held.is_folder:
+            self.let_go(path)  # something else has come of it meanwhile
         if place.announced != before.announced:
             self._log.add(place.announced, path, len(self.places))
         (self.pending.discard if isinstance(plan(place), Rest) else self.pending.add)(path)
@@ -222,6 +236,16 @@ class Index:
         """List it no more."""
         del self.conflicts[conflict.path, conflict.content_id]
         self._write("conflicts", (conflict.path, conflict.content_id), None)
+
+    def hold(self, delete: HeldDelete) -> None:
+        """Remember a deletion that is held back."""
+        self.held[delete.path] = delete
+        self._write("held_deletes", (delete.path,), delete)
+
+    def let_go(self, path: str) -> None:
+        """The deletion is held back no more."""
+        del self.held[path]
+        self._write("held_deletes", (path,), None)
 
     def forget_tombstones(self, acked: int, before_ns: int, limit: int = 1000) -> int:
         """Drop tombstones announced up to `acked` and stamped before `before_ns`, `limit` at most; how many.

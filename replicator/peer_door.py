@@ -212,7 +212,7 @@ class Answerer:
     def _merge(self, message: Index) -> None:
         self._believe(message.entries)
         self._door.trouble.pop(self.peer, None)
-        self._replica.hear_all([(entry.path, entry.heads) for entry in message.entries])
+        self._replica.hear_all([(entry.path, entry.heads) for entry in message.entries], self.peer)
         progress = self._door.progress(self.peer, self._incarnation)
         progress.took((entry.path for entry in message.entries), message.upto)
         self._note(progress)
@@ -249,12 +249,14 @@ class Answerer:
     async def _commit(self, message: Commit) -> None:
         problem = ""
         try:
-            self._replica.hear_all([(entry.path, entry.heads) for entry in message.entries])
+            self._replica.hear_all([(entry.path, entry.heads) for entry in message.entries], self.peer)
             for entry in message.entries:
                 if entry.path not in self._replica.index.pending:
                     await self._replica.rescan(entry.path)  # the index takes it to be there: is it?
                 await self._door.settle(entry.path)
             await self._replica.index.durable()
+            held = [entry.path for entry in message.entries if entry.path in self._replica.index.held]
+            problem = f"the deletion of {held[0]} is held back until an operator approves it" if held else ""
         except (OSError, NotYetError, UnstableError, WrongRootError, sqlite3.Error) as error:
             problem = in_a_line(error)
             log.warning("cannot show a change yet", peer=self.peer, path=message.entries[0].path, why=problem)

@@ -230,6 +230,8 @@ class Publishing:
         await replica.rescan(path)  # who deletes, deletes what stands there now
         seen = require(replica.index, path, Kind(request.kind))
         refuse_children(replica.index, path)
+        if seen.kind is Kind.FILE:
+            replica.held_deletes.asked()
 
         async def local_change() -> list[str]:
             async with replica.locks.of(path):

@@ -15,6 +15,7 @@ from typing import Final, TypeVar, TypeVarTuple, assert_never
 
 from cluster.clock import now_ns
 from cluster.log import logger
+from cluster.replication_settings import DeleteBudgets
 from cluster.tree_path import on_disk, parents
 from replicator.conflict_store import ConflictStore
 from replicator.core.belief import remembers_more
@@ -34,6 +35,7 @@ from replicator.core.place import (
     Written,
     plan,
 )
+from replicator.held_deletes import HeldDeletes
 from replicator.index import Index, Intent
 from replicator.marker import Marker
 from replicator.path_locks import PathLocks
@@ -44,6 +46,7 @@ _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
 _POOL_THREADS: Final = 16
 _TRIES: Final = 20
+_BUDGETS: Final = DeleteBudgets()
 ROLLED_BACK: Final = (
     "the index is older than what the peers have seen of it: stop, remove it, and join as a new node; "
     "what is in the root is kept"
@@ -65,7 +68,9 @@ Build = Callable[[str, str, str, int, Callable[[], None]], Awaitable[Held]]
 class Replica:
     """One replica of the tree. Used by the control thread alone."""
 
-    def __init__(self, index: Index, tree: Tree, marker: Marker, staging: Staging) -> None:
+    def __init__(
+        self, index: Index, tree: Tree, marker: Marker, staging: Staging, budgets: DeleteBudgets = _BUDGETS
+    ) -> None:
         self.index = index
         self.tree = tree
         self.marker = marker
@@ -78,6 +83,7 @@ class Replica:
         self.on_rolled_back: Callable[[], None] = lambda: self.marker.disown(ROLLED_BACK)
         self._doubtful: dict[str, int] = {}  # intents of which a failing disk may have done its part, by path
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
+        self.held_deletes = HeldDeletes(index, budgets)
         self.conflicts = ConflictStore(index, tree, staging, self.blocking)
 
     def close(self) -> None:
@@ -92,17 +98,18 @@ class Replica:
         """Merge what a peer announced of one path, and have the disk follow."""
         self.hear_all([(path, heads)])
 
-    def hear_all(self, news: Collection[tuple[str, Heads]]) -> None:
+    def hear_all(self, news: Collection[tuple[str, Heads]], peer: str = "") -> None:
         """Merge what a peer announced; none of it if some of it shows that our index was rolled back.
 
         All is looked at before any is merged: hearing moves our own sequence on, and would hide what comes after.
+        Of a named `peer`, deletions that come in a flood are held back.
         """
         index, clock = self.index, self.index.clock
         leaps = index.facts.leaps
         if any(remembers_more(clock, leaps, index.place(path).heads, heads) for path, heads in news):
             self.on_rolled_back()
             return
-        for path, heads in news:
+        for path, heads in self.held_deletes.heard(peer, news) if peer else news:
             place = index.feed(path, Heard(heads=heads))
             if path in index.pending or losers(place.heads):
                 self.wake(path)
@@ -330,6 +337,8 @@ class Replica:
         seen = await self._look(path)
         if is_as_recorded(seen, self.index.place(path).row):
             self._resolve(path)
+            return
+        if deleted and self.held_deletes.holds(path):
             return
         if seen is not None and seen.row.kind is Kind.FILE:
             seen = await self.blocking(self.tree.read, path)

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from cluster.log import logger
 from cluster.tree_path import complaint, on_disk
 from replicator.core.head import Kind
 from replicator.core.place import Row
-from replicator.replica import Replica
+from replicator.replica import NotYetError, Replica
 from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_recorded, sighting
 from replicator.watch import Watch
 
@@ -63,6 +63,18 @@ def _differs(tree: Tree, path: str, row: Row | None) -> bool:
         return True
 
 
+def _absent(tree: Tree, paths: Sequence[str]) -> list[str]:
+    """Those where nothing stands. Blocks."""
+    return [path for path in paths if _is_absent(tree, path)]
+
+
+def _is_absent(tree: Tree, path: str) -> bool:
+    try:
+        return tree.look(path) is None
+    except OSError:
+        return False
+
+
 class Scan:
     """Scans of one root. Used by the control thread alone."""
 
@@ -78,6 +90,7 @@ class Scan:
         """
         pace = _Pace(entries_per_s)
         odd, folders = 0, [folder]
+        missing: list[str] = []
         while folders:
             folder = folders.pop()
             self._replica.marker.check()
@@ -89,9 +102,32 @@ class Scan:
             for path in list(self._replica.index.children.get(folder, ())):
                 await pace.entry()
                 if path not in listing.seen and self._replica.index.place(path).row is not None:
-                    await self._look(path, deleted=self._missing_is_deleted)
+                    missing.append(path)
             folders += [path for path, seen in listing.seen.items() if seen.row.kind is Kind.DIRECTORY]
+        if self._missing_is_deleted:
+            await self.delete(missing)
+            return odd
+        for path in (below for top in missing for below in (top, *self._replica.index.below(top))):
+            if self._replica.index.place(path).row is not None and not self._replica.held_deletes.holds(path):
+                await self._look(path, deleted=False)
         return odd
+
+    async def delete(self, gone: Sequence[str]) -> None:
+        """These are gone from the disk, with all below them, because somebody deleted them; or it is a flood, and held.
+
+        A folder above what is held back is made again, for others may put something into it.
+        """
+        index = self._replica.index
+        if not gone:
+            return
+        lost = list(dict.fromkeys(path for top in gone for path in (*list(index.below(top))[::-1], top)))
+        absent = await self._replica.blocking(_absent, self._replica.tree, lost)
+        held = self._replica.held_deletes.found(absent)
+        for path in lost:
+            if path not in held:
+                await self._look(path, deleted=True)
+        for folder in sorted(path for path in held if index.held[path].is_folder):
+            await self._look(folder, deleted=False)
 
     async def _compare(self, path: str, seen: Sighting) -> None:
         if is_as_recorded(seen, self._replica.index.place(path).row):
@@ -110,8 +146,8 @@ class Scan:
             await self._replica.rescan(path, deleted=deleted)
         except UnstableError:
             self._watch.mark_found(path)
-        except OSError as error:
-            log.warning("cannot be read", path=path, why=error.strerror)
+        except (NotYetError, OSError) as error:
+            log.warning("cannot be read", path=path, why=str(error))
 
 
 class _Pace:

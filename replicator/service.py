@@ -13,9 +13,9 @@ from replicator.connection import client_tls, server_tls
 from replicator.engine import Engine
 from replicator.index import Index
 from replicator.index_writer import IndexWriter
+from replicator.operators import Operators
 from replicator.peer_link import tls_dialler
 from replicator.publish_socket import PublishSocket
-from replicator.report import list_conflicts
 from replicator.watch import Watch
 
 INDEX_NAME: Final = "index.sqlite3"
@@ -38,11 +38,13 @@ class Service:
         engine.listen = functools.partial(engine.door.start, mine.replicator_host, mine.peer_port, server)
         self._engine = engine
         self._socket = PublishSocket(engine.publishing.answer)
+        operators = Operators(engine)
         self._management = Management(
             health=engine.condition.health,
             registry=engine.measures.registry,
             token=token,
-            documents={"conflicts": lambda: list_conflicts(self._index)},
+            documents=operators.documents,
+            actions=operators.actions,
             lookups=engine.lookups.all,
         )
 

@@ -20,6 +20,7 @@ _REFUSALS: Final = {
     Reason.NOT_EMPTY: "550 The directory is not empty.",
     Reason.BAD_PATH: "553 This name is not allowed.",
     Reason.CHANGED: "451 It changed meanwhile; nothing was done, try again.",
+    Reason.HELD_BACK: "550 Too many deletions for now; an operator must approve them.",
     Reason.IO_ERROR: "451 The disk failed; nothing is promised, try again.",
 }
 

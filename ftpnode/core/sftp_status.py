@@ -42,6 +42,7 @@ _REFUSALS: Final = {
     Reason.NOT_EMPTY: Status.FAILURE,
     Reason.BAD_PATH: Status.FAILURE,
     Reason.CHANGED: Status.FAILURE,
+    Reason.HELD_BACK: Status.FAILURE,
     Reason.IO_ERROR: Status.FAILURE,
 }
 

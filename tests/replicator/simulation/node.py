@@ -5,9 +5,10 @@ import sqlite3
 from pathlib import Path
 
 from cluster.health import NodeState
-from cluster.replication_settings import Replication
+from cluster.replication_settings import DeleteBudget, DeleteBudgets, Replication
 from cluster.settings import Cluster, Node, Settings
 from cluster.settings_values import Ports
+from replicator.approval import Approval
 from replicator.connection import first_of
 from replicator.engine import Engine
 from replicator.index import Index
@@ -33,14 +34,17 @@ REPLICATION = Replication(
 )
 
 
-def settings_of(names) -> Settings:
+TINY = DeleteBudgets(found=DeleteBudget(files=1, at_least=1), peers=DeleteBudget(files=1, at_least=1))
+
+
+def settings_of(names, replication=REPLICATION) -> Settings:
     root, pem = SimulatedPath(f"/{ROOT}"), NOWHERE
     nodes = {
         name: Node(address=name, root=root, state=pem, certificate=pem, key=pem, passive_ports=Ports(first=1, last=2))
         for name in names
     }
     cluster = Cluster(name="test", ca=pem, token_key=pem, management_token=pem)
-    return Settings(cluster=cluster, accounts={}, sites={}, nodes=nodes, balancer=None, replication=REPLICATION)
+    return Settings(cluster=cluster, accounts={}, sites={}, nodes=nodes, balancer=None, replication=replication)
 
 
 class SimulatedWatch(Watch):
@@ -193,6 +197,13 @@ class SimulatedNode:
 
         program.take_turn()
         program.loop.create_task(asking())
+
+    def decide(self, *, restore: bool):
+        """An operator approves the deletions that are held back, or takes them back."""
+        program = self.program
+        approval = Approval(program.engine.replica, program.engine.progressed)
+        program.take_turn()
+        program.loop.create_task(approval.restore() if restore else approval.approve())
 
     def _seen(self, path: str, deleted: bool):
         watch = self.watching

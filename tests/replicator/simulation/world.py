@@ -4,6 +4,8 @@ import asyncio
 import gc
 import random
 
+import msgspec
+
 from cluster.content_id import content_id_of
 from cluster.health import NodeState
 from cluster.publish import Done, MakeDirectory, Policy, Publish, Reason, Remove, Rename, SetMtime
@@ -17,7 +19,7 @@ from tests.replicator.simulation.judge import BrokenPromiseError, Judge, Operati
 from tests.replicator.simulation.kernel import Machine, simulated
 from tests.replicator.simulation.loop import Scheduler
 from tests.replicator.simulation.network import Network
-from tests.replicator.simulation.node import ROOT, START_NS, SimulatedNode, settings_of
+from tests.replicator.simulation.node import REPLICATION, ROOT, START_NS, TINY, SimulatedNode, settings_of
 
 READY_S = 3.0
 SETTLE_S = 90.0
@@ -35,7 +37,10 @@ class World:
         self.network = Network(self.scheduler, self.chance)
         self.bug: BrokenPromiseError | None = None
         self.judge = Judge(self)
-        self.settings = settings_of([f"n{number}" for number in range(history.nodes)])
+        careful = msgspec.structs.replace(REPLICATION, delete_budgets=TINY)
+        self.settings = settings_of(
+            [f"n{number}" for number in range(history.nodes)], careful if history.seed % 5 == 1 else REPLICATION
+        )
         self.nodes = [SimulatedNode(self, name) for name in self.settings.nodes]
         self.snapshots = {}
         self.healed = False
@@ -312,6 +317,8 @@ class World:
                     node.start()
                 elif node.state is NodeState.FAILED:
                     self._replace_index(node)
+                elif node.index.held:
+                    self._decide(node)
             unrest = [why for node in self.members if (why := self._unrest(node))]
             if not unrest:
                 return
@@ -331,6 +338,12 @@ class World:
                 if not owed and not any(holds_anywhere(other, head.content_id) for other in self.nodes):
                     self._ask(node, (path,), Remove(id=1, policy=Policy("local"), path=path, kind="file"))
 
+    def _decide(self, node):
+        """Deletions are held back: what clients have deleted goes, what programs have may come back too."""
+        heard = any(held.peer for held in node.index.held.values())
+        self.say(f"= decides on {sorted(node.index.held)} of {node.name}")
+        node.decide(restore=not heard and self.chance.random() < 0.5)
+
     def _replace_index(self, node):
         """What the notice in the health document asks of an operator."""
         if ROLLED_BACK in node.engine.condition.health().notices:
@@ -347,6 +360,8 @@ class World:
         index = node.index
         if node.watching is None or node.watching._paths or node.watching._everything:
             return f"{node.name} does not watch or has marks"
+        if index.held:
+            return f"{node.name} holds deletions back"
         if index.durable_sequence != index.clock.sequence:
             return f"the index of {node.name} is not written"
         for link in node.engine.mesh.links:
