@@ -45,13 +45,17 @@ class HeldDeletes:
         held = self._index.held.get(path)
         return held is not None and not held.peer
 
-    def found(self, lost: Iterable[str]) -> frozenset[str]:
-        """Judge entries that are gone from the disk; those of them whose deletion is held back."""
+    def found(self, lost: Iterable[str], coming: Iterable[str]) -> frozenset[str]:
+        """Judge entries that are gone from the disk; those of them whose deletion is held back.
+
+        `coming` are further ones, which are judged later but show already that it is a flood.
+        """
         paths = [path for path in lost if self._index.place(path).row is not None]
         new = [path for path in paths if path not in self._index.held]
         files = [path for path in new if not _is_folder(self._index.place(path))]
         if not any(not held.peer for held in self._index.held.values()):
-            if not self._is_flood(FOUND, len(files)):
+            further = {path for path in coming if self._is_file(path)}.difference(files)
+            if not files or not self._is_flood(FOUND, len(files) + len(further)):
                 self._spend(FOUND, len(files))
                 return frozenset()
             log.warning("deletions are held back", found=len(files), example=files[0])
@@ -116,6 +120,10 @@ class HeldDeletes:
                 f"deletions of clients are refused, there were too many: `tripod approve {self._index.node}`"
             )
         return tuple(notices)
+
+    def _is_file(self, path: str) -> bool:
+        row = self._index.place(path).row
+        return row is not None and row.kind is Kind.FILE
 
     def _is_flood(self, whose: str, asked: int) -> bool:
         spent = recent(self._spent.get(whose, UNSPENT), monotonic_s(), self._window_s)

@@ -122,7 +122,7 @@ class Scan:
             return
         lost = list(dict.fromkeys(path for top in gone for path in (*list(index.below(top))[::-1], top)))
         absent = await self._replica.blocking(_absent, self._replica.tree, lost)
-        held = self._replica.held_deletes.found(absent)
+        held = self._replica.held_deletes.found(absent, self._watch.removed())
         for path in lost:
             if path not in held:
                 await self._look(path, deleted=True)

@@ -177,6 +177,11 @@ class Watch:
             self._folders, self._everything = set(), False
             return dirty
 
+    def removed(self) -> list[str]:
+        """The paths of whose removal an event has told, and which are not to be looked at yet."""
+        with self._lock:
+            return [path for path, mark in self._paths.items() if mark.deleted]
+
     def saw(self, absolute: str, told: Told) -> None:
         """An event names this file."""
         if not absolute.startswith(self._prefix):

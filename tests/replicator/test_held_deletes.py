@@ -23,6 +23,14 @@ NAMES = [f"d/{name}" for name in "abcdef"]
 
 
 class NoWatch:
+    """Nothing changes while it is looked at; `coming` are marks that rest."""
+
+    def __init__(self, coming=()):
+        self.coming = list(coming)
+
+    def removed(self):
+        return self.coming
+
     def mark_found(self, path):
         raise AssertionError(path)
 
@@ -38,8 +46,8 @@ async def filled(replica, folder="d"):
     await replica.settle(folder)
 
 
-def scan_of(replica, *, missing_is_deleted=False):
-    return Scan(replica, NoWatch(), missing_is_deleted=missing_is_deleted)
+def scan_of(replica, *, missing_is_deleted=False, coming=()):
+    return Scan(replica, NoWatch(coming), missing_is_deleted=missing_is_deleted)
 
 
 def remove(replica, *paths):
@@ -67,6 +75,14 @@ async def test_a_few_deletions_go(tmp_path):
         await scan_of(here).delete(NAMES[:3])
         assert not here.index.held
         assert all(winner(here.index.place(path).heads).kind is Kind.TOMBSTONE for path in NAMES[:3])
+
+
+async def test_the_first_of_a_flood_is_held_for_what_is_seen_to_follow(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        await filled(here)
+        remove(here, *NAMES)
+        await scan_of(here, coming=NAMES[1:]).delete(NAMES[:1])
+        assert list(here.index.held) == NAMES[:1]
 
 
 async def test_a_flood_is_held_and_neither_told_nor_healed_and_a_restart_does_not_change_it(tmp_path):
