@@ -21,7 +21,7 @@ def frame(payload: bytes) -> bytes:
     return _LENGTH.pack(len(payload)) + payload
 
 
-def frame_length_bytes(header: bytes) -> int:
+def frame_length_bytes(header: bytes | bytearray) -> int:
     """The payload length a four-byte header announces; FrameTooLongError above the limit."""
     (length,) = _LENGTH.unpack(header)
     if length > MAX_FRAME_BYTES:
@@ -38,12 +38,14 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes as they came; return the payloads that are whole now, in order."""
-        self._buffer += data
-        payloads = []
-        while len(self._buffer) >= HEADER_BYTES:
-            end = HEADER_BYTES + frame_length_bytes(bytes(self._buffer[:HEADER_BYTES]))
-            if len(self._buffer) < end:
+        buffer = self._buffer
+        buffer += data
+        payloads, begin = [], 0
+        while len(buffer) >= begin + HEADER_BYTES:
+            end = begin + HEADER_BYTES + frame_length_bytes(buffer[begin : begin + HEADER_BYTES])
+            if len(buffer) < end:
                 break
-            payloads.append(bytes(self._buffer[HEADER_BYTES:end]))
-            del self._buffer[:end]
+            payloads.append(bytes(buffer[begin + HEADER_BYTES : end]))
+            begin = end
+        del buffer[:begin]
         return payloads

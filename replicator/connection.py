@@ -2,17 +2,20 @@
 
 import asyncio
 import ssl
+from collections import deque
 from typing import Final, TypeVar
 
 import msgspec
 
 from cluster.clock import monotonic_s
-from cluster.frame import HEADER_BYTES, FrameTooLongError, frame, frame_length_bytes
+from cluster.frame import FrameReader, FrameTooLongError, frame
 from cluster.settings import Cluster, Node
 from replicator.wire import Message, decode, encode
 
 _Kind = TypeVar("_Kind", bound=Message)
 _HIGH_WATER_BYTES: Final = 4 << 20
+_GATHERED_BYTES: Final = 64 << 10
+_READ_BYTES: Final = 256 << 10
 
 
 class PeerError(Exception):
@@ -29,6 +32,10 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._frames = FrameReader()
+        self._messages: deque[bytes] = deque()
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
         self.heard_s = monotonic_s()
         writer.transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
 
@@ -41,13 +48,30 @@ class Connection:
         """Send one message; waits while too much is unsent. OSError when the connection is gone."""
         if self._writer.is_closing():
             raise ConnectionResetError("the connection to the peer is closed")
-        self._writer.write(frame(encode(message)))
-        await self._writer.drain()
+        payload = frame(encode(message))
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(payload)
+        self._unsent_bytes += len(payload)
+        if self._unsent_bytes > _GATHERED_BYTES:
+            self._flush()
+        if self._writer.transport.get_write_buffer_size() > _HIGH_WATER_BYTES:
+            await self._writer.drain()
+
+    def _flush(self) -> None:
+        """What is said in one turn of the loop goes out together: each write has its price in TLS and in the kernel."""
+        unsent, self._unsent, self._unsent_bytes = self._unsent, [], 0
+        if unsent and not self._writer.is_closing():
+            self._writer.write(b"".join(unsent))
 
     async def receive(self) -> Message:
         """The next message; one of LOST when there will be none."""
-        header = await self._reader.readexactly(HEADER_BYTES)
-        message = decode(await self._reader.readexactly(frame_length_bytes(header)))
+        while not self._messages:
+            data = await self._reader.read(_READ_BYTES)
+            if not data:
+                raise EOFError("the peer closed the connection")
+            self._messages += self._frames.feed(data)
+        message = decode(self._messages.popleft())
         self.heard_s = monotonic_s()
         return message
 

@@ -1,6 +1,7 @@
 """One exchange with a peer over the connection that this node dialled: what is asked, and what comes back."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from cluster.log import logger
@@ -19,7 +20,8 @@ class Exchange:
         self._peer = peer
         self._send = send
         self._on_late = on_late
-        self._answers: asyncio.Queue[Answered | None] = asyncio.Queue()
+        self._answers: deque[Answered | None] = deque()
+        self._waiting: asyncio.Future[None] | None = None
 
     async def send(self, message: Asked) -> None:
         """Send one message; waits while too much is unsent. OSError when the connection is gone."""
@@ -27,17 +29,26 @@ class Exchange:
 
     async def answer(self, timeout_s: float) -> Answered:
         """The next answer; OSError when the connection is lost, TimeoutError when the peer gets on too slowly."""
-        try:
-            while isinstance(answer := await asyncio.wait_for(self._answers.get(), timeout_s), Busy):
-                pass
-        except TimeoutError:
-            self._on_late()
-            log.warning("peer is too slow, and not waited for until it acts", peer=self._peer, timeout_s=timeout_s)
-            raise
+        while isinstance(answer := await self._next(timeout_s), Busy):
+            pass
         if answer is None:
             raise ConnectionResetError("the peer was lost")
         return answer
 
+    async def _next(self, timeout_s: float) -> Answered | None:
+        if not self._answers:
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._waiting
+            except TimeoutError:
+                self._on_late()
+                log.warning("peer is too slow, and not waited for until it acts", peer=self._peer, timeout_s=timeout_s)
+                raise
+        return self._answers.popleft()
+
     def came(self, answer: Answered | None) -> None:
         """The peer answered; None: it was lost."""
-        self._answers.put_nowait(answer)
+        self._answers.append(answer)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)

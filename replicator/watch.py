@@ -27,11 +27,11 @@ from watchdog.events import (
     FileSystemEvent,
     FileSystemEventHandler,
 )
-from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify import InotifyEmitter, InotifyObserver
 
 from cluster.clock import monotonic_s
 from cluster.log import logger
-from cluster.tree_path import RESERVED, complaint
+from cluster.tree_path import RESERVED, STAGING, complaint
 from replicator.core.dirty import Dirty, Mark, Told, collapsed, marked, ripe
 from replicator.kernel_watches import inode_of, unwatched, watched_inodes
 
@@ -61,6 +61,7 @@ class Watch:
         self._root = root
         self._prefix = f"{os.fspath(root)}/"
         self._canary = root / _CANARY
+        self._ignored = root / STAGING
         self._lock = threading.Lock()
         self._paths: dict[str, Mark] = {}
         self._taken_s: dict[str, float] = {}
@@ -85,6 +86,7 @@ class Watch:
         except OSError:
             observer.stop()
             raise
+        observer.ignore(self._ignored)
         self._observer, self._death = observer, ""
         logging.getLogger("watchdog").addHandler(self._hook)
         self._outer_hook = threading.excepthook
@@ -106,6 +108,8 @@ class Watch:
 
     def touch_canary(self) -> None:
         """Change the canary: its event must come. Blocks."""
+        if self._observer is not None:
+            self._observer.ignore(self._ignored)  # watchdog watches all anew after an overflow
         self._canary.write_text("tripod watches this file to know that it is not blind\n")
 
     def is_blind(self, now_s: float, patience_s: float) -> bool:
@@ -217,6 +221,17 @@ class _Observer(InotifyObserver):
     def threads(self) -> set[threading.Thread]:
         """Every thread that must live for events to come."""
         return {self, self._inotify_fd, *self.emitters}
+
+    def ignore(self, folder: Path) -> None:
+        """Hear nothing of what happens in a folder of our own, in which much does."""
+        for emitter in self.emitters:
+            assert isinstance(emitter, InotifyEmitter), "this observer makes no others"
+            group = emitter._inotify  # noqa: SLF001 there is no other way to leave a folder out
+            if group is not None:
+                with group._lock:  # noqa: SLF001
+                    watch = group._active_callbacks_by_path.get(os.fsencode(folder))  # noqa: SLF001
+                    if watch is not None:
+                        group._remove_callbacks([watch])  # noqa: SLF001
 
     @override
     def on_thread_stop(self) -> None:

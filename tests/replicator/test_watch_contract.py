@@ -214,3 +214,21 @@ def test_a_root_that_cannot_be_watched_is_an_error_and_leaves_no_descriptor_open
             watch.start()
         watch.stop()
     until(lambda: len(descriptors()) <= len(before), "what was opened is closed")
+
+
+def test_what_happens_in_staging_is_not_heard_but_what_comes_out_of_it_is(root):
+    staging = root / ".tripod/staging"
+    staging.mkdir(parents=True)
+    watch = Watch(root)
+    watch.start()
+    try:
+        heard = []
+        watch.saw = lambda path, told, saw=watch.saw: (heard.append(path), saw(path, told))
+        seen = marks(watch)
+        (staging / "up-1").write_bytes(b"x")
+        (staging / "up-1").rename(root / "shown")
+        until(lambda: "shown" in seen(), "the file is seen under its name")
+        assert seen()["shown"].whole
+        assert [path for path in heard if path.startswith(str(staging))] == []
+    finally:
+        watch.stop()
