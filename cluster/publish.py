@@ -52,6 +52,16 @@ class Publish(_Request, frozen=True, kw_only=True):
     mtime_ns: int
 
 
+class Arriving(_Request, frozen=True, kw_only=True):
+    """An upload has begun: bring its bytes to the peers while the staged file still grows; answered at once by Done.
+
+    A Publish of the same staged file needs no more of them then than the last bytes. Nothing is promised by it.
+    """
+
+    path: str
+    staged: str
+
+
 class MakeDirectory(_Request, frozen=True, kw_only=True):
     """Make one directory; Refused(EXISTS) when there is an entry, Refused(NOT_FOUND) without its parent."""
 
@@ -113,7 +123,10 @@ class Ask(_Request, frozen=True, kw_only=True):
 Question = Describe | DescribeFiles | Measure | Ask
 """Changes nothing."""
 
-Request = Publish | MakeDirectory | Remove | Rename | SetMtime | Fetch | Question
+Change = Publish | MakeDirectory | Remove | Rename | SetMtime
+"""Changes the tree."""
+
+Request = Change | Arriving | Fetch | Question
 
 
 class Reason(StrEnum):

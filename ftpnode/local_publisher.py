@@ -20,6 +20,7 @@ from cluster.content_id import content_id_of_file
 from cluster.durable_file import move_durably, publish_into
 from cluster.publish import (
     Answer,
+    Arriving,
     Ask,
     Describe,
     Described,
@@ -106,6 +107,8 @@ class LocalPublisher(Publisher):
             case Fetch(path=path):
                 with parent_of(self._root, path) as (folder, name):
                     _look(name, folder)
+            case Arriving():
+                pass  # there is nobody to bring it to
             case Describe() | DescribeFiles() | Measure() | Ask():
                 raise PublisherUnreachableError("there is no replicator to ask")
 

@@ -21,6 +21,7 @@ from ftpnode.tree import Tree
 from ftpnode.verified_passwords import VerifiedPasswords
 
 _DISK_THREADS: Final = 4
+_FLUSH_THREADS: Final = 4
 _DIGEST_THREADS: Final = 2  # whoever may read may ask for the digest of any file, again and again
 _ALONE: Final = Place()
 
@@ -33,12 +34,13 @@ class Workers:
         self.publishes = ThreadPoolExecutor(publishes, "publish")
         self.fetches = ThreadPoolExecutor(publishes, "fetch")
         self.disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
+        self.flushes = ThreadPoolExecutor(_FLUSH_THREADS, "flush")
         self.digests = ThreadPoolExecutor(_DIGEST_THREADS, "digest")
         self.watch = ThreadPoolExecutor(1, "watch")
 
     def stop(self) -> None:
         """Start nothing more and wait for nobody."""
-        for pool in (self.passwords, self.publishes, self.fetches, self.disk, self.digests, self.watch):
+        for pool in (self.passwords, self.publishes, self.fetches, self.disk, self.flushes, self.digests, self.watch):
             pool.shutdown(wait=False, cancel_futures=True)
 
 

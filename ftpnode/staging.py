@@ -18,7 +18,7 @@ from cluster.durable_file import make_folders_durably
 from cluster.tree_path import STAGING, on_disk
 
 PREFIX: Final = "up-"
-FLUSH_BYTES: Final = 32 << 20
+FLUSH_BYTES: Final = 8 << 20
 """After so many bytes the disk is told to begin, so that the end of a large upload waits for its last bytes alone."""
 
 _COPY_BYTES: Final = 1 << 20
@@ -71,6 +71,7 @@ class StagedFile:
         self._end_bytes = 0
         self.content = ContentHash()
         self._flush_due_bytes = FLUSH_BYTES
+        self._is_flushing = False
         self._disk = threading.Lock()  # a flush may be under way, or still wait for its thread, when the end comes
         self._failure: OSError | None = None
 
@@ -121,10 +122,10 @@ class StagedFile:
         self._end_bytes = size_bytes
 
     def is_flush_due(self) -> bool:
-        """Whether so much has come that a `flush` should begin; says so once for each portion."""
-        if self.content.size_bytes < self._flush_due_bytes:
+        """Whether so much has come that a `flush` should begin, and none is under way; says so once for each."""
+        if self._is_flushing or self.size_bytes < self._flush_due_bytes:
             return False
-        self._flush_due_bytes = self.content.size_bytes + FLUSH_BYTES
+        self._is_flushing = True
         return True
 
     def flush(self) -> None:
@@ -133,12 +134,14 @@ class StagedFile:
         The kernel tells a failure to write once, to whoever asks first.
         """
         with self._disk:
-            if self._fd < 0:
-                return
+            self._flush_due_bytes = self.size_bytes + FLUSH_BYTES
             try:
-                os.fdatasync(self._fd)
+                if self._fd >= 0:
+                    os.fdatasync(self._fd)
             except OSError as error:
                 self._failure = error
+            finally:
+                self._is_flushing = False
 
     def copy_from(self, source: BinaryIO, size_bytes: int) -> None:
         """Append the first bytes of `source`, for APPE and REST; EOFError when it has fewer."""

@@ -31,21 +31,35 @@ class Exchange:
         """The next answer; OSError when the connection is lost, TimeoutError when the peer gets on too slowly."""
         while isinstance(answer := await self._next(timeout_s), Busy):
             pass
-        if answer is None:
-            raise ConnectionResetError("the peer was lost")
         return answer
 
-    async def _next(self, timeout_s: float) -> Answered | None:
+    async def unhurried_answer(self) -> Answered:
+        """The next answer, whenever it comes; OSError when the connection is lost."""
+        return await self._next(None)
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether there are answers that nobody has taken yet."""
+        return bool(self._answers)
+
+    def is_late(self, timeout_s: float) -> None:
+        """The peer let so much time pass: it has no lease until it does something again."""
+        self._on_late()
+        log.warning("peer is too slow, and not waited for until it acts", peer=self._peer, timeout_s=timeout_s)
+
+    async def _next(self, timeout_s: float | None) -> Answered:
         if not self._answers:
             self._waiting = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._waiting
             except TimeoutError:
-                self._on_late()
-                log.warning("peer is too slow, and not waited for until it acts", peer=self._peer, timeout_s=timeout_s)
+                self.is_late(timeout_s or 0)
                 raise
-        return self._answers.popleft()
+        answer = self._answers.popleft()
+        if answer is None:
+            raise ConnectionResetError("the peer was lost")
+        return answer
 
     def came(self, answer: Answered | None) -> None:
         """The peer answered; None: it was lost."""

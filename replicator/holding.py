@@ -3,21 +3,24 @@
 import asyncio
 import errno
 import os
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cluster.content_id import ContentHash
 from cluster.durable_file import sync_folder
 from cluster.log import logger
 from replicator.connection import Connection, PeerError
+from replicator.inflow import Inflow
 from replicator.marker import WrongRootError
 from replicator.replica import NotYetError, Replica
 from replicator.staging import Held
-from replicator.wire import Begin, Busy, Chunk, Prepare, Prepared
+from replicator.wire import Arriving, Begin, Busy, Chunk, GivenUp, Prepare, Prepared, Sealed
 
 _CHUNK_TIMEOUT_S: Final = 60.0
 _CHUNKS_AHEAD: Final = 8
 _MAX_PREPARES: Final = 512
+_MAX_INFLOWS: Final = 128
 _BUSY_S: Final = 0.5
 
 log = logger(__name__)
@@ -31,21 +34,44 @@ class Holding:
         self._connection = connection
         self._disk_reserve_bytes = disk_reserve_bytes
         self._chunks: dict[int, asyncio.Queue[bytes]] = {}
+        self._inflows: dict[int, Inflow] = {}
 
-    def admit(self, number: int) -> bool:
-        """Make room for the chunks of a Prepare; False when there are too many at once, or its number is in use."""
-        if len(self._chunks) >= _MAX_PREPARES or number in self._chunks:
-            return False
-        self._chunks[number] = asyncio.Queue(_CHUNKS_AHEAD)
-        return True
+    def begin(self, message: Prepare | Arriving, peer: str) -> Coroutine[Any, Any, None]:
+        """Make room for the bytes of one; what carries it out and answers it, or only says that there are too many."""
+        under_way, most = (
+            (self._chunks, _MAX_PREPARES) if isinstance(message, Prepare) else (self._inflows, _MAX_INFLOWS)
+        )
+        if len(under_way) >= most or message.number in self._chunks or message.number in self._inflows:
+            return self._connection.send(Prepared(number=message.number, problem="too many uploads at once"))
+        if isinstance(message, Prepare):
+            self._chunks[message.number] = asyncio.Queue(_CHUNKS_AHEAD)
+            return self._prepare(message, peer)
+        self._inflows[message.number] = Inflow(message, self._replica, self._connection, self._disk_reserve_bytes)
+        return self._take_in(message, peer)
 
-    async def take(self, chunk: Chunk) -> None:
-        """The next bytes for a Prepare under way; others are dropped, for its trouble was told already."""
-        if chunk.number in self._chunks:
-            await self._chunks[chunk.number].put(chunk.data)
+    async def take(self, message: Chunk | Sealed | GivenUp) -> None:
+        """The next message for what is under way; others are dropped, for its trouble was told already."""
+        inflow = self._inflows.get(message.number)
+        if inflow is not None:
+            inflow.put(message)
+        elif isinstance(message, Chunk) and message.number in self._chunks:
+            await self._chunks[message.number].put(message.data)
 
-    async def prepare(self, message: Prepare, peer: str) -> None:
-        """Carry out a Prepare that was admitted, and answer it."""
+    async def _take_in(self, message: Arriving, peer: str) -> None:
+        """Take an upload that arrives to its end, and answer unless it was given up."""
+        problem = ""
+        try:
+            self._replica.marker.check()
+            if not await self._inflows[message.number].run():
+                return
+        except (OSError, WrongRootError, PeerError) as error:
+            problem = in_a_line(error)
+            log.warning("cannot hold an upload that arrives", peer=peer, path=message.path, why=problem)
+        finally:
+            del self._inflows[message.number]
+        await self._connection.send(Prepared(number=message.number, problem=problem))
+
+    async def _prepare(self, message: Prepare, peer: str) -> None:
         problem = ""
         try:
             self._replica.marker.check()

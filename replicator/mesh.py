@@ -11,7 +11,8 @@ from cluster.log import logger
 from cluster.replication_settings import Replication
 from replicator.connection import LOST
 from replicator.core.copies import is_in_sync
-from replicator.peer_link import Offer, PeerLink
+from replicator.peer_link import PeerLink
+from replicator.preparing import Offer
 from replicator.staging import Staging
 from replicator.wire import Entry
 

@@ -25,17 +25,19 @@ from replicator.tree import UnstableError
 from replicator.wire import (
     PROTOCOL,
     Acked,
+    Arriving,
     AskBlocks,
     Chunk,
     Commit,
     Committed,
     Entry,
+    GivenUp,
     Hello,
     Index,
     Ping,
     Pong,
     Prepare,
-    Prepared,
+    Sealed,
     Want,
     Welcome,
 )
@@ -184,12 +186,9 @@ class Answerer:
                 await self.connection.send(Pong(now_ns=now_ns()))
             case Index():
                 self._merge(message)
-            case Prepare(number=number):
-                if self._holding.admit(number):
-                    spawn(self._holding.prepare(message, self.peer))
-                else:
-                    await self.connection.send(Prepared(number=number, problem="too many uploads at once"))
-            case Chunk():
+            case Prepare() | Arriving():
+                spawn(self._holding.begin(message, self.peer))
+            case Chunk() | Sealed() | GivenUp():
                 await self._holding.take(message)
             case Commit():
                 self._believe(message.entries)

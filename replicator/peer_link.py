@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import itertools
-import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -19,8 +17,8 @@ from replicator.core.copies import PeerView
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.exchange import Exchange
 from replicator.index import Index, PeerFacts
+from replicator.preparing import Offer, prepare
 from replicator.wire import (
-    CHUNK_BYTES,
     MAX_INDEX_ENTRIES,
     PROTOCOL,
     Acked,
@@ -28,7 +26,6 @@ from replicator.wire import (
     Begin,
     Blocks,
     Busy,
-    Chunk,
     Commit,
     Committed,
     Data,
@@ -36,8 +33,8 @@ from replicator.wire import (
     Hello,
     Ping,
     Pong,
-    Prepare,
     Prepared,
+    Taken,
     Welcome,
 )
 from replicator.wire import Index as IndexMessage
@@ -47,14 +44,6 @@ _HANDSHAKE_S: Final = 5.0
 _MAX_ENTRIES_BYTES: Final = 2 << 20
 
 log = logger(__name__)
-
-
-class Offer(msgspec.Struct, frozen=True):
-    """Content that a peer is asked to hold."""
-
-    content_id: str
-    size_bytes: int
-    file: Path
 
 
 class PeerSite(msgspec.Struct, frozen=True):
@@ -161,24 +150,7 @@ class PeerLink:
 
         `timeout_s` bounds each step: the peer's answer, and each chunk on its way.
         """
-        small = offer is not None and offer.size_bytes <= self._replication.inline_bytes
-        data = await asyncio.to_thread(offer.file.read_bytes) if offer and small else None
-        with self.exchange() as exchange:
-            number = exchange.number
-            content_id, size_bytes = (offer.content_id, offer.size_bytes) if offer else (None, 0)
-            await exchange.send(
-                Prepare(number=number, path=path, content_id=content_id, size_bytes=size_bytes, data=data)
-            )
-            while True:
-                match await exchange.answer(timeout_s):
-                    case Begin(offset=offset) if offer is not None:
-                        await _send_content(exchange, offer, offset, timeout_s)
-                    case Prepared(problem=problem):
-                        if problem:
-                            raise PeerError(problem)
-                        return
-                    case other:
-                        raise PeerError(f"answered {type(other).__name__} to Prepare")
+        await prepare(self, path, offer, timeout_s, self._replication.inline_bytes)
 
     async def commit(self, entries: tuple[Entry, ...], timeout_s: float) -> None:
         """Have the peer show what it prepared; PeerError, OSError or TimeoutError when it does not say that it did."""
@@ -249,7 +221,7 @@ class PeerLink:
                     if held > self.facts.acked:
                         self._suspect = False
                     self._note_acked(held)
-                case Begin() | Prepared() | Committed() | Blocks() | Data() | Busy() as answer:
+                case Begin() | Taken() | Prepared() | Committed() | Blocks() | Data() | Busy() as answer:
                     exchange = self._exchanges.get(answer.number)
                     if exchange is not None:
                         exchange.came(answer)
@@ -300,19 +272,6 @@ class PeerLink:
 
     def _note_acked(self, held: int) -> None:
         self._index.note_peer(self.name, msgspec.structs.replace(self.facts, acked=held))
-
-
-async def _send_content(exchange: Exchange, offer: Offer, offset: int, timeout_s: float) -> None:
-    fd = os.open(offer.file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        while offset < offer.size_bytes:
-            data = await asyncio.to_thread(os.pread, fd, CHUNK_BYTES, offset)
-            if not data:
-                break
-            offset += len(data)
-            await asyncio.wait_for(exchange.send(Chunk(number=exchange.number, data=data)), timeout_s)
-    finally:
-        os.close(fd)
 
 
 def _parts(entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, ...]]:

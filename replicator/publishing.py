@@ -7,15 +7,16 @@ peers commit; then the answer. What fails before the disk changes is refused, an
 import errno
 import sqlite3
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Final, assert_never
+from typing import assert_never
 
 from cluster.clock import monotonic_s, now_ns
 from cluster.health import NodeState
 from cluster.log import logger
 from cluster.publish import (
     Answer,
+    Arriving,
     Ask,
+    Change,
     Describe,
     DescribeFiles,
     Done,
@@ -33,6 +34,7 @@ from cluster.publish import (
 )
 from cluster.settings import Settings
 from cluster.tree_path import complaint, parent
+from replicator.arrivals import Arrivals
 from replicator.condition import Condition
 from replicator.core.copies import copies_wanted
 from replicator.core.head import Head, Kind, seen_by, winner
@@ -41,7 +43,9 @@ from replicator.index import Intent
 from replicator.marker import WrongRootError
 from replicator.measures import Measures
 from replicator.mesh import Mesh, PreparedCopies
-from replicator.peer_link import Offer, PeerLink
+from replicator.moving import move
+from replicator.peer_link import PeerLink
+from replicator.preparing import Offer
 from replicator.questions import Questions
 from replicator.quotas import Claim, Quotas
 from replicator.refusals import (
@@ -49,6 +53,8 @@ from replicator.refusals import (
     check_mtime,
     check_path,
     check_rename,
+    in_a_line,
+    reason_of,
     refuse_children,
     refuse_file_above,
     refuse_folder,
@@ -58,7 +64,6 @@ from replicator.refusals import (
 from replicator.replica import NotYetError, Replica, UnstableError
 from replicator.wire import Entry
 
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _LocalChange = Callable[[], Awaitable[list[str]]]
 
 log = logger(__name__)
@@ -82,6 +87,7 @@ class Publishing:
         self._condition = condition
         self._quotas = Quotas(replica.index)
         self._questions = Questions(replica.index, mesh, self._quotas, self._nodes, condition.health)
+        self._arrivals = Arrivals(mesh, replica.staging, self._nodes)
         self._measures = measures
 
     async def answer(self, request: Request) -> Answer:
@@ -95,11 +101,8 @@ class Publishing:
             answer = self._refused(request, error)
         except (NotYetError, UnstableError, WrongRootError) as error:
             answer = Refused(id=request.id, reason=Reason.NOT_READY, text=str(error))
-        except OSError as error:
-            reason = Reason.DISK_FULL if error.errno in _FULL else Reason.IO_ERROR
-            answer = Refused(id=request.id, reason=reason, text=error.strerror or str(error))
-        except sqlite3.Error as error:
-            answer = Refused(id=request.id, reason=Reason.IO_ERROR, text=f"the index cannot be written: {error}")
+        except (OSError, sqlite3.Error) as error:
+            answer = Refused(id=request.id, reason=reason_of(error), text=in_a_line(error))
         self._note(request, answer, monotonic_s() - started_s)
         return answer
 
@@ -116,58 +119,65 @@ class Publishing:
         if state in {NodeState.FAILED, NodeState.JOINING} and not isinstance(request, Fetch | Describe | DescribeFiles):
             raise RefusedError(Reason.NOT_READY, f"the replicator is {state.value}; see its health document")
         match request:
-            case Publish():
-                return await self._publish(request)
-            case MakeDirectory():
-                return await self._make_directory(request)
-            case Remove():
-                return await self._remove(request)
-            case Rename():
-                return await self._rename(request)
-            case SetMtime():
-                return await self._set_mtime(request)
             case Fetch():
                 return await self._fetch(request)
+            case Arriving():
+                return self._arrivals.begin(request)
             case Describe() | DescribeFiles() | Measure() | Ask():
                 return self._questions.answer(request)
             case _:
-                assert_never(request)
+                return await self._make(request)
+
+    async def _make(self, change: Change) -> Done:
+        match change:
+            case Publish():
+                return await self._publish(change)
+            case MakeDirectory():
+                return await self._make_directory(change)
+            case Remove():
+                return await self._remove(change)
+            case Rename():
+                return await self._rename(change)
+            case SetMtime():
+                return await self._set_mtime(change)
+            case _:
+                assert_never(change)
 
     async def _publish(self, request: Publish) -> Done:
         staging = self._replica.staging
         mine = staging.publishing_file()
-        try:
-            staging.uploaded(request.staged).rename(mine)
-        except FileNotFoundError as error:
-            raise RefusedError(Reason.CHANGED, f"the staged file {request.staged} is not there") from error
-        except ValueError as error:
-            raise RefusedError(Reason.BAD_PATH, str(error)) from error
-        try:
-            check_path(request.path)
-            check_mtime(request.mtime_ns)
-            return await self._publish_file(request, mine)
-        finally:
-            mine.unlink(missing_ok=True)
+        with self._arrivals.sealed(request.staged) as outflows:
+            try:
+                staging.uploaded(request.staged).rename(mine)
+            except FileNotFoundError as error:
+                raise RefusedError(Reason.CHANGED, f"the staged file {request.staged} is not there") from error
+            except ValueError as error:
+                raise RefusedError(Reason.BAD_PATH, str(error)) from error
+            try:
+                check_path(request.path)
+                check_mtime(request.mtime_ns)
+                return await self._publish_file(request, Offer(request.content_id, request.size_bytes, mine, outflows))
+            finally:
+                mine.unlink(missing_ok=True)
 
-    async def _publish_file(self, request: Publish, mine: Path) -> Done:
+    async def _publish_file(self, request: Publish, offer: Offer) -> Done:
         replica, path = self._replica, request.path
-        size_bytes, free_bytes = await replica.blocking(replica.tree.measure, mine)
+        size_bytes, free_bytes = await replica.blocking(replica.tree.measure, offer.file)
         if size_bytes != request.size_bytes:
             raise RefusedError(Reason.CHANGED, "the staged file has another size than was said")
         if free_bytes < self._disk_reserve_bytes:
             raise RefusedError(Reason.DISK_FULL, "the disk of this node is full")
         refuse_file_above(replica.index, path)
         place = replica.index.place(path)
-        offer = Offer(request.content_id, request.size_bytes, mine)
         known = len(place.heads) == 1 and place.row is not None and place.row.content_id == request.content_id
         known = known and await replica.is_as_recorded(path)
         if known and place.heads[0].content_id == request.content_id:
             return await self._repeat(request, offer, place.heads[0])
         refuse_folder(replica.index, path)
         with self._quotas.claim(request) as claim:
-            return await self._install(request, mine, offer, claim)
+            return await self._install(request, offer, claim)
 
-    async def _install(self, request: Publish, mine: Path, offer: Offer, claim: Claim) -> Done:
+    async def _install(self, request: Publish, offer: Offer, claim: Claim) -> Done:
         replica, path = self._replica, request.path
         wanted = Row(kind=Kind.FILE, content_id=request.content_id, size_bytes=request.size_bytes,
                      mtime_ns=request.mtime_ns)  # fmt: skip
@@ -182,7 +192,7 @@ class Publishing:
                 )
                 await replica.index.durable()
                 try:
-                    row, saw = await replica.replace_locked(mine, path, wanted)
+                    row, saw = await replica.replace_locked(offer.file, path, wanted)
                     replica.index.feed(path, Written(row=row, now_ns=now_ns(), saw=saw, account=request.account))
                     claim.settle()
                 finally:
@@ -281,42 +291,9 @@ class Publishing:
                 missing = next((path for path in moved if path in replica.index.pending), None)
                 if missing is not None:
                     raise RefusedError(Reason.NOT_READY, f"{missing} is not here yet; try again")
-                return made + await self._move(request, moved)
+                return made + await move(replica, request, moved)
 
         return await self._change(request.id, request.policy, source, None, local_change)
-
-    async def _move(self, request: Rename, moved: list[str]) -> list[str]:
-        replica, source, target, account = self._replica, request.source, request.target, request.account
-        intents = [
-            replica.index.intend(
-                Intent(
-                    path=target + path[len(source) :],
-                    content_id=_content(replica, path),
-                    gone=path,
-                    now_ns=now_ns(),
-                    account=account,
-                )
-            )
-            for path in moved
-        ]
-        saw = {path: seen_by(replica.index.place(path).heads) for path in (*moved, target)}
-        await replica.index.durable()
-        try:
-            await replica.blocking(replica.tree.rename, source, target)
-            for path in moved:
-                new = target + path[len(source) :]
-                mode = _mode(winner(replica.index.place(path).heads))
-                known = replica.index.place(path).row
-                assert known is not None, "what moves stands on the disk"
-                row = await replica.blocking(replica.tree.renamed, new, known)
-                written = Written(row=row, mode=mode, now_ns=now_ns(), saw=saw.get(new), account=account)
-                replica.index.feed(new, written)
-            for path in reversed(moved):
-                replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw[path], account=account))
-        finally:
-            for number in intents:
-                replica.index.forget(number)
-        return [target + path[len(source) :] for path in moved] + moved[::-1]
 
     async def _set_mtime(self, request: SetMtime) -> Done:
         replica, path = self._replica, request.path
@@ -389,12 +366,3 @@ class Publishing:
 def _done(number: int, copies: int, wanted: int) -> Done:
     note = f"{copies} of {wanted} copies" if copies < wanted else ""
     return Done(id=number, copies=copies, wanted=wanted, note=note)
-
-
-def _content(replica: Replica, path: str) -> str:
-    row = replica.index.place(path).row
-    return row.content_id if row else ""
-
-
-def _mode(head: Head | None) -> int:
-    return head.mode if head else 0

@@ -1,10 +1,16 @@
 """Decides which requests are refused at once, from what the index shows: each check raises RefusedError or passes."""
 
+import errno
+import sqlite3
+from typing import Final
+
 from cluster.publish import Reason, Rename
 from cluster.tree_path import complaint, is_below, parent, parents
 from replicator.core.belief import MAX_MTIME_NS
 from replicator.core.head import Head, Kind, winner
 from replicator.index import Index
+
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 class RefusedError(Exception):
@@ -78,3 +84,15 @@ def check_rename(index: Index, request: Rename) -> Kind:
         if not replaceable:
             raise RefusedError(Reason.EXISTS, f"{target} exists")
     return shown.kind
+
+
+def reason_of(error: OSError | sqlite3.Error) -> Reason:
+    """Why a change failed that the disk, or the index on it, did not take."""
+    return Reason.DISK_FULL if isinstance(error, OSError) and error.errno in _FULL else Reason.IO_ERROR
+
+
+def in_a_line(error: OSError | sqlite3.Error) -> str:
+    """What went wrong, for the ftpnode."""
+    if isinstance(error, sqlite3.Error):
+        return f"the index cannot be written: {error}"
+    return error.strerror or str(error)

@@ -2,7 +2,7 @@
 
 `up-*` belongs to the ftpnode, `pub-*` to a publish under way here, `peer-CONTENT-*` holds content that a peer had us
 prepare or that we fetched: it is a durable copy, kept over a restart until it expires. `part-CONTENT` is the beginning
-of content that is being fetched.
+of content that is being fetched, `grow-*` what has come of an upload that still arrives on a peer.
 """
 
 import itertools
@@ -18,6 +18,7 @@ from cluster.tree_path import complaint
 _PREPARED: Final = "peer-"
 _PUBLISHING: Final = "pub-"
 _PART: Final = "part-"
+_GROWING: Final = "grow-"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ class Staging:
         self._salt = secrets.token_hex(4)
 
     def start(self) -> None:
-        """Take up what an earlier run left: whole `peer-*` files; `pub-*` goes, for nobody was told that it is safe."""
+        """Take up what an earlier run left: whole `peer-*` files; of the others nobody was told that they are safe."""
         for file in self.folder.iterdir():
             if file.name.startswith(_PREPARED):
                 content_id = file.name.removeprefix(_PREPARED).partition("-")[0]
@@ -51,7 +52,7 @@ class Staging:
                     file.unlink()
             elif file.name.startswith(_PART):
                 self.part_file(file.name.removeprefix(_PART))
-            elif file.name.startswith(_PUBLISHING):
+            elif file.name.startswith((_PUBLISHING, _GROWING)):
                 file.unlink()
 
     def new_file(self, content_id: str) -> Path:
@@ -66,6 +67,10 @@ class Staging:
     def publishing_file(self) -> Path:
         """A fresh name for what is being published here."""
         return self.folder / f"{_PUBLISHING}{self._salt}{next(self._numbers)}"
+
+    def growing_file(self) -> Path:
+        """A fresh name for an upload that arrives on a peer."""
+        return self.folder / f"{_GROWING}{self._salt}{next(self._numbers)}"
 
     def add(self, held: Held) -> None:
         """This file is whole, verified and durable."""

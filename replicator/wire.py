@@ -9,6 +9,10 @@ So between two nodes there are two connections, and each works without the other
     Index(entries…, upto, complete)       →    merges the heads; Acked(seen, held) as it commits and fetches
     Prepare(number, content, data?)       →    Begin(number, offset) when it wants the bytes, then
     Chunk(number, data)…                  →    Prepared(number, problem): staged and fsynced, or why not
+    Arriving(number, path)                →    Begin(number, 0) when it takes the bytes of an upload under way, then
+    Chunk(number, data)…                  →    Taken(number, upto) as they are written, and in the end
+    Sealed(number, content, size)         →    Prepared(number, problem); or, in its stead,
+    GivenUp(number)                       →    nothing
     Commit(number, entries)               →    Committed(number, problem): visible under its name, and in the index
     AskBlocks(number, content_id, …)      →    Blocks(number, blocks, last, problem)…: what the content is made of
     Want(number, content_id, spans)       →    Data(number, data, problem)…: the bytes of the spans, in their order
@@ -17,6 +21,7 @@ So between two nodes there are two connections, and each works without the other
 
 The index goes by the dialler's own sequence, so an answerer resumes by (incarnation, seen). An answerer that loses a
 Prepare's connection keeps what is staged until it expires, and takes it when the head arrives: presumed abort.
+Of an upload that is arriving no more than WINDOW_BYTES may be sent beyond what is Taken.
 """
 
 from typing import Annotated, Final
@@ -28,6 +33,7 @@ from replicator.core.head import Heads
 
 PROTOCOL: Final = 1
 CHUNK_BYTES: Final = 512 << 10
+WINDOW_BYTES: Final = 2 << 20
 MAX_INDEX_ENTRIES: Final = 500
 MAX_HEADS: Final = 64
 MAX_SPANS: Final = 256
@@ -102,6 +108,34 @@ class Prepare(_Message, frozen=True, kw_only=True):
     data: _Bytes | None = None
 
 
+class Arriving(_Message, frozen=True, kw_only=True):
+    """Hold, hidden, what comes of an upload whose end is not known yet."""
+
+    number: _Count
+    path: _Text
+
+
+class Taken(_Message, frozen=True, kw_only=True):
+    """The bytes of an arriving upload are written up to there, though not durable yet."""
+
+    number: _Count
+    upto: _Count
+
+
+class Sealed(_Message, frozen=True, kw_only=True):
+    """The upload is whole: its bytes, all sent, must have this content id; make them durable."""
+
+    number: _Count
+    content_id: _Content
+    size_bytes: _Count
+
+
+class GivenUp(_Message, frozen=True, kw_only=True):
+    """Nothing will come of the upload."""
+
+    number: _Count
+
+
 class Begin(_Message, frozen=True, kw_only=True):
     """Send the bytes from `offset` on."""
 
@@ -110,7 +144,7 @@ class Begin(_Message, frozen=True, kw_only=True):
 
 
 class Chunk(_Message, frozen=True, kw_only=True):
-    """The next bytes; an empty chunk means that the dialler gave up."""
+    """The next bytes of a Prepare or of an arriving upload; an empty one means that the dialler gave up its Prepare."""
 
     number: _Count
     data: _Bytes
@@ -193,8 +227,8 @@ class Pong(_Message, frozen=True, kw_only=True):
     now_ns: int = 0
 
 
-Asked = Hello | Index | Prepare | Chunk | Commit | AskBlocks | Want | Ping
-Answered = Welcome | Acked | Begin | Prepared | Committed | Blocks | Data | Busy | Pong
+Asked = Hello | Index | Prepare | Arriving | Chunk | Sealed | GivenUp | Commit | AskBlocks | Want | Ping
+Answered = Welcome | Acked | Begin | Taken | Prepared | Committed | Blocks | Data | Busy | Pong
 Message = Asked | Answered
 
 _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

@@ -9,6 +9,7 @@ from typing_extensions import override
 from cluster import clock
 from cluster.publish import Done
 from cluster.tree_path import parent
+from ftpnode.arrival import Arrival
 from ftpnode.commands.reading import read_here
 from ftpnode.core.replies import published
 from ftpnode.core.verdict import Ending, judge_upload
@@ -39,6 +40,7 @@ class Upload(Transfer):
         self._login = session.login
         self._path = path
         self._staged = staged
+        self._arrival = Arrival(session.service, session.login, path, staged)
         self._record = TransferRecord(session.service, session, path, is_upload=True)
         self._ended_s = clock.monotonic_s()
         self._copied_bytes = staged.content.size_bytes
@@ -46,7 +48,7 @@ class Upload(Transfer):
 
     @override
     def start(self, connection: "DataConnection") -> None:
-        connection.receive_into(self._staged)
+        connection.receive_into(self._staged, self._arrival.grew)
 
     @override
     def ended(self, ending: Ending) -> None:

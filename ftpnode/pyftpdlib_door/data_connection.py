@@ -48,6 +48,7 @@ class PlainDataConnection(DTPHandler):
     cmd_channel: "Session"
     ac_in_buffer_size = 1 << 20  # at 256 KiB one upload is 0.6 as fast as vsftpd, at 1 MiB as fast
     _staged: "StagedFile | None" = None
+    _grew: Callable[[], None]
     _ending: Ending | None = None
     _saw_fin = False
     _sending = False
@@ -60,9 +61,10 @@ class PlainDataConnection(DTPHandler):
         self.timeout = cmd_channel.service.limits.transfer_stall_s
         super().__init__(sock, cmd_channel)
 
-    def receive_into(self, staged: "StagedFile") -> None:
-        """Take the client's bytes from now on."""
+    def receive_into(self, staged: "StagedFile", grew: Callable[[], None]) -> None:
+        """Take the client's bytes from now on; `grew` is called after each time that some were written."""
         self._staged = staged
+        self._grew = grew
         self.ac_in_buffer_size = chunk_bytes(self._rate("up"), self.ac_in_buffer_size)
         self.receive = True
         self._begin(self.ioloop.READ)
@@ -157,10 +159,7 @@ class PlainDataConnection(DTPHandler):
         except OSError as error:
             self.cut(ending_of(error))
         else:
-            if self._staged.is_flush_due():
-                self.cmd_channel.threads.run(
-                    self.cmd_channel.service.workers.publishes, self._staged.flush, lambda _: None
-                )
+            self._grew()
             self._keep_pace("up", len(chunk))
 
     handle_read_event = handle_read

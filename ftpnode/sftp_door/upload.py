@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from cluster import clock
 from cluster.publish import Done, Reason, SetMtime
+from ftpnode.arrival import Arrival
 from ftpnode.core import sftp_status
 from ftpnode.core.listing import Entry
 from ftpnode.core.pace import ending_by_pace
@@ -51,6 +52,7 @@ class Upload(Handle):
         self._login: Candidate = session.login
         self._path = path
         self._staged = staged
+        self._arrival = Arrival(session.service, session.login, path, staged)
         self._manner = manner
         self._mtime_s = mtime_s
         self._lock = threading.Lock()
@@ -82,6 +84,7 @@ class Upload(Handle):
             except OSError as error:
                 self._cut(ending_of(error))
                 self._check()
+            self._arrival.grew()
             self._owed_bytes = owed_bytes
             self._moved_bytes += len(data)
 

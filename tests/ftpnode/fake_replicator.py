@@ -9,6 +9,7 @@ from cluster.frame import FrameReader, frame
 from cluster.health import NodeState, ReplicatorHealth
 from cluster.publish import (
     SOCKET_NAME,
+    Arriving,
     Ask,
     Copies,
     Describe,
@@ -41,6 +42,7 @@ class FakeReplicator:
         self.state = NodeState.READY
         self.seen = []
         self.questions = []
+        self.arriving = []
         self.elsewhere = {}
         self._threads = []
         self._connections = set()
@@ -52,6 +54,7 @@ class FakeReplicator:
         self.state = NodeState.READY
         self.seen.clear()
         self.questions.clear()
+        self.arriving.clear()
         self.elsewhere.clear()
 
     def __enter__(self):
@@ -111,6 +114,9 @@ class FakeReplicator:
     def _answer_to(self, request):
         if isinstance(request, Ask):
             return State(id=request.id, health=ReplicatorHealth(node="node1", incarnation="1", state=self.state))
+        if isinstance(request, Arriving):
+            self.arriving.append(request)
+            return Done(id=request.id, copies=1, wanted=1)
         if isinstance(request, MakeDirectory) and "/" not in request.path:
             return self.do(request)
         if isinstance(request, Describe):

@@ -126,14 +126,16 @@ def test_a_staged_file_hashes_what_it_holds(root):
     assert not list((root / ".tripod/staging").iterdir())
 
 
-def test_a_large_upload_is_flushed_while_it_arrives_once_for_each_portion(root):
+def test_a_large_upload_is_flushed_while_it_arrives_once_for_each_portion_and_one_at_a_time(root):
     file = Staging(root).create()
     portion = bytes(FLUSH_BYTES // 2)
     due = []
-    for _ in range(5):
+    for count in range(7):
         file.write(portion)
         due.append(file.is_flush_due())
-    assert due == [False, True, False, True, False]
+        if count == 3:
+            file.flush()
+    assert due == [False, True, False, False, False, True, False]
     file.flush()
     file.seal()
     file.flush()

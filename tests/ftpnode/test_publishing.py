@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from cluster.publish import Done, Fetch, MakeDirectory, Publish, Reason, Refused, Rename, SetMtime
+from ftpnode.arrival import TOLD_FROM_BYTES
 from tests.ftpnode.fake_replicator import FakeReplicator, hang, refuse
 from tests.ftpnode.running import running
 from tests.kit.cluster_folder import write_cluster
@@ -41,6 +42,34 @@ def test_a_publish_says_what_was_staged_and_how_many_must_hold_it(pair):
     assert (request.path, request.size_bytes, request.account) == ("Station/said.rnx", 5, "station")
     assert request.policy.nodes == "any-peer"
     assert request.staged.startswith("up-")
+
+
+@pytest.mark.parametrize("command", ["STOR", "APPE"])
+def test_the_replicator_is_told_of_a_large_upload_while_it_arrives(pair, command):
+    node, replicator = pair
+    with node.client() as client, client.data() as data:
+        assert client.ask(f"{command} large-{command}.rnx").startswith("125")
+        data.sendall(bytes(TOLD_FROM_BYTES - 1))
+        until(lambda: str(TOLD_FROM_BYTES - 1) in client.ask("STAT"), "nearly so much has come")
+        assert replicator.arriving == []
+        data.sendall(b"x")
+        until(lambda: replicator.arriving, "the replicator is told")
+        assert not [request for request in replicator.seen if isinstance(request, Publish)]
+        data.close()
+        assert client.reply().startswith("226")
+    (told,), published = replicator.arriving, replicator.seen[-1]
+    assert (told.path, told.staged, told.account) == (published.path, published.staged, published.account)
+    assert told.policy == published.policy
+
+
+def test_what_is_left_of_a_resumed_upload_begins_with_what_stood_there(pair):
+    node, replicator = pair
+    with node.client() as client:
+        assert client.store("resumed.rnx", bytes(TOLD_FROM_BYTES)).startswith("226")
+        replicator.behave()
+        assert client.ask(f"REST {TOLD_FROM_BYTES}").startswith("350")
+        assert client.store("resumed.rnx", b"tail").startswith("226")
+    until(lambda: [told.path for told in replicator.arriving] == ["Station/resumed.rnx"], "the replicator is told")
 
 
 @pytest.mark.parametrize("reason", list(Reason))

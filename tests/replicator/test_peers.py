@@ -19,7 +19,8 @@ from replicator.fetching import Fetching
 from replicator.index import PeerFacts
 from replicator.outlines import Outlines
 from replicator.peer_door import PeerDoor
-from replicator.peer_link import Offer, PeerLink, PeerSite, tls_dialler
+from replicator.peer_link import PeerLink, PeerSite, tls_dialler
+from replicator.preparing import Offer
 from replicator.wire import (
     PROTOCOL,
     Acked,

@@ -209,7 +209,7 @@ _SAME = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_CREAT", "O_EXCL", "O_CLOEXEC", "O_
 os = SimpleNamespace(
     **{name: getattr(real_os, name) for name in _SAME},
     open=open_, close=close, write=write, pread=pread, pwrite=pwrite, ftruncate=ftruncate,
-    copy_file_range=copy_file_range, fsync=fsync, fstat=fstat, fchmod=fchmod, utime=utime,
+    copy_file_range=copy_file_range, fsync=fsync, fdatasync=fsync, fstat=fstat, fchmod=fchmod, utime=utime,
     replace=replace, link=link, statvfs=statvfs, fdopen=fdopen, scandir=scandir,
 )  # fmt: skip
 

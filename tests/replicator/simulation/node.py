@@ -129,6 +129,7 @@ class SimulatedNode:
         self.brittle = True
         self.slow = False
         self.program: Program | None = None
+        self.boots = 0
         self.new_disk()
 
     def new_disk(self):
@@ -163,6 +164,7 @@ class SimulatedNode:
 
     def die(self, *, power: bool):
         """At once; with `power` the host too, and what its disk had not fsynced."""
+        self.boots += power
         program = self.program
         if program is None:
             return

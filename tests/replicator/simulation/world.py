@@ -13,6 +13,7 @@ from replicator.core.head import winner
 from replicator.core.place import Rest, plan
 from replicator.replica import ROLLED_BACK
 from tests.replicator.simulation import kernel
+from tests.replicator.simulation.arriving import arrive, stage
 from tests.replicator.simulation.disk import Disk
 from tests.replicator.simulation.history import WINDOW_S, Event, History
 from tests.replicator.simulation.judge import BrokenPromiseError, Judge, Operation, holds_anywhere
@@ -94,23 +95,23 @@ class World:
     def _upload(self, node, event):
         content = self._content(event.number)
         mtime_ns = event.number * 10**9  # often older than what is there
-        self._publish(
-            node, event.path, content, mtime_ns, event.other, "refuse" if event.number % 3 == 0 else "degrade"
-        )
+        how = event.path, content, mtime_ns, event.other, "refuse" if event.number % 3 == 0 else "degrade"
+        if event.number % 4 == 1:
+            arrive(self, node, how, min(event.lasts_s, 3.0), is_cut=event.number % 8 == 1)
+        else:
+            self.publish(node, *how)
 
     def _repeat(self, node, event):
         """The client was cut off from its answer, and tries again elsewhere."""
         if self._last_upload is not None:
-            self._publish(node, *self._last_upload)
+            self.publish(node, *self._last_upload)
 
-    def _publish(self, node, path, content, mtime_ns, nodes, when_short):
+    def publish(self, node, path, content, mtime_ns, nodes, when_short, staged=None):
         if node.program is None or node.state is not NodeState.READY:
             return
         self._last_upload = (path, content, mtime_ns, nodes, when_short)
-        staged = f"up-{self._number()}"
-        file = node.disk.create(f"{ROOT}/.tripod/staging/{staged}")
-        node.disk.write(file, content)
-        node.disk.sync(file)
+        staged = staged or stage(self, node, content)
+        node.disk.sync(node.disk.find(staged))
         content_id = content_id_of(content)
         operation = Operation(node, (path,), content_id)
 
@@ -123,8 +124,8 @@ class World:
             self.judge.closed(operation)
 
         request = Publish(
-            id=self._number(), policy=Policy(nodes, when_short), path=path, staged=staged, content_id=content_id,
-            size_bytes=len(content), mtime_ns=mtime_ns,
+            id=self.next_number(), policy=Policy(nodes, when_short), path=path, staged=staged.rpartition("/")[2],
+            content_id=content_id, size_bytes=len(content), mtime_ns=mtime_ns,
         )  # fmt: skip
         self.judge.opened(operation)
         node.ask(request, answered)
@@ -383,7 +384,7 @@ class World:
         self._contents += 1
         return f"{self._contents}.".encode() + b"x" * (number % 40)
 
-    def _number(self) -> int:
+    def next_number(self) -> int:
         self._requests += 1
         return self._requests
 

@@ -1,0 +1,54 @@
+"""An upload on its way in, whichever door it came by: the disk begins early, and the replicator is told of it.
+
+So the end of a large upload waits for its last bytes alone, here and on the peers.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from cluster.log import logger
+from cluster.publish import Arriving
+from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError, change
+
+if TYPE_CHECKING:
+    from ftpnode.core.login import Candidate
+    from ftpnode.service import Service
+    from ftpnode.staging import StagedFile
+
+TOLD_FROM_BYTES: Final = 256 << 10
+"""Smaller files go to the peers as a whole when they are published: one message, and nothing before it."""
+
+log = logger(__name__)
+
+
+class Arrival:
+    """What is done while its bytes come. `grew` is called by whoever writes them."""
+
+    def __init__(self, service: "Service", login: "Candidate", path: str, staged: "StagedFile") -> None:
+        self._service = service
+        self._login = login
+        self._path = path
+        self._staged = staged
+        self._is_told = not service.has_replicator
+
+    def grew(self) -> None:
+        """More bytes are written; takes no time."""
+        workers = self._service.workers
+        if self._staged.is_flush_due():
+            workers.flushes.submit(self._staged.flush)
+        if not self._is_told and self._staged.size_bytes >= TOLD_FROM_BYTES:
+            self._is_told = True
+            workers.fetches.submit(self._tell)
+
+    def _tell(self) -> None:
+        """Runs in a thread. Without it the peers get all of it at the end, which is as safe."""
+        request = Arriving(
+            id=0,
+            account=self._login.name,
+            policy=self._login.account.publish_policy(),
+            path=self._path,
+            staged=self._staged.name,
+        )
+        try:
+            change(self._service.publisher, request, self._service.limits.publish_timeout_s)
+        except (ChangeRefusedError, PublisherUnreachableError) as error:
+            log.info("an upload is not brought to the peers while it arrives", path=self._path, why=str(error))
