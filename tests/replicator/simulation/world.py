@@ -21,13 +21,14 @@ from tests.replicator.simulation.kernel import Machine, simulated
 from tests.replicator.simulation.loop import Scheduler
 from tests.replicator.simulation.network import Network
 from tests.replicator.simulation.node import REPLICATION, ROOT, START_NS, TINY, SimulatedNode, settings_of
+from tests.replicator.simulation.programs import Programs
 
 READY_S = 3.0
 SETTLE_S = 90.0
 YEAR_NS = 365 * 86_400 * 10**9
 
 
-class World:
+class World(Programs):
     """One run of one history."""
 
     def __init__(self, history: History, tell=None) -> None:
@@ -160,36 +161,6 @@ class World:
 
         self.judge.opened(operation)
         node.ask(request, answered)
-
-    # programs past the replicator
-
-    def _local_write(self, node, event):
-        found = node.disk.there(f"{ROOT}/{event.path}")
-        above = node.disk.there(f"{ROOT}/d")
-        if (found is not None and found.is_folder) or (event.path.startswith("d/") and above and not above.is_folder):
-            return
-        content = self._content(event.number)
-        self.judge.wrote_past(node, event.path, content_id_of(content))
-        node.disk.put(f"{ROOT}/{event.path}", content, event.number * 10**9)
-
-    def _local_delete(self, node, event):
-        found = node.disk.there(f"{ROOT}/{event.path}")
-        if found is not None and not found.is_folder:
-            self.judge.wrote_past(node, event.path, None)
-            node.disk.unlink(f"{ROOT}/{event.path}")
-            node.disk.sync(node.disk.find(f"{ROOT}/{event.path}".rpartition("/")[0]))
-
-    def _local_rename(self, node, event):
-        source, target = f"{ROOT}/{event.path}", f"{ROOT}/{event.other}"
-        found, there = node.disk.there(source), node.disk.there(target)
-        folder = node.disk.there(target.rpartition("/")[0])
-        if found is None or found.is_folder or (there and there.is_folder) or folder is None or not folder.is_folder:
-            return
-        if source != target:
-            self.judge.renamed_past(node, event.path, event.other)
-            node.disk.replace(source, target)
-            for path in (target, source):
-                node.disk.sync(node.disk.find(path.rpartition("/")[0]))
 
     # faults
 
