@@ -88,6 +88,11 @@ class ControlLeg(asyncio.Protocol):
         self._tls = TlsPump(context)
 
     @property
+    def speaks_tls(self) -> bool:
+        """Whether it is under TLS by now."""
+        return self._tls is not None
+
+    @property
     def client_certificate(self) -> bytes:
         """The certificate (DER) that the other end has shown under TLS and holds the key of; empty without one."""
         return self._tls.client_certificate if self._tls is not None and self._shaken else b""

@@ -42,6 +42,8 @@ class DataTransfers:
     def __init__(
         self, around: Surroundings, client: str, local: str, report: Callable[[e.Event], None], spawn: Spawn
     ) -> None:
+        self.tls = "none"
+        """Of the client's last data connection: none, new, or resumed."""
         self._around = around
         self._client = client
         self._local = local
@@ -83,6 +85,7 @@ class DataTransfers:
             case a.OpenFrontData():
                 self._began_s = monotonic_s()
                 self._delivered_bytes = 0
+                self.tls = "none"
                 self._spawn(self._of_front, self._open_front(action))
             case _:
                 self._move(action)
@@ -158,7 +161,9 @@ class DataTransfers:
     async def _secure(self, front: DataLeg, wanted: Resumption) -> bool:
         """Speak TLS on a data connection; whether it may be used."""
         assert self._tls is not None, "PROT P comes after TLS"
-        if await front.secure(self._tls):
+        resumed = await front.secure(self._tls)
+        self.tls = "resumed" if resumed else "new"
+        if resumed:
             return True
         if wanted is not Resumption.OFF:
             log.info("data TLS not resumed", wanted=wanted.value, client=self._client)

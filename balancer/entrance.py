@@ -134,7 +134,7 @@ class Entrance:
             if not self._by_address[address]:
                 del self._by_address[address]
             self._around.admission.left(address)
-            self._around.metrics.open_sessions.set(len(self._sessions))
+            self._around.metrics.open_sessions.labels(name).dec()
 
         session = SessionLegs(
             self._around, name, service, arrival, moved=moved, on_end=ended, on_rest=lambda: self._move(session)
@@ -142,7 +142,7 @@ class Entrance:
         self._sessions.add(session)
         self._by_address[address] += 1
         self._around.admission.entered(address)
-        self._around.metrics.open_sessions.set(len(self._sessions))
+        self._around.metrics.open_sessions.labels(name).inc()
         return session
 
     def _refusal(self, address: str) -> str:

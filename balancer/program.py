@@ -1,6 +1,7 @@
 """Runs a balancer: everything is opened in order, and closed when a signal says so."""
 
 import asyncio
+import contextlib
 import os
 import random
 import resource
@@ -22,8 +23,9 @@ from balancer.handover.messages import decode_session
 from balancer.handover.successor import start_successor, tell_supervisor
 from balancer.handover.taking import Predecessor, find_predecessor
 from balancer.listeners import Listeners, open_listeners
+from balancer.management_api import description
 from balancer.message_line import LineEndedError, MessageLine, line_ends
-from balancer.metrics import Metrics
+from balancer.metrics import Metrics, NodeGauges
 from balancer.moved_session import MovedSession
 from balancer.nodes import Nodes
 from balancer.passive_ports import PassivePorts
@@ -32,7 +34,7 @@ from balancer.spool import SpoolBudget, new_file
 from balancer.surroundings import Surroundings
 from cluster.clock import monotonic_s
 from cluster.health import BalancerHealth, NodeState
-from cluster.live import Upgraded
+from cluster.live import Reloaded, Upgraded
 from cluster.log import logger
 from cluster.management import Management
 from cluster.problem import ConfigError, Problem
@@ -80,6 +82,7 @@ class Program(Giver):
         self.around = make_surroundings(settings)
         self._settings = settings
         self._successor = successor
+        self._file: Path | None = None
         self._entrance = Entrance(self.around)
         self._probes: list[asyncio.Task[None]] = []
         self._listeners: Listeners | None = None
@@ -94,8 +97,10 @@ class Program(Giver):
             registry=self.around.metrics.registry,
             token=self._token,
             documents={"choices": self.around.choices.document},
-            actions={"upgrade": self._upgrade},
+            actions={"upgrade": self._upgrade, "reload": self._reload},
         )
+        self._management.describe(description())
+        self.around.metrics.registry.register(NodeGauges(self.around.nodes.document))
 
     async def start(self, predecessor: Predecessor | None = None) -> None:
         """Open everything, in the place of `predecessor` where there is one.
@@ -143,6 +148,7 @@ class Program(Giver):
         # Every session takes up to four descriptors, and the passive ports one each.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        self._file = file
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -272,15 +278,28 @@ class Program(Giver):
 
     def reload(self, file: Path) -> None:
         """Read `file` and the certificate anew, for the handshakes to come; a bad one is logged and changes nothing."""
-        problems: tuple[Problem, ...] = ()
+        with contextlib.suppress(ConfigError):  # it is in the log
+            self._read_anew(file)
+
+    def _read_anew(self, file: Path) -> None:
         try:
             self.around.tls.adopt(read_settings(file))
         except ConfigError as error:
-            problems = error.problems
-        for problem in problems:
-            log.error("reload refused", where=problem.where, what=problem.what, fix=problem.fix)
-        if not problems:
-            log.info("reloaded", file=str(file))
+            for problem in error.problems:
+                log.error("reload refused", where=problem.where, what=problem.what, fix=problem.fix)  # noqa: TRY400 - no bug
+            raise
+        log.info("reloaded", file=str(file))
+
+    async def _reload(self, query: Mapping[str, str]) -> Reloaded:
+        if query:
+            raise ValueError("reload takes no parameters")
+        if self._file is None:
+            raise ValueError("this balancer was started without a file")
+        try:
+            self._read_anew(self._file)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return Reloaded(("certificates",))
 
     def health(self) -> BalancerHealth:
         """What the balancer says of itself."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import NamedTuple, assert_never
 
+from balancer.access_log import AccessLog
 from balancer.back_connection import BackLeg, open_back_leg
 from balancer.choices import MadeChoice
 from balancer.control_leg import ControlLeg
@@ -77,7 +78,13 @@ class SessionLegs:
         self._back: BackLeg | None = None
         self._began_s = self._heard_s = monotonic_s()
         self._timer: asyncio.TimerHandle | None = None
-        self._moves = 0
+        self._books = AccessLog(
+            around.metrics,
+            session=self.id,
+            service=service_name,
+            client=client[0],
+            moves=moved.moves if moved else 0,
+        )
         self._ended = False
 
     def begin(self) -> None:
@@ -87,7 +94,7 @@ class SessionLegs:
         if self._moved is None:
             self._perform_all(self._session.begin())
             return
-        self._began_s, self._moves = self._moved.began_s, self._moved.moves
+        self._began_s = self._moved.began_s
         self._session.go_on_from(self._moved.standing)
         if self._session.logged_in:
             self._watch_idleness()
@@ -106,7 +113,7 @@ class SessionLegs:
             client=self._client,
             local=self._local,
             began_s=self._began_s,
-            moves=self._moves,
+            moves=self._books.moves,
             standing=standing,
         )
         self.front.abort()
@@ -280,29 +287,17 @@ class SessionLegs:
             self._back = None
 
     def _note(self, note: a.NoteLogin | a.NoteMove | a.NoteTransfer) -> None:
-        metrics = self._around.metrics
         match note:
-            case a.NoteLogin(account, node, code):
-                metrics.logins.labels(node, str(code)).inc()
-                log.info("login", session=self.id, account=account, client=self._client[0], node=node, reply=code)
-                if code < 300:
+            case a.NoteLogin():
+                self._books.login(note)
+                if note.reply < 300:
                     self._watch_idleness()
-            case a.NoteMove(source, target, why):
-                self._moves += 1
-                metrics.moved_sessions.inc()
-                log.info("moved", session=self.id, source=source, target=target, why=why)
+            case a.NoteMove():
+                self._books.moved(note)
             case a.NoteTransfer():
                 self._around.nodes.carried(note.node, note.size_bytes)
-                metrics.transfers.labels(note.verb, note.node, str(note.reply)).inc()
-                metrics.transferred.labels(note.verb).inc(note.size_bytes)
-                if note.repeats:
-                    uploads = note.verb in {"STOR", "APPE", "STOU"}
-                    (metrics.repeated_uploads if uploads else metrics.continued_downloads).inc()
-                log.info(
-                    "transfer", session=self.id, account=self._session.account,
-                    client=self._client[0], verb=note.verb, path=note.path, node=note.node, bytes=note.size_bytes,
-                    seconds=round(self._data.seconds, 3), reply=note.reply, moved=note.repeats, why=note.why,
-                )  # fmt: skip
+                data, account = self._data, self._session.account
+                self._books.transfer(note, account=account, seconds=data.seconds, data_tls=data.tls)
             case _:
                 assert_never(note)
 
@@ -348,12 +343,8 @@ class SessionLegs:
         self._data.end()
         self._close_back(politely=outcome in {"quit", "handed-over"})
         self.front.close()
-        self._around.metrics.sessions.labels(self._service_name, outcome).inc()
-        log.info(
-            "session", session=self.id, service=self._service_name, client=self._client[0],
-            account=self._session.account, outcome=outcome, moved=self._moves,
-            seconds=round(monotonic_s() - self._began_s, 3),
-        )  # fmt: skip
+        seconds = monotonic_s() - self._began_s
+        self._books.ended(outcome, account=self._session.account, seconds=seconds, tls=self.front.speaks_tls)
         self._on_end()
 
 

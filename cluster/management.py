@@ -52,8 +52,13 @@ class Management:
         self._documents = dict(documents or {})
         self._lookups = dict(lookups or {})
         self._refresh = refresh
+        self._description: Mapping[str, object] | None = None
         self._runner: web.AppRunner | None = None
         self._site: web.BaseSite | None = None
+
+    def describe(self, description: Mapping[str, object]) -> None:
+        """Tell this OpenAPI document of it all to everybody, at GET /openapi.json."""
+        self._description = description
 
     async def start(self, address: str, port: int) -> None:
         """Listen; OSError when the address cannot be bound."""
@@ -98,6 +103,8 @@ class Management:
         name = request.match_info["name"]
         if name == "health":
             return web.Response(body=msgspec.json.encode(self._health()), content_type=_JSON)
+        if name == "openapi.json" and self._description is not None:
+            return web.Response(body=msgspec.json.encode(self._description), content_type=_JSON)
         if name in self._lookups:
             return await self._answer(request, self._lookups[name])
         document = self._documents.get(name)
