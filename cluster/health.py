@@ -14,8 +14,23 @@ class NodeState(StrEnum):
     FAILED = "failed"
 
 
+class CanaryHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a small file takes to a peer, measured by canaries: the last, and quantiles of the last 500.
+
+    `late_s`: for how long one has been under way that should have arrived; None when none is late.
+    """
+
+    last_s: float | None = None
+    p50_s: float | None = None
+    p99_s: float | None = None
+    late_s: float | None = None
+
+
 class PeerHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replicator knows of one peer: connected, in sync (has a lease), and its backlog."""
+    """What a replicator knows of one peer: connected, in sync (has a lease), its backlog, how fast it is reached.
+
+    `compared_s_ago`: when its whole index was last compared with ours, in which `differing` folders differed.
+    """
 
     peer: str
     connected: bool
@@ -23,6 +38,9 @@ class PeerHealth(msgspec.Struct, frozen=True, kw_only=True):
     backlog_files: int = 0
     backlog_bytes: int = 0
     heard_s_ago: float | None = None
+    canary: CanaryHealth = CanaryHealth()
+    compared_s_ago: float | None = None
+    differing: int = 0
 
 
 class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,4 +51,9 @@ class Replication(Section, frozen=True):
     history_entries: Annotated[int, Meta(ge=0, le=100_000_000)] = (
         500_000  # what `tripod explain` remembers, of all paths
     )
+    propagation_interval_s: Annotated[float, Meta(ge=0, le=86_400)] = 15.0  # between canaries to each peer; 0: none
+    propagation_late_s: Seconds = 10.0  # a canary that takes longer is an alarm
+    compare_interval_s: Annotated[float, Meta(ge=0, le=31_536_000)] = (
+        3600.0  # of whole indexes with each peer; 0: never
+    )
     delete_budgets: DeleteBudgets = DeleteBudgets()

@@ -14,6 +14,7 @@ RESERVED: Final = ".tripod"
 
 STAGING: Final = f"{RESERVED}/staging"
 CONFLICTS: Final = f"{RESERVED}/conflicts"
+CANARIES: Final = f"{RESERVED}/canaries"
 
 MAX_NAME_BYTES: Final = 255
 MAX_PATH_BYTES: Final = 4000

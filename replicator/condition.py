@@ -3,14 +3,16 @@
 from typing import Final
 
 from cluster.clock import monotonic_s, now_ns
-from cluster.health import NodeState, PeerHealth, ReplicatorHealth
+from cluster.health import CanaryHealth, NodeState, PeerHealth, ReplicatorHealth
 from cluster.settings import Settings
+from replicator.comparison import Comparison
 from replicator.core.catching_up import Teller, still_to_hear
 from replicator.core.copies import is_in_sync
 from replicator.core.head import winner
 from replicator.mesh import Mesh
 from replicator.peer_door import PeerDoor
 from replicator.peer_link import PeerLink
+from replicator.propagation import Propagation
 from replicator.replica import Replica
 from replicator.sight import Sight
 from replicator.worker import Worker
@@ -31,6 +33,8 @@ class Condition:
         self.started_s: float | None = None
         self.degraded_s = float("-inf")  # when a change was last answered with fewer copies than its policy asks for
         self.odd = 0
+        self.propagation: Propagation | None = None
+        self.comparison: Comparison | None = None
         self._replication = settings.replication
         self._index, self._held_deletes = replica.index, replica.held_deletes
         self._mesh, self._door, self._sight, self._worker = mesh, door, sight, worker
@@ -95,6 +99,7 @@ class Condition:
         notices += self._door.trouble.values()
         notices += self._sight.notices(monotonic_s())
         notices += self._held_deletes.notices()
+        notices += self.propagation.notices(monotonic_s()) if self.propagation else ()
         if monotonic_s() - self.degraded_s < _ALARM_S:
             notices.append("in the last minute changes were answered with fewer copies than their policy asks for")
         if self.odd:
@@ -106,6 +111,7 @@ class Condition:
 
     def _peer_health(self, link: PeerLink) -> PeerHealth:
         view = link.view(monotonic_s())
+        compared = self.comparison.outcomes.get(link.name) if self.comparison else None
         files, size_bytes = self._backlog.get(link.name, (0, 0))
         return PeerHealth(
             peer=link.name,
@@ -114,4 +120,14 @@ class Condition:
             backlog_files=files,
             backlog_bytes=size_bytes,
             heard_s_ago=round(view.heard_ago_s, 3) if link.connected else None,
+            canary=self._canary_health(link.name),
+            compared_s_ago=round(monotonic_s() - compared.at_s, 1) if compared else None,
+            differing=compared.folders if compared else 0,
         )
+
+    def _canary_health(self, peer: str) -> CanaryHealth:
+        if self.propagation is None:
+            return CanaryHealth()
+        times = self.propagation.summary(peer)
+        late_s = self.propagation.late_s(peer, monotonic_s())
+        return CanaryHealth(last_s=times.last_s, p50_s=times.p50_s, p99_s=times.p99_s, late_s=late_s)

@@ -15,6 +15,7 @@ import msgspec
 from cluster.clock import monotonic_s, now_ns, now_s
 from cluster.log import logger
 from cluster.settings import Settings
+from replicator.comparison import Comparison
 from replicator.condition import Condition
 from replicator.core.copies import is_in_sync
 from replicator.core.dirty import SETTLE_S
@@ -27,6 +28,7 @@ from replicator.measures import Measures
 from replicator.mesh import Mesh
 from replicator.peer_door import PeerDoor
 from replicator.peer_link import Dial, PeerLink, PeerSite
+from replicator.propagation import Propagation
 from replicator.publishing import Publishing
 from replicator.replica import ROLLED_BACK, NotYetError, Replica, UnstableError
 from replicator.restart import replay_intents
@@ -79,12 +81,16 @@ class Engine:
             link.on_change = self._worker.retry
             link.on_rolled_back = self._roll_back_found
         self.replica.on_rolled_back = self._roll_back_found
+        self.propagation = Propagation(self.replica, self.mesh.links, self._worker, self.measures, replication)
+        self.door.take_canary = self.propagation.take
+        self.comparison = Comparison(index, self.mesh.links, self.measures)
         self._watch = watch
         self._sight = Sight(watch, self.replica, self.measures, replication.canary_interval_s, index.folders)
         self._marked = asyncio.Event()
         self._scan_wanted = asyncio.Event()
         self._scan = Scan(self.replica, watch, missing_is_deleted=replication.missing_at_scan == "delete")
         self.condition = Condition(settings, self.replica, self.mesh, self.door, self._sight, self._worker)
+        self.condition.propagation, self.condition.comparison = self.propagation, self.comparison
         self.publishing = Publishing(self.replica, self.mesh, settings, self.condition, self.measures)
         self._complete = asyncio.Event()
         self.door.on_complete = self._complete.set
@@ -100,6 +106,7 @@ class Engine:
             log.warning("the last run was cut off; its intents are replayed", intents=intents)
         await self.replica.blocking(self._staging.start)
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))
+        replication = self._replication
         await self.listen()
         self.condition.started_s = monotonic_s()
         self._worker.retry()
@@ -112,6 +119,10 @@ class Engine:
             tasks.create_task(self._follow_for_ever())
             tasks.create_task(self._every(self._replication.canary_interval_s, self._sight.check))
             tasks.create_task(self._scan_for_ever())
+            if replication.propagation_interval_s:
+                tasks.create_task(self._every(replication.propagation_interval_s, self.propagation.send))
+            if replication.compare_interval_s:
+                tasks.create_task(self._compare_for_ever(replication.compare_interval_s))
 
     async def _claim_root(self) -> None:
         """Wait until the root is the one that the index describes."""
@@ -261,6 +272,12 @@ class Engine:
             began_s = monotonic_s()
             await self._guarded(functools.partial(self.scan_all, self._replication.scan_entries_per_s))
             took_s = monotonic_s() - began_s
+
+    async def _compare_for_ever(self, interval_s: float) -> None:
+        chance = random.Random(self._index.incarnation)  # so that not all nodes compare at once
+        while True:
+            await asyncio.sleep(interval_s * chance.uniform(0.75, 1.25))
+            await self._guarded(self.comparison.run)
 
     async def scan_all(self, entries_per_s: float = math.inf) -> None:
         """Look at the whole root and follow what is found."""

@@ -212,6 +212,10 @@ class Index:
             self.peers[peer] = facts
             self._write("peers", (peer,), facts)
 
+    def note_canary(self, peer: str, content_id: str) -> None:
+        """Remember that this canary of a peer has arrived: a file's arrival is a row of the index too."""
+        self._writer.write(Change("facts", (f"canary of {peer}",), content_id.encode(), self.clock.sequence))
+
     def intend(self, intent: Intent) -> int:
         """Remember an intent; its number. It must be durable before the disk changes."""
         self._numbers += 1

@@ -46,3 +46,25 @@ class Measures:
         self.unwatched = Gauge(
             "tripod_replicator_unwatched_folders", "Folders that the kernel does not watch", registry=self.registry
         )
+        self.canary_seconds = Histogram(
+            "tripod_replicator_canary_seconds", "Time that a canary, which goes as files go, took to the peer",
+            ["peer"], buckets=_SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self.canary_last_seconds = Gauge(
+            "tripod_replicator_canary_last_seconds", "Time that the last canary took to the peer", ["peer"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.canary_late = Gauge(
+            "tripod_replicator_canary_late", "1 while a canary to the peer is late", ["peer"], registry=self.registry
+        )
+        self.canaries_lost = Counter(
+            "tripod_replicator_canaries_lost_total", "Canaries that did not arrive", ["peer"], registry=self.registry
+        )
+        self.compared = Counter(
+            "tripod_replicator_comparisons_total", "Comparisons of the whole index with the peer's", ["peer"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.compared_differing = Counter(
+            "tripod_replicator_comparison_differing_folders_total", "Folders that differed and were told anew",
+            ["peer"], registry=self.registry,
+        )  # fmt: skip

@@ -5,13 +5,14 @@ import contextlib
 import sqlite3
 import ssl
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
 from cluster.clock import now_ns
 from cluster.log import logger
 from cluster.replication_settings import Replication
+from replicator.comparison import Comparing
 from replicator.connection import LOST, Connection, PeerError, first_of
 from replicator.core.belief import disbelief
 from replicator.giving import Giving
@@ -25,11 +26,14 @@ from replicator.tree import UnstableError
 from replicator.wire import (
     PROTOCOL,
     Acked,
+    Arrived,
     Arriving,
     AskBlocks,
+    Canary,
     Chunk,
     Commit,
     Committed,
+    Compare,
     Entry,
     GivenUp,
     Hello,
@@ -41,6 +45,8 @@ from replicator.wire import (
     Want,
     Welcome,
 )
+
+TakeCanary = Callable[[str, Canary, Connection], Coroutine[Any, Any, None]]
 
 _HANDSHAKE_S: Final = 5.0
 
@@ -59,6 +65,7 @@ class PeerDoor:
         self.outlines = Outlines(replica)
         self.trouble: dict[str, str] = {}
         self.on_complete: Callable[[], None] = lambda: None
+        self.take_canary: TakeCanary = _no_canary
         self._progress: dict[str, PeerProgress] = {}
         self._answerers: set[Answerer] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -145,6 +152,7 @@ class Answerer:
         self._replica = door.replica
         self._holding = Holding(door.replica, connection, door.settings.disk_reserve_bytes)
         self._giving = Giving(door.replica, connection, door.outlines)
+        self._comparing = Comparing(door.replica.index, connection)
         self._incarnation = ""
         self.told_all = False
         """Whether the peer has told its whole index on this connection."""
@@ -193,12 +201,23 @@ class Answerer:
             case Commit():
                 self._believe(message.entries)
                 spawn(self._commit(message))
-            case AskBlocks():
-                spawn(self._giving.tell_blocks(message))
-            case Want():
-                spawn(self._giving.give(message))
+            case AskBlocks() | Want() | Canary() | Compare():
+                spawn(self._answer(message))
             case _:
                 raise PeerError(f"sent {type(message).__name__}, which only an answerer sends")
+
+    async def _answer(self, message: AskBlocks | Want | Canary | Compare) -> None:
+        match message:
+            case AskBlocks():
+                await self._giving.tell_blocks(message)
+            case Want():
+                await self._giving.give(message)
+            case Canary():
+                await self._door.take_canary(self.peer, message, self.connection)
+            case Compare():
+                await self._comparing.answer(message)
+            case _:
+                assert_never(message)
 
     def _believe(self, entries: tuple[Entry, ...]) -> None:
         moment_ns = now_ns()
@@ -261,3 +280,7 @@ class Answerer:
             log.warning("cannot show a change yet", peer=self.peer, path=message.entries[0].path, why=problem)
         self.progressed.set()
         await self.connection.send(Committed(number=message.number, problem=problem))
+
+
+async def _no_canary(_peer: str, canary: Canary, connection: Connection) -> None:
+    await connection.send(Arrived(number=canary.number, problem="canaries are not taken here"))

@@ -22,12 +22,14 @@ from replicator.wire import (
     MAX_INDEX_ENTRIES,
     PROTOCOL,
     Acked,
+    Arrived,
     Asked,
     Begin,
     Blocks,
     Busy,
     Commit,
     Committed,
+    Compared,
     Data,
     Entry,
     Hello,
@@ -97,6 +99,9 @@ class PeerLink:
         self._news = asyncio.Event()
         self._suspect = False
         self.connected_s: float | None = None  # since when the connection stands
+        self.round_trip_s = 0.0  # of the last Ping; what the peer has to do before it answers is in it
+        self.heard_upto = 0  # the sequence of ours up to which our news is in the peer's index
+        self._pinged_s = 0.0
         self.on_change: Callable[[], None] = lambda: None
         self.on_rolled_back: Callable[[], None] = lambda: None
 
@@ -124,6 +129,10 @@ class PeerLink:
     def announce(self) -> None:
         """There may be something new in the index."""
         self._news.set()
+
+    async def tell(self, message: IndexMessage) -> None:
+        """Send news out of turn; OSError when the connection is gone."""
+        await self._send(message)
 
     def give_up(self) -> None:
         """Dial no more: another program may have the right to our name, and a peer has one connection of each name."""
@@ -209,6 +218,7 @@ class PeerLink:
             self.on_rolled_back()
             raise PeerError("the peer has seen later changes of this node than this node's index knows")
         self._note_clock(welcome.now_ns)
+        self.heard_upto = welcome.seen
         self._note_acked(welcome.held)
         return welcome
 
@@ -216,12 +226,24 @@ class PeerLink:
         while True:
             match await connection.receive():
                 case Pong(now_ns=now_ns):
+                    self.round_trip_s = monotonic_s() - self._pinged_s
                     self._note_clock(now_ns)
-                case Acked(held=held):
+                case Acked(seen=seen, held=held):
+                    self.heard_upto = seen
                     if held > self.facts.acked:
                         self._suspect = False
                     self._note_acked(held)
-                case Begin() | Taken() | Prepared() | Committed() | Blocks() | Data() | Busy() as answer:
+                case (
+                    Begin()
+                    | Taken()
+                    | Prepared()
+                    | Committed()
+                    | Blocks()
+                    | Data()
+                    | Busy()
+                    | Arrived()
+                    | Compared() as answer
+                ):
                     exchange = self._exchanges.get(answer.number)
                     if exchange is not None:
                         exchange.came(answer)
@@ -252,6 +274,7 @@ class PeerLink:
 
     async def _ping(self, connection: Connection) -> None:
         while True:
+            self._pinged_s = monotonic_s()
             await connection.send(Ping())
             await asyncio.sleep(self._replication.lease_s / 3)
             if monotonic_s() - connection.heard_s > 10 * self._replication.lease_s:

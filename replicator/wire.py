@@ -17,6 +17,8 @@ So between two nodes there are two connections, and each works without the other
     AskBlocks(number, content_id, …)      →    Blocks(number, blocks, last, problem)…: what the content is made of
     Want(number, content_id, spans)       →    Data(number, data, problem)…: the bytes of the spans, in their order
                                           ←    Busy(number): the answer takes its time, and gets on
+    Canary(number, content)               →    Arrived(number, problem): fetched like any file, in place, durable
+    Compare(number, folders' digests)     →    Compared(number, the folders that differ)
     Ping                                  →    Pong(its clock)
 
 The index goes by the dialler's own sequence, so an answerer resumes by (incarnation, seen). An answerer that loses a
@@ -36,11 +38,16 @@ CHUNK_BYTES: Final = 512 << 10
 WINDOW_BYTES: Final = 2 << 20
 MAX_INDEX_ENTRIES: Final = 500
 MAX_HEADS: Final = 64
+MAX_CANARY_BYTES: Final = 64 << 10
+MAX_COMPARED: Final = 500
 MAX_SPANS: Final = 256
 
 _Text = Annotated[str, Meta(max_length=4096)]
 _Count = Annotated[int, Meta(ge=0)]
 _Content = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
+_Folder = Annotated[str, Meta(max_length=4096)]
+_Folders = Annotated[tuple[_Folder, ...], Meta(max_length=MAX_COMPARED)]
 _Bytes = Annotated[bytes, Meta(max_length=2 << 20)]
 
 
@@ -217,6 +224,45 @@ class Busy(_Message, frozen=True, kw_only=True):
     number: _Count
 
 
+class Canary(_Message, frozen=True, kw_only=True):
+    """A file that is no file: take it as one is taken, but keep it where no client looks, and say when it is there."""
+
+    number: _Count
+    content_id: _Content
+    size_bytes: Annotated[int, Meta(ge=0, le=MAX_CANARY_BYTES)]
+
+
+class Arrived(_Message, frozen=True, kw_only=True):
+    """The canary is in place, durable like a file, or the problem in a line."""
+
+    number: _Count
+    problem: _Text = ""
+
+
+class FolderDigest(msgspec.Struct, frozen=True, array_like=True):
+    """What a folder has: a digest of the versions of its own entries, and one of all that is below it."""
+
+    folder: _Folder
+    own: _Digest
+    below: _Digest
+
+
+class Compare(_Message, frozen=True, kw_only=True):
+    """Which of these folders differ from yours? Versions stamped from `before_ns` on are left out on both sides."""
+
+    number: _Count
+    before_ns: _Count
+    folders: Annotated[tuple[FolderDigest, ...], Meta(max_length=MAX_COMPARED)]
+
+
+class Compared(_Message, frozen=True, kw_only=True):
+    """The folders whose own entries differ, and those where something below does."""
+
+    number: _Count
+    own: _Folders
+    below: _Folders
+
+
 class Ping(_Message, frozen=True, kw_only=True):
     """Are you there?"""
 
@@ -227,8 +273,10 @@ class Pong(_Message, frozen=True, kw_only=True):
     now_ns: int = 0
 
 
-Asked = Hello | Index | Prepare | Arriving | Chunk | Sealed | GivenUp | Commit | AskBlocks | Want | Ping
-Answered = Welcome | Acked | Begin | Taken | Prepared | Committed | Blocks | Data | Busy | Pong
+Asked = (
+    Hello | Index | Prepare | Arriving | Chunk | Sealed | GivenUp | Commit | AskBlocks | Want | Canary | Compare | Ping
+)
+Answered = Welcome | Acked | Begin | Taken | Prepared | Committed | Blocks | Data | Busy | Arrived | Compared | Pong
 Message = Asked | Answered
 
 _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

@@ -20,7 +20,7 @@ class Worker:
     def __init__(self, replica: Replica, on_progress: Callable[[], None]) -> None:
         self._replica = replica
         self._on_progress = on_progress
-        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._queue: asyncio.Queue[str | asyncio.Future[None]] = asyncio.Queue()
         self._queued: set[str] = set()
         self.trouble: dict[str, str] = {}
 
@@ -29,6 +29,12 @@ class Worker:
         if path not in self._queued:
             self._queued.add(path)
             self._queue.put_nowait(path)
+
+    async def turn(self) -> None:
+        """Wait as long as a path waits that is woken now."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(turn)
+        await turn
 
     def retry(self) -> None:
         """Try everything again that is pending."""
@@ -45,6 +51,10 @@ class Worker:
     async def _work(self) -> None:
         while True:
             path = await self._queue.get()
+            if isinstance(path, asyncio.Future):
+                if not path.done():
+                    path.set_result(None)
+                continue
             self._queued.discard(path)
             try:
                 await self._replica.settle(path)

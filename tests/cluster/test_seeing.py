@@ -8,7 +8,9 @@ from click.testing import CliRunner
 from cluster.publish import Policy
 from compose.command import main
 from tests.kit.cluster_folder import write_cluster
+from tests.kit.publish_client import tree
 from tests.kit.replicators import Replicators
+from tests.kit.wait import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -17,7 +19,9 @@ ANY = Policy(nodes="any-peer", when_short="degrade")
 
 @pytest.fixture(scope="module")
 def replicators(tmp_path_factory):
-    with Replicators(write_cluster(tmp_path_factory.mktemp("seeing") / "cluster")) as replicators:
+    quick = {"propagation_interval_s": 0.2, "compare_interval_s": 0.5}
+    cluster = write_cluster(tmp_path_factory.mktemp("seeing") / "cluster", replication_settings=quick)
+    with Replicators(cluster) as replicators:
         yield replicators.start().ready()
 
 
@@ -42,6 +46,28 @@ def test_the_story_of_a_path_names_account_holders_and_history(replicators):
     refused = tripod(replicators, "explain", "../etc/passwd")
     assert refused.exit_code == 1
     assert "cannot be a path" in refused.output
+
+
+def test_canaries_time_the_way_between_each_two_nodes_and_are_no_files(replicators):
+    def timed():
+        return all(peer["canary"]["p99_s"] for name in replicators.names for peer in replicators.health(name)["peers"])
+
+    until(timed, "canaries have arrived both ways")
+    for name in replicators.names:
+        (peer,) = replicators.health(name)["peers"]
+        assert 0 < peer["canary"]["p50_s"] <= peer["canary"]["p99_s"] < 30
+        assert peer["canary"]["late_s"] is None
+        assert not any("canar" in path for path in tree(replicators.root(name)))
+        assert replicators.health(name)["files"] == replicators.health("node1")["files"]
+
+
+def test_the_nodes_compare_their_indexes_and_find_them_alike(replicators):
+    def compared():
+        return all(peer["compared_s_ago"] is not None for name in replicators.names
+                   for peer in replicators.health(name)["peers"])  # fmt: skip
+
+    until(compared, "both have compared")
+    assert [replicators.health(name)["peers"][0]["differing"] for name in replicators.names] == [0, 0]
 
 
 def test_what_a_node_that_is_down_is_owed(replicators):

@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import ssl
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import msgspec
 import pytest
 import trustme
 
 from cluster.clock import now_ns
+from cluster.content_id import content_id_of
 from cluster.replication_settings import Replication
 from cluster.settings import Cluster, Node
 from cluster.settings_values import Ports
@@ -17,14 +18,18 @@ from replicator.connection import LOST, Connection, PeerError, client_tls, serve
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.fetching import Fetching
 from replicator.index import PeerFacts
+from replicator.measures import Measures
 from replicator.outlines import Outlines
 from replicator.peer_door import PeerDoor
 from replicator.peer_link import PeerLink, PeerSite, tls_dialler
 from replicator.preparing import Offer
+from replicator.propagation import Propagation
 from replicator.wire import (
     PROTOCOL,
     Acked,
+    Arrived,
     Begin,
+    Canary,
     Chunk,
     Data,
     Entry,
@@ -38,6 +43,7 @@ from replicator.wire import (
     Want,
     Welcome,
 )
+from replicator.worker import Worker
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head
 
@@ -273,3 +279,44 @@ async def test_a_peer_that_saw_more_of_us_than_we_know_shows_a_rolled_back_index
             with suppress(asyncio.CancelledError):
                 await running
             assert not link.connected
+
+
+async def test_a_canary_is_fetched_verified_and_kept_where_no_client_looks(tmp_path):
+    content = b"c" * 4096
+    async with door(tmp_path) as (replica, answering, site, port), dialled(site, port) as connection:
+        link = GivingLink(content)
+        worker = Worker(replica, lambda: None)
+        propagation = Propagation(replica, [link], worker, Measures(), QUICK)
+        answering.take_canary = propagation.take
+        working = asyncio.create_task(worker.run())
+        for sent, problem in ((content, ""), (b"C" * 4096, "not what its id says")):
+            link.content = sent
+            await connection.send(Canary(number=4, content_id=content_id_of(content), size_bytes=4096))
+            arrived = await next_of(connection, Arrived)
+            assert arrived.number == 4
+            assert problem in arrived.problem
+            assert bool(arrived.problem) is bool(problem)
+            assert (replica.tree.root / ".tripod/canaries/there").read_bytes() == content
+        assert tree(replica.tree.root) == {}
+        assert replica.index.places.get("canaries/there") is None
+        working.cancel()
+
+
+class GivingLink:
+    """A peer that gives this content to whoever wants any."""
+
+    name, connected, round_trip_s = "there", True, 0.0
+
+    def __init__(self, content):
+        self.content = content
+        self.number = 1
+
+    @contextmanager
+    def exchange(self):
+        yield self
+
+    async def send(self, message):
+        assert isinstance(message, Want)
+
+    async def answer(self, _timeout_s):
+        return Data(number=1, data=self.content)

@@ -31,6 +31,8 @@ REPLICATION = Replication(
     delta_above_bytes=24,
     disk_reserve_bytes=0,
     staged_expiry_s=60.0,
+    propagation_interval_s=0,
+    compare_interval_s=0,
 )
 
 

@@ -10,7 +10,8 @@ from cluster.content_id import content_id_of
 from cluster.health import NodeState
 from cluster.publish import Done, MakeDirectory, Policy, Publish, Reason, Remove, Rename, SetMtime
 from replicator.core.head import winner
-from replicator.core.place import Rest, plan
+from replicator.core.hybrid_clock import MAX_DRIFT_NS
+from replicator.core.place import Place, Rest, plan
 from replicator.replica import ROLLED_BACK
 from tests.replicator.simulation import kernel
 from tests.replicator.simulation.arriving import arrive, stage
@@ -45,7 +46,7 @@ class World(Programs):
         )
         self.nodes = [SimulatedNode(self, name) for name in self.settings.nodes]
         self.snapshots = {}
-        self.healed = False
+        self.healed = self.forgotten = False
         self._last_upload: Publish | None = None
         self._contents = 0
         self._requests = 0
@@ -64,6 +65,8 @@ class World(Programs):
         self._until(READY_S + WINDOW_S)
         self._heal()
         self._settle("after the healing")
+        self._compare_everywhere()
+        self._settle("after a comparison")
         self._scan_everywhere()
         self._settle("after a scan")
         sequences = [node.index.clock.sequence for node in self.members]
@@ -236,6 +239,20 @@ class World(Programs):
         node.disk.sync(node.disk.find(f"{ROOT}/{event.path}".rpartition("/")[0]))
         node.blind = blind
 
+    def _forget(self, node, event):
+        """A row of the index is gone, and the file with it: nobody deleted either, and nobody will tell of it again."""
+        place = node.rows.value("places", event.path, Place)
+        file = node.disk.there(f"{ROOT}/{event.path}")
+        if node.program is None or place is None or place.row is None or file is None or file.is_folder:
+            return
+        node.die(power=False)
+        self.judge.damages(node, event.path)
+        self.judge.memory_lost = self.forgotten = True
+        del node.rows.tables["places"][event.path,]
+        node.disk.unlink(f"{ROOT}/{event.path}")
+        node.disk.sync(node.disk.find(f"{ROOT}/{event.path}".rpartition("/")[0]))
+        node.start()
+
     def _lie(self, node, event):
         """What the node sends is not what it has: other bytes, paths that lead out of the root, stamps of next year."""
         self.network.liars.add(node.name)
@@ -344,6 +361,23 @@ class World(Programs):
             return "a connection is half-open"
         waiting = [path for path, place in index.places.items() if not isinstance(plan(place), Rest)]
         return f"{node.name} has still to do {waiting}" if waiting or index.pending else ""
+
+    def _compare_everywhere(self):
+        """What was lost without a trace comes back by this alone; and where nothing was, nothing differs."""
+        comparing = []
+        for node in self.members:
+            node.program.take_turn()
+            comparing.append(node.program.loop.create_task(node.engine.comparison.run(old_ns=-2 * MAX_DRIFT_NS)))
+        while not all(task.done() for task in comparing):
+            self._until(self.scheduler.now_s + 1.0)
+        for task in comparing:
+            task.result()
+        for node in self.members:
+            found = node.engine.comparison.outcomes
+            if len(found) != len(self.members) - 1:
+                raise BrokenPromiseError(f"{node.name} compared with {list(found)} alone")
+            if any(outcome.folders for outcome in found.values()) and not self.forgotten:
+                raise BrokenPromiseError(f"all had settled, but {node.name} finds that its peers differ: {found}")
 
     def _scan_everywhere(self):
         for node in self.members:

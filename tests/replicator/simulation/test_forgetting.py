@@ -1,0 +1,32 @@
+"""A row of an index that is lost together with its file: only the comparison of indexes can bring it back."""
+
+import pytest
+
+from replicator.comparison import Comparison, Outcome
+from tests.replicator.simulation.history import history
+from tests.replicator.simulation.judge import BrokenPromiseError
+from tests.replicator.simulation.world import run
+
+LOST = history(
+    3,
+    2,
+    (0.5, "upload", 0, "a", "all", 5, 0.0),
+    (1.0, "upload", 1, "d/x", "all", 7, 0.0),
+    (4.0, "forget", 1, "a", "", 1, 0.0),
+    (4.5, "forget", 0, "d/x", "", 1, 0.0),
+)
+
+
+def test_a_comparison_brings_back_what_was_lost_without_a_trace():
+    world = run(LOST)
+    told = [outcome.entries for node in world.nodes for outcome in node.engine.comparison.outcomes.values()]
+    assert all(told)
+
+
+def test_without_it_nothing_else_does(monkeypatch):
+    async def compare_nothing(self, link, _digests):
+        self.outcomes[link.name] = Outcome(0.0, 0, 0)
+
+    monkeypatch.setattr(Comparison, "_compare", compare_nothing)
+    with pytest.raises(BrokenPromiseError, match="differ"):
+        run(LOST)
