@@ -35,7 +35,8 @@ def remembers_more(clock: Clock, leaps: Leaps, known: Heads, announced: Heads) -
 
     What such an index makes would be taken for having seen that change, and would replace it unseen.
     """
-    mine_seen = (head.vector.get(clock.replica, 0) for head in announced)
+    mine_seen = [head.vector.get(clock.replica, 0) for head in announced]
+    mine_seen += [head.dot.sequence for head in announced if head.dot.replica == clock.replica]
     if any(sequence and not was_given(sequence, clock, leaps) for sequence in mine_seen):
         return True
     mine = {head.dot: head for head in known if head.dot.replica == clock.replica}
@@ -46,8 +47,8 @@ def _wrong_head(head: Head, now_ns: int) -> str | None:
     numbers = (head.dot.sequence, *head.vector.values())
     if not all(0 < number < _MAX_SEQUENCE for number in numbers) or len(head.vector) > _MAX_REPLICAS:
         return "a version vector that cannot be"
-    if head.vector.get(head.dot.replica, 0) < head.dot.sequence:
-        return "a version that does not know itself"
+    if head.vector.get(head.dot.replica, 0) >= head.dot.sequence:
+        return "a version that had seen itself"
     if (head.kind is Kind.FILE) != is_content_id(head.content_id) or not 0 <= head.size_bytes < _MAX_BYTES:
         return "a file without a content id, or a size that cannot be"
     if abs(head.mtime_ns) >= MAX_MTIME_NS:

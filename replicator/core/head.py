@@ -39,7 +39,10 @@ class Dot(msgspec.Struct, frozen=True, order=True, array_like=True):
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of one path; `vector` covers its own dot and every version its maker had seen.
+    """One version of one path; `vector` covers every version its maker had seen, so never its own dot.
+
+    A dot beside a vector, not in it, tells a version from those of the same replica that it has not seen (dotted
+    version vectors, Preguiça et al. 2010): a directory does not supersede a file that its own node made earlier.
 
     `mtime_ns`, `mode` and `account` (who changed it through the cluster; empty where nobody knows) are payload: they
     decide nothing.
@@ -54,6 +57,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     mtime_ns: int = 0
     mode: int = 0
     account: str = ""
+
+    @property
+    def seen(self) -> Vector:
+        """What somebody has seen who has seen this version."""
+        return self.vector | {self.dot.replica: self.dot.sequence}
 
     @property
     def is_live(self) -> bool:
@@ -74,7 +82,7 @@ NOTHING: Final[Heads] = ()
 
 def supersedes(newer: Head, older: Head) -> bool:
     """Whether the maker of `newer` had seen `older`."""
-    return newer.dot != older.dot and newer.vector.get(older.dot.replica, 0) >= older.dot.sequence
+    return newer.vector.get(older.dot.replica, 0) >= older.dot.sequence
 
 
 def merged(one: Iterable[Head], other: Iterable[Head]) -> Heads:
@@ -118,4 +126,4 @@ def joined(vectors: Iterable[Vector]) -> Vector:
 
 def seen_by(heads: Iterable[Head]) -> Vector:
     """What somebody has seen who has seen all of these heads."""
-    return joined(head.vector for head in heads)
+    return joined(head.seen for head in heads)

@@ -151,8 +151,10 @@ def step(place: Place, clock: Clock, event: Input, merge: Merge = merged) -> tup
     """The place and the clock after `event`; equal to the ones before when it changes nothing."""
     match event:
         case Written():
+            if event.row is not None and event.row.kind is Kind.DIRECTORY:
+                return _made_folder(place, clock, event, merge)
             after = ticked(clock, event.now_ns)
-            saw = seen_by(_replaceable(place.heads, event.row)) if event.saw is None else event.saw
+            saw = seen_by(place.heads) if event.saw is None else event.saw
             head = _head(after, saw, event.row, event.mode, event.account[:MAX_ACCOUNT])
             return _changed(merge(place.heads, (head,)), head, event.row, after)
         case Found():
@@ -217,9 +219,23 @@ def _found(place: Place, clock: Clock, event: Found, merge: Merge) -> tuple[Plac
     return _changed(merge(place.heads, (head,)), head, row, after)
 
 
-def _replaceable(heads: Heads, row: Row | None) -> Iterable[Head]:
-    is_folder = row is not None and row.kind is Kind.DIRECTORY
-    return (head for head in heads if not is_folder or head.kind is not Kind.FILE)
+def _made_folder(place: Place, clock: Clock, event: Written, merge: Merge) -> tuple[Place, Clock]:
+    """A directory supersedes the directories and tombstones that were there, as far as its vector can spare the files.
+
+    Where one is shown already there is nothing new: another one would not spare the files of its own node.
+    """
+    shown = winner(place.heads)
+    if shown is not None and shown.kind is Kind.DIRECTORY:
+        seen = joined((place.seen, shown.seen))
+        return msgspec.structs.replace(place, row=event.row, seen=seen), clock
+    after = ticked(clock, event.now_ns)
+    saw = seen_by(head for head in place.heads if head.kind is not Kind.FILE) if event.saw is None else event.saw
+    for spared in place.heads:
+        if spared.kind is Kind.FILE:
+            saw = saw | {spared.dot.replica: min(saw.get(spared.dot.replica, 0), spared.dot.sequence - 1)}
+    saw = {replica: sequence for replica, sequence in saw.items() if sequence}
+    head = _head(after, saw, event.row, event.mode, event.account[:MAX_ACCOUNT])
+    return _changed(merge(place.heads, (head,)), head, event.row, after)
 
 
 def _restamped(place: Place, clock: Clock, event: Restamped, merge: Merge) -> tuple[Place, Clock]:
@@ -228,13 +244,12 @@ def _restamped(place: Place, clock: Clock, event: Restamped, merge: Merge) -> tu
         if head.dot.node == node and drift_ns(head.stamp_ns, event.now_ns):
             clock = ticked(corrected(clock, event.now_ns), event.now_ns)
             dot = Dot(clock.replica, clock.sequence)
-            vector = head.vector | {dot.replica: dot.sequence}
-            again = msgspec.structs.replace(head, dot=dot, vector=vector, stamp_ns=clock.stamp_ns)
+            again = msgspec.structs.replace(head, dot=dot, vector=head.seen, stamp_ns=clock.stamp_ns)
             covered = place.seen.get(head.dot.replica, 0) >= head.dot.sequence
             place = msgspec.structs.replace(
                 place,
                 heads=merge(place.heads, (again,)),
-                seen=joined((place.seen, vector)) if covered else place.seen,
+                seen=joined((place.seen, again.seen)) if covered else place.seen,
                 announced=clock.sequence,
             )
     return place, clock
@@ -247,13 +262,12 @@ def _same_version(row: Row, known: Row) -> bool:
 
 def _head(clock: Clock, seen: Vector, row: Row | None, mode: int, account: str = "") -> Head:
     dot = Dot(clock.replica, clock.sequence)
-    vector = seen | {dot.replica: dot.sequence}
     if row is None:
-        return Head(dot=dot, vector=vector, stamp_ns=clock.stamp_ns, kind=Kind.TOMBSTONE, account=account)
+        return Head(dot=dot, vector=seen, stamp_ns=clock.stamp_ns, kind=Kind.TOMBSTONE, account=account)
     is_file = row.kind is Kind.FILE
     return Head(
         dot=dot,
-        vector=vector,
+        vector=seen,
         stamp_ns=clock.stamp_ns,
         kind=row.kind,
         content_id=row.content_id,
@@ -265,4 +279,4 @@ def _head(clock: Clock, seen: Vector, row: Row | None, mode: int, account: str =
 
 
 def _changed(heads: Heads, head: Head, row: Row | None, clock: Clock) -> tuple[Place, Clock]:
-    return Place(heads=heads, row=row, seen=head.vector, announced=clock.sequence), clock
+    return Place(heads=heads, row=row, seen=head.seen, announced=clock.sequence), clock

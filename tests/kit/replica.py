@@ -44,13 +44,14 @@ class OpenReplica:
 
 
 def remote_head(content: bytes | None, sequence: int = 1, stamp_ns: int = 10**18, saw=None, kind=None, mtime_ns=10**15):
-    """A head made on another node: a file with this content, or a tombstone."""
+    """A head made on another node, which saw its own earlier ones: a file with this content, or a tombstone."""
+    earlier = {REMOTE: sequence - 1} if sequence > 1 else {}
     dot = Dot(REMOTE, sequence)
     kind = kind or (Kind.TOMBSTONE if content is None else Kind.FILE)
     is_file = kind is Kind.FILE
     return Head(
         dot=dot,
-        vector=dict(saw or {}) | {REMOTE: sequence},
+        vector=earlier | dict(saw or {}),
         stamp_ns=stamp_ns,
         kind=kind,
         content_id=content_id_of(content) if is_file else "",

@@ -6,7 +6,7 @@ from cluster.publish import Reason, SetMtime
 from replicator.core.head import Kind, winner
 from replicator.tree import Tree
 from tests.kit.publish_client import tree
-from tests.kit.replica import REMOTE, OpenReplica, hold, remote_head
+from tests.kit.replica import OpenReplica, hold, remote_head
 from tests.replicator.test_publishing import desk
 
 pytestmark = pytest.mark.asyncio
@@ -36,7 +36,7 @@ async def test_a_peers_version_that_was_half_put_there_does_not_come_back_as_our
         here.tree.broken = True
         with pytest.raises(OSError, match="Input/output"):
             await here.settle("x")
-        here.hear("x", (remote_head(None, sequence=2, saw={REMOTE: 2}),))
+        here.hear("x", (remote_head(None, sequence=2),))
         here.tree.broken = False
         await here.rescan("x")
         await here.settle("x")

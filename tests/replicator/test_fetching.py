@@ -87,7 +87,7 @@ async def test_a_changed_upload_is_prepared_by_what_the_peer_has(tmp_path):
             b.replica.index.place("x").heads[0], content_id=content_id, size_bytes=len(CHANGED)
         )
         dot = type(head.dot)("a:1", 1)
-        head = msgspec.structs.replace(head, dot=dot, vector=head.vector | {"a:1": 1}, stamp_ns=head.stamp_ns + 1)
+        head = msgspec.structs.replace(head, dot=dot, vector=head.seen, stamp_ns=head.stamp_ns + 1)
         await a.links["b"].commit((Entry("x", (head,)),), 5.0)
         assert tree(b.root) == {"x": CHANGED}
 

@@ -10,7 +10,7 @@ from replicator.marker import WrongRootError
 from replicator.replica import NotYetError
 from replicator.restart import replay_intents
 from tests.kit.publish_client import tree
-from tests.kit.replica import REMOTE, OpenReplica, hold, remote_head
+from tests.kit.replica import OpenReplica, hold, remote_head
 
 pytestmark = pytest.mark.asyncio
 
@@ -200,7 +200,7 @@ async def test_a_rename_cut_off_after_the_disk_changed_is_finished(tmp_path):
 async def test_announcements_name_each_path_once_and_durable_ones_only(tmp_path):
     async with OpenReplica(tmp_path) as here:
         for sequence, path in enumerate(["x", "y", "x"], start=1):
-            here.hear(path, (remote_head(b"%d" % sequence, sequence=sequence, saw={REMOTE: sequence}),))
+            here.hear(path, (remote_head(b"%d" % sequence, sequence=sequence),))
         await here.index.durable()
         assert here.index.announcements(0, 10) == [(2, "y"), (3, "x")]
         assert here.index.announcements(2, 10) == [(3, "x")]

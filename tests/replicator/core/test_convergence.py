@@ -204,7 +204,7 @@ def test_a_merge_pairwise_by_mtime_is_found():
 
 def version(node, sequence, mtime_ns, stamp_ns, **saw):
     dot = Dot(f"{node}:1", sequence)
-    vector = {f"{name}:1": seen for name, seen in saw.items()} | {dot.replica: sequence}
+    vector = {f"{name}:1": seen for name, seen in saw.items()}
     return Head(
         dot=dot, vector=vector, stamp_ns=stamp_ns, kind=Kind.FILE, content_id=f"{node}{sequence}", mtime_ns=mtime_ns
     )

@@ -11,7 +11,7 @@ from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.peer_progress import PeerProgress
 
 NOW_NS = 10**18
-GOOD = Head(dot=Dot("n:1", 3), vector={"n:1": 3}, stamp_ns=NOW_NS, kind=Kind.FILE, content_id="0" * 64, size_bytes=1)
+GOOD = Head(dot=Dot("n:1", 3), vector={"n:1": 2}, stamp_ns=NOW_NS, kind=Kind.FILE, content_id="0" * 64, size_bytes=1)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,9 @@ def test_a_path_that_a_peer_must_not_name_is_refused(path):
         {"kind": Kind.DIRECTORY},
         {"size_bytes": -1},
         {"mtime_ns": 1 << 62},
-        {"vector": {}},
-        {"vector": {"n:1": 2}},
+        {"vector": {"n:1": 3}},
+        {"vector": {"n:1": 0}},
+        {"dot": Dot("n:1", 0)},
         {"vector": {"n:1": 1 << 63}},
     ],
 )

@@ -18,7 +18,7 @@ def file(content, mtime_ns=0, inode=1):
 def theirs(content, stamp_ns=50, sequence=1, **more):
     dot = Dot("there:1", sequence)
     fields = {"kind": Kind.FILE, "content_id": content, "size_bytes": len(content)} | more
-    return Head(dot=dot, vector={dot.replica: dot.sequence}, stamp_ns=stamp_ns, **fields)
+    return Head(dot=dot, vector={}, stamp_ns=stamp_ns, **fields)
 
 
 def published(content):

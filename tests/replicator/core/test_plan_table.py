@@ -13,7 +13,7 @@ NAMES = {Rest: "rest", Install: "install", Touch: "touch", MakeFolder: "make the
 
 def head(kind, content_id="", stamp_ns=5, node="n"):
     dot = Dot(f"{node}:1", 1)
-    return Head(dot=dot, vector={dot.replica: 1}, stamp_ns=stamp_ns, kind=kind, content_id=content_id, mtime_ns=7)
+    return Head(dot=dot, vector={}, stamp_ns=stamp_ns, kind=kind, content_id=content_id, mtime_ns=7)
 
 
 def file(content_id, mtime_ns=7):

@@ -143,7 +143,7 @@ PLANTED = (
         "the old file is unlinked before the rename",
         ((Tree, "install", unlink_then_install),),
         {"crash-at-call": 60, "upload": 60, "repeat": 0, "power-cut": 0, "kill": 0},
-        260,
+        10_000,
     ),
     Planted("of two versions the newer mtime wins, pairwise", ((replicator.index, "step", step_pairwise),)),
     Planted(

@@ -1,0 +1,107 @@
+"""The table of inputs in the documentation is what `step` does: which input makes a version, and what it supersedes."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from replicator.core.head import Dot, Head, Kind, seen_by, supersedes, winner
+from replicator.core.hybrid_clock import MAX_DRIFT_NS, Clock
+from replicator.core.place import Applied, Found, Heard, Place, Restamped, Row, Written, step
+
+DOCUMENT = Path(__file__).parents[3] / "docs/replication.md"
+NOW_NS = 10**18
+HERE = Clock("here:1", sequence=7, stamp_ns=100)
+
+
+def head(node, content, stamp_ns=50, sequence=1, kind=Kind.FILE):
+    return Head(dot=Dot(f"{node}:1", sequence), vector={}, stamp_ns=stamp_ns, kind=kind, content_id=content)
+
+
+def file(content, mtime_ns=0, inode=1):
+    return Row(kind=Kind.FILE, content_id=content, mtime_ns=mtime_ns, inode=inode)
+
+
+OURS = head("here", "ours", sequence=3)
+THEIRS = head("there", "theirs", stamp_ns=60)
+BOTH = Place(heads=(OURS, THEIRS), row=file("ours"), seen=OURS.seen)
+"""This disk shows our version; a peer's, which wins, has not arrived yet."""
+REMOVED = head("there", "", kind=Kind.TOMBSTONE)
+OURS_AND_REMOVED = Place(heads=(OURS, REMOVED), row=file("ours"), seen=OURS.seen)
+FOLDER = Row(kind=Kind.DIRECTORY)
+MADE = Place(heads=(head("here", "", kind=Kind.DIRECTORY),), row=FOLDER, seen={"here:1": 1})
+AHEAD = msgspec.structs.replace(OURS, stamp_ns=NOW_NS + 2 * MAX_DRIFT_NS)
+FROM_THE_FUTURE = Place(heads=(AHEAD, THEIRS), row=file("ours"), seen=AHEAD.seen)
+
+BEGINS = {
+    "Written, a file (a client's upload)": (BOTH, Written(row=file("new"), now_ns=NOW_NS)),
+    "Written, a file, and the client saw less": (BOTH, Written(row=file("new"), now_ns=NOW_NS, saw=THEIRS.seen)),
+    "Written, nothing (a client's removal)": (BOTH, Written(row=None, now_ns=NOW_NS)),
+    "Written, a directory": (OURS_AND_REMOVED, Written(row=FOLDER, now_ns=NOW_NS)),
+    "Written, a directory, where one is shown": (MADE, Written(row=FOLDER, now_ns=NOW_NS)),
+    "Found, as the row says": (BOTH, Found(row=file("ours", inode=2), now_ns=NOW_NS)),
+    "Found, as the winner is": (BOTH, Found(row=file("theirs"), now_ns=NOW_NS)),
+    "Found, something else": (BOTH, Found(row=file("new"), now_ns=NOW_NS)),
+    "Found, another time on known content": (BOTH, Found(row=file("ours", mtime_ns=9), now_ns=NOW_NS)),
+    "Found nothing, and an event told of a removal": (BOTH, Found(row=None, now_ns=NOW_NS, deleted=True)),
+    "Found nothing, and no event told (it is damage, and is fetched again)": (BOTH, Found(row=None, now_ns=NOW_NS)),
+    "Found by a replica without memory": (
+        Place(heads=(THEIRS,)),
+        Found(row=file("new"), now_ns=NOW_NS, imported=True),
+    ),
+    "Heard (from a peer)": (Place(heads=(OURS,), row=file("ours"), seen=OURS.seen), Heard(heads=(THEIRS,))),
+    "Applied (the plan was carried out)": (BOTH, Applied(row=file("theirs"), seen=seen_by(BOTH.heads))),
+    "Restamped (our clock had run ahead, and a peer agrees that it is right again)": (
+        FROM_THE_FUTURE,
+        Restamped(now_ns=NOW_NS),
+    ),
+}
+SUPERSEDED = {
+    "": set(),
+    "nothing": set(),
+    "all that was known": {OURS.dot, THEIRS.dot},
+    "what it saw": {THEIRS.dot},
+    "what this disk had shown": {OURS.dot},
+    "our head from the future": {AHEAD.dot},
+    "tombstones, but no file, not even one of this node": {REMOVED.dot},
+}
+KINDS = {"a file": Kind.FILE, "a directory": Kind.DIRECTORY, "a tombstone": Kind.TOMBSTONE}
+
+
+def table():
+    lines = DOCUMENT.read_text().splitlines()
+    start = lines.index("| input | new version | supersedes |") + 2
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            return
+        yield tuple(cell.strip() for cell in line.strip("|").split("|"))
+
+
+@pytest.mark.parametrize(("what", "version", "superseded"), list(table()))
+def test_an_input_does_what_the_document_says(what, version, superseded):
+    before, event = BEGINS[what]
+    after, clock = step(before, HERE, event)
+    known = {old.dot for old in before.heads} | ({THEIRS.dot} if isinstance(event, Heard) else set())
+    made = [new for new in after.heads if new.dot not in known]
+    assert known - {left.dot for left in after.heads} == SUPERSEDED[superseded]
+    if version == "none":
+        assert not made
+        assert clock.sequence == HERE.sequence + isinstance(event, Heard)  # what it heard of is told on
+        return
+    (new,) = made
+    assert new.kind is KINDS[version.partition(",")[0]]
+    assert new.dot == Dot(HERE.replica, clock.sequence)
+    assert after.announced == clock.sequence
+    assert {old.dot for old in before.heads if supersedes(new, old)} == SUPERSEDED[superseded]
+    if "stamp just above" in version:
+        assert new.stamp_ns == OURS.stamp_ns + 1
+    elif "stamp 0" in version:
+        assert (new.stamp_ns, winner(after.heads)) == (0, THEIRS)
+    else:
+        assert new.stamp_ns == NOW_NS
+    if "same content" in version:
+        assert new.content_id == AHEAD.content_id
+
+
+def test_every_kind_of_input_stands_in_the_table():
+    assert {what for what, *_ in table()} == set(BEGINS)
