@@ -9,10 +9,12 @@ from typing import Final
 
 import msgspec
 
+from cluster.content_id import content_id_of
 from cluster.log import logger
 from cluster.replication_settings import Replication
 from cluster.tree_path import on_disk
 from replicator.connection import LOST, PeerError
+from replicator.copying import write_file
 from replicator.core.head import Kind
 from replicator.core.recipe import Block, Run, missing_bytes, recipe
 from replicator.outlines import Outlines
@@ -22,6 +24,7 @@ from replicator.peer_link import PeerLink
 from replicator.pulling import ask_blocks, pull
 from replicator.replica import NotYetError, Replica
 from replicator.staging import Held
+from replicator.wire import CHUNK_BYTES
 
 _WORTH_IT: Final = 0.9
 """With more of the content missing than this share, all of it is fetched."""
@@ -118,14 +121,16 @@ class Fetching:
             raise NotYetError("the disk of this node is full")
 
     async def _fetch_from(self, link: PeerLink, path: str, content_id: str, size_bytes: int, givers: set[str]) -> Held:
-        file = self._replica.staging.part_file(content_id)
+        file = self._replica.staging.part_file(content_id) if size_bytes > CHUNK_BYTES else None
         similar = self._similar(path, size_bytes)
-        if similar and not file.is_file():
+        if similar and not (file and file.is_file()):
             try:
                 return await self._build(link, similar, content_id, size_bytes, _nothing)
             except PeerError as error:  # what is here may have changed meanwhile, or the peer cannot tell
                 log.info("fetched as a whole", path=path, peer=link.name, why=str(error))
         givers.add(link.name)
+        if file is None:
+            return await self._fetch_small(link, content_id, size_bytes)
         part = await self._replica.blocking(Part, file)
         try:
             done_bytes = part.content.size_bytes
@@ -139,6 +144,25 @@ class Fetching:
             raise OtherContentError
         staged = self._replica.staging.new_file(content_id)
         file.rename(staged)
+        return Held(content_id, staged)
+
+    async def _fetch_small(self, link: PeerLink, content_id: str, size_bytes: int) -> Held:
+        """Content that comes at once needs no part: it is written in one step."""
+        data = bytearray()
+
+        async def take(_offset: int, more: bytes) -> None:
+            data.extend(more)
+
+        timeout_s = self._replication.prepare_timeout_s
+        await pull(link, content_id, [Run(0, size_bytes)], take, timeout_s)
+        if content_id_of(bytes(data)) != content_id:
+            raise OtherContentError
+        staged = self._replica.staging.new_file(content_id)
+        try:
+            await self._replica.blocking(write_file, staged, bytes(data))
+        except BaseException:
+            staged.unlink(missing_ok=True)
+            raise
         return Held(content_id, staged)
 
     async def _build(

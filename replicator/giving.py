@@ -1,18 +1,15 @@
-"""Gives content of this node to a peer that wants it: from the tree, the conflict store, or an upload under way."""
+"""Gives content of this node to a peer that wants it, wherever it lies here."""
 
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from cluster.tree_path import on_disk
 from replicator.connection import Connection
-from replicator.core.head import Kind
 from replicator.core.recipe import pack
 from replicator.holding import in_a_line
 from replicator.outlines import Outlines
 from replicator.replica import Replica
-from replicator.tree import OddEntryError
 from replicator.wire import CHUNK_BYTES, AskBlocks, Blocks, Data, Want
 
 
@@ -38,7 +35,7 @@ class Giving:
     async def _from_a_source(self, content_id: str, give: Callable[[Path], Awaitable[None]]) -> str:
         """Give from the first source that is there; the problem in a line, empty when it was given."""
         try:
-            for source in self._sources(content_id):
+            for source in self._replica.sources.files(content_id):
                 with contextlib.suppress(FileNotFoundError):
                     await give(source)
                     return ""
@@ -47,20 +44,6 @@ class Giving:
                 raise
             return in_a_line(error)
         return "it is not here"
-
-    def _sources(self, content_id: str) -> Iterator[Path]:
-        replica = self._replica
-        for path in tuple(replica.index.by_content.get(content_id, ())):
-            row = replica.index.place(path).row
-            with contextlib.suppress(OSError, OddEntryError):
-                seen = replica.tree.look(path)
-                if row and row.kind is Kind.FILE and seen and seen.row.same_file(row):
-                    yield on_disk(replica.tree.root, path)
-        for lost in tuple(replica.index.conflicts.values()):
-            if lost.content_id == content_id and lost.kept:
-                yield replica.tree.conflicts / lost.kept
-        if content_id in replica.staging.offers:
-            yield replica.staging.offers[content_id]
 
     async def _give_spans(self, message: Want, source: Path) -> None:
         fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

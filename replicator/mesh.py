@@ -62,8 +62,8 @@ class Mesh:
         try:
             done = await _first_of(links, lambda link: link.prepare(path, offer, timeout_s), enough, path)
         finally:
-            if offer is not None:
-                self._staging.offers.pop(offer.content_id, None)
+            if offer is not None and self._staging.offers.get(offer.content_id) == offer.file:
+                del self._staging.offers[offer.content_id]
         return PreparedCopies(done, max(deadline_s, monotonic_s() + _MIN_COMMIT_S))
 
     async def commit(self, entries: tuple[Entry, ...], copies: PreparedCopies) -> int:

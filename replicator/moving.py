@@ -2,7 +2,7 @@
 
 from cluster.clock import now_ns
 from cluster.publish import Rename
-from replicator.core.head import Head, seen_by, winner
+from replicator.core.head import Head, Kind, seen_by, winner
 from replicator.core.place import Written
 from replicator.index import Intent
 from replicator.replica import Replica
@@ -24,6 +24,7 @@ async def move(replica: Replica, request: Rename, moved: list[str]) -> list[str]
         for path in moved
     ]
     saw = {path: seen_by(replica.index.place(path).heads) for path in (*moved, target)}
+    told: dict[str, None] = {}
     await replica.index.durable()
     try:
         await replica.blocking(replica.tree.rename, source, target)
@@ -35,12 +36,17 @@ async def move(replica: Replica, request: Rename, moved: list[str]) -> list[str]
             row = await replica.blocking(replica.tree.renamed, new, known)
             written = Written(row=row, mode=mode, now_ns=now_ns(), saw=saw.get(new), account=account)
             replica.index.feed(new, written)
-        for path in reversed(moved):
+            told[new] = None
+            if known.kind is Kind.FILE:  # told with its new path, so that a peer moves its file as well
+                replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw[path], account=account))
+                told[path] = None
+        for path in reversed([path for path in moved if path not in told]):
             replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw[path], account=account))
+            told[path] = None
     finally:
         for number in intents:
             replica.index.forget(number)
-    return [target + path[len(source) :] for path in moved] + moved[::-1]
+    return list(told)
 
 
 def _content(replica: Replica, path: str) -> str:

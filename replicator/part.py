@@ -10,12 +10,11 @@ from typing import Final
 
 from cluster.content_id import ContentHash, content_id_of_file
 from cluster.durable_file import sync_folder
+from replicator.copying import copy_range, put
 from replicator.core.recipe import Run
 from replicator.wire import CHUNK_BYTES
 
 _COPY_BYTES: Final = 32 << 20
-_ZEROS: Final = bytes(CHUNK_BYTES)
-_CANNOT_COPY: Final = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 
 
 class _OpenFiles:
@@ -73,7 +72,7 @@ class Part(_OpenFiles):
         """The next bytes."""
         assert offset == self.content.size_bytes, "a part grows at its end"
         with self._using() as (fd,):
-            _put(fd, data, offset)
+            put(fd, data, offset)
             self.content.update(data)
 
     def end(self) -> str:
@@ -108,7 +107,7 @@ class Assembly(_OpenFiles):
             upto = min(run.size_bytes, done_bytes + _COPY_BYTES)
             while done_bytes < upto:
                 at, offset = run.at + done_bytes, run.offset + done_bytes
-                copied = _copy(sources[run.source], fd, upto - done_bytes, at, offset)
+                copied = copy_range(sources[run.source], fd, upto - done_bytes, at, offset)
                 if not copied:
                     raise OSError(errno.EIO, "a similar file became shorter while it was copied")
                 done_bytes += copied
@@ -117,7 +116,7 @@ class Assembly(_OpenFiles):
     def take(self, offset: int, data: bytes) -> None:
         """Bytes that a peer sent."""
         with self._using() as (fd, *_):
-            _put(fd, data, offset)
+            put(fd, data, offset)
 
     def end(self) -> str:
         """Make it durable; its content id."""
@@ -126,25 +125,3 @@ class Assembly(_OpenFiles):
         sync_folder(self.file.parent)
         with self.file.open("rb") as stream:
             return content_id_of_file(stream)
-
-
-def _put(fd: int, data: bytes, offset: int) -> None:
-    """Write at a place that nothing was written to before: of zeros a hole is left."""
-    if data == _ZEROS[: len(data)]:
-        return
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset)
-        view, offset = view[written:], offset + written
-
-
-def _copy(source: int, target: int, size_bytes: int, at: int, offset: int) -> int:
-    """Have the kernel copy, which shares the blocks where the file system can; how many bytes it copied."""
-    try:
-        return os.copy_file_range(source, target, size_bytes, at, offset)
-    except OSError as error:
-        if error.errno not in _CANNOT_COPY:
-            raise
-    data = os.pread(source, min(size_bytes, CHUNK_BYTES), at)
-    _put(target, data, offset)
-    return len(data)

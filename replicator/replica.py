@@ -16,7 +16,7 @@ from typing import Final, TypeVar, TypeVarTuple, assert_never
 from cluster.clock import now_ns
 from cluster.log import logger
 from cluster.replication_settings import DeleteBudgets
-from cluster.tree_path import on_disk, parents
+from cluster.tree_path import parents
 from replicator.conflict_store import ConflictStore
 from replicator.core.belief import remembers_more
 from replicator.core.head import Head, Heads, Kind, Vector, losers, seen_by, winner
@@ -39,6 +39,7 @@ from replicator.held_deletes import HeldDeletes
 from replicator.index import Index, Intent
 from replicator.marker import Marker
 from replicator.path_locks import PathLocks
+from replicator.sources import Sources
 from replicator.staging import Held, Staging
 from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_recorded
 
@@ -47,6 +48,7 @@ _Arguments = TypeVarTuple("_Arguments")
 _POOL_THREADS: Final = 16
 _TRIES: Final = 20
 _BUDGETS: Final = DeleteBudgets()
+_WORTH_WAITING_BYTES: Final = 64 << 10
 ROLLED_BACK: Final = (
     "the index is older than what the peers have seen of it: stop, remove it, and join as a new node; "
     "what is in the root is kept"
@@ -77,6 +79,7 @@ class Replica:
         self.staging = staging
         self.locks = PathLocks()
         self._settlers = PathLocks()
+        self._contents = PathLocks()
         self.fetch: Fetch = _no_peer
         self.build: Build = _not_similar
         self.wake: Callable[[str], None] = lambda _path: None
@@ -85,6 +88,7 @@ class Replica:
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
         self.held_deletes = HeldDeletes(index, budgets)
         self.conflicts = ConflictStore(index, tree, staging, self.blocking)
+        self.sources = Sources(index, tree, staging, self.locks, self.blocking)
 
     def close(self) -> None:
         """Wait for the disk work under way."""
@@ -119,8 +123,15 @@ class Replica:
 
         NotYetError, OSError, UnstableError or WrongRootError when it cannot be done now.
         """
-        async with self._settlers.of(path):  # or two would fetch the same content
+        async with self._settlers.of(path), self._contents.of(*self._wanted(path)):
             await self._settle(path)
+
+    def _wanted(self, path: str) -> tuple[str, ...]:
+        """The large content that the path waits for: two paths do not fetch it both, the second copies it."""
+        action = plan(self.index.place(path))
+        if isinstance(action, Install) and action.head.size_bytes > _WORTH_WAITING_BYTES:
+            return (action.head.content_id,)
+        return ()
 
     async def _settle(self, path: str) -> None:
         self.marker.check()
@@ -166,27 +177,8 @@ class Replica:
 
     async def content(self, path: str, head: Head) -> Held:
         """A staged file with the content of `head` for `path`, that belongs to the caller: from here or from a peer."""
-        held = self.staging.take(head.content_id)
-        if held is not None:
-            return held
-        for source in self._local_sources(head.content_id):
-            staged = self.staging.new_file(head.content_id)
-            try:
-                found = await self.blocking(self.tree.copy, source, staged)
-            except OSError as error:
-                staged.unlink(missing_ok=True)
-                if error.errno == errno.ENOSPC:
-                    raise
-                continue
-            if found == head.content_id:
-                return Held(head.content_id, staged)
-            staged.unlink()
-        return await self.fetch(path, head.content_id, head.size_bytes)
-
-    def _local_sources(self, content_id: str) -> list[Path]:
-        kept = [conflict.kept for conflict in self.index.conflicts.values() if conflict.content_id == content_id]
-        named = [on_disk(self.tree.root, path) for path in self.index.by_content.get(content_id, ())]
-        return [self.tree.conflicts / name for name in kept if name] + named
+        held = await self.sources.take(head.content_id)
+        return held or await self.fetch(path, head.content_id, head.size_bytes)
 
     async def _carry_out(self, path: str, action: Action, held: Held | None) -> bool:
         """Do it, if the disk still is as the row says, and else look again; whether the staged file was used."""
@@ -257,7 +249,10 @@ class Replica:
     async def _clear(self, path: str, place: Place) -> None:
         assert place.row is not None, "only what stands there is cleared"
         try:
-            await self.blocking(self.tree.remove, path, place.row.kind, place.row)
+            if place.row.kind is Kind.FILE:
+                await self.sources.spare(path, place.row)
+            else:
+                await self.blocking(self.tree.remove, path, place.row.kind, place.row)
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise

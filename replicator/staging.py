@@ -7,6 +7,7 @@ of content that is being fetched, `grow-*` what has come of an upload that still
 
 import itertools
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +20,15 @@ _PREPARED: Final = "peer-"
 _PUBLISHING: Final = "pub-"
 _PART: Final = "part-"
 _GROWING: Final = "grow-"
+_SPARED_S: Final = 60.0
 
 
 class Held(msgspec.Struct, frozen=True):
-    """One staged, verified, durable file."""
+    """One staged, durable file; `spared`: it was removed from the tree, and only kept in case it was renamed."""
 
     content_id: str
     file: Path
+    spared: bool = False
 
 
 class Staging:
@@ -80,6 +83,12 @@ class Staging:
         """Whether content stands ready."""
         return content_id in self._held
 
+    def files(self, content_id: str) -> Iterator[Path]:
+        """Where content stands ready, or is being published."""
+        yield from (held.file for held in tuple(self._held.get(content_id, ())))
+        if content_id in self.offers:
+            yield self.offers[content_id]
+
     def take(self, content_id: str) -> Held | None:
         """A file with that content, which belongs to the caller from now on."""
         files = self._held.get(content_id)
@@ -100,8 +109,13 @@ class Staging:
             held.file.unlink(missing_ok=True)
 
     def expire(self, now_s: float, expiry_s: float) -> int:
-        """Remove what was staged longer ago than `expiry_s`; how many files."""
-        old = [held for files in self._held.values() for held in files if _age_s(held.file, now_s) > expiry_s]
+        """Remove what was staged longer ago than `expiry_s`, what is spared sooner; how many files."""
+        old = [
+            held
+            for files in self._held.values()
+            for held in files
+            if _age_s(held.file, now_s) > (min(expiry_s, _SPARED_S) if held.spared else expiry_s)
+        ]
         for held in old:
             self.drop(held)
         for content_id, file in tuple(self._parts.items()):

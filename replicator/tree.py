@@ -7,7 +7,6 @@ import contextlib
 import enum
 import errno
 import os
-import shutil
 import stat
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ import msgspec
 from cluster.content_id import content_id_of_file
 from cluster.durable_file import make_folders_durably, publish_durably, replace_durably, sync_file, sync_folder
 from cluster.tree_path import CONFLICTS, STAGING, on_disk, parents
+from replicator.copying import copy_file
 from replicator.core.head import Kind
 from replicator.core.place import Row
 
@@ -149,6 +149,21 @@ class Tree:
         if target.parent.is_dir():
             sync_folder(target.parent)
 
+    def take_out(self, path: str, staged: Path, known: Row) -> bool:
+        """Move the `known` file out of the tree; UnstableError, and nothing done, when something else stands there.
+
+        Whether it was moved: a file that has a second name (in the conflict store) only loses this one.
+        """
+        target = self._target(path)
+        self._expect(path, known)
+        is_moved = target.lstat().st_nlink == 1
+        if is_moved:
+            replace_durably(target, staged)
+        else:
+            target.unlink()
+        sync_folder(target.parent)
+        return is_moved
+
     def rename(self, source: str, target: str) -> None:
         """Rename a file or a directory with all below it."""
         replace_durably(self._target(source), self._target(target))
@@ -167,7 +182,7 @@ class Tree:
 
     def copy(self, source: Path, staged: Path) -> str:
         """Copy a file into staging, durably; the content id of the copy."""
-        shutil.copyfile(source, staged, follow_symlinks=False)
+        copy_file(source, staged)
         sync_folder(staged.parent)
         return _read_durably(staged)
 

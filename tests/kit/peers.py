@@ -77,7 +77,7 @@ async def peers(folder: Path, *names: str, settings: Replication = QUICK):
     try:
         for name in names:
             (folder / name).mkdir()
-            stacks.append(OpenReplica(folder / name))
+            stacks.append(OpenReplica(folder / name, node=name))
             found[name] = Peer(name, await stacks[-1].__aenter__(), settings, names)
         for peer in found.values():
             changed = []

@@ -19,18 +19,19 @@ REMOTE = "there:1"
 class OpenReplica:
     """Use as an async context manager: a started replica over `folder`, as its last run left it."""
 
-    def __init__(self, folder: Path, tree: type[Tree] = Tree, imported: bool = True) -> None:
+    def __init__(self, folder: Path, tree: type[Tree] = Tree, imported: bool = True, node: str = "here") -> None:
         self.folder = folder
         self.root = folder / "root"
         self._tree = tree
         self._imported = imported
+        self._node = node
 
     async def __aenter__(self) -> Replica:
         self.root.mkdir(exist_ok=True)
-        index = Index(IndexWriter(self.folder / "index.sqlite3"), "here", "1")
+        index = Index(IndexWriter(self.folder / "index.sqlite3"), self._node, "1")
         if index.is_new and self._imported:
             index.note(type(index.facts)(incarnation="1", marked=True, imported=True, joined=True))
-        marker = Marker(self.root, Mark(cluster="test", node="here", incarnation="1"))
+        marker = Marker(self.root, Mark(cluster="test", node=self._node, incarnation="1"))
         marker.claim(known=not index.is_new)
         tree = self._tree(self.root)
         tree.prepare()

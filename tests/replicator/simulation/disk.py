@@ -63,11 +63,16 @@ class Disk:
             st_mode=kind | node.mode,
             st_ino=node.number,
             st_dev=1,
+            st_nlink=self._names(node),
             st_size=len(node.data),
             st_mtime_ns=node.mtime_ns,
             st_ctime_ns=node.ctime_ns,
             st_ctime=node.ctime_ns / 1e9,
         )
+
+    def _names(self, node: Inode) -> int:
+        entries = _below(self.root, "", lambda folder: folder.entries)
+        return sum(entry is node for _, entry in entries) if not node.is_folder else 1
 
     def files(self, folder: str = "") -> dict[str, Inode]:
         """Every entry below a folder, by its path from there."""
