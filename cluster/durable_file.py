@@ -39,14 +39,13 @@ def replace_durably(source: Path, target: Path) -> None:
         sync_folder(source.parent)
 
 
-def publish_durably(staged: Path, target: Path) -> None:
-    """Rename a staged file over `target` and make its name there durable; both on one file system.
+def publish_soon(staged: Path, target: Path) -> None:
+    """Rename a staged file over `target`; the caller makes its name durable by `sync_folder`, once for a whole batch.
 
     That the staged name is gone is not made durable: should a power cut bring it back, it is a leftover like any other
     in staging, and is cleaned at the start. It saves about a sixth of the time of a small publish.
     """
     os.replace(staged, target)
-    sync_folder(target.parent)
 
 
 def move_durably(source: str, source_folder: int, target: str, target_folder: int) -> None:
@@ -58,7 +57,7 @@ def move_durably(source: str, source_folder: int, target: str, target_folder: in
 
 
 def publish_into(staged: str, staging: int, target: str, target_folder: int) -> None:
-    """As `publish_durably`, between two folders given by descriptor."""
+    """As `publish_soon`, between two folders given by descriptor, and the name made durable."""
     os.replace(staged, target, src_dir_fd=staging, dst_dir_fd=target_folder)
     os.fsync(target_folder)
 

@@ -11,6 +11,7 @@ from cluster.content_id import ContentHash
 from cluster.durable_file import sync_folder
 from cluster.log import logger
 from replicator.connection import Connection, PeerError
+from replicator.disk_lanes import each
 from replicator.inflow import Inflow
 from replicator.marker import WrongRootError
 from replicator.replica import NotYetError, Replica
@@ -118,7 +119,7 @@ class Holding:
         staged = replica.staging.new_file(content_id)
         try:
             if message.data is not None:
-                found = await replica.blocking(_write_whole, staged, message.data)
+                found = await replica.lanes.run(_WRITE_WHOLE, (staged, message.data))
             else:
                 await self._connection.send(Begin(number=message.number, offset=0))
                 found = await self._receive(message, staged)
@@ -144,7 +145,9 @@ class Holding:
         return content.content_id()
 
 
-def _write_whole(staged: Path, data: bytes) -> str:
+def _write_whole(piece: tuple[Path, bytes]) -> str:
+    """Its name in staging is not made durable: a Commit gives it another, and only that counts as a copy."""
+    staged, data = piece
     content = ContentHash()
     fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -152,8 +155,10 @@ def _write_whole(staged: Path, data: bytes) -> str:
         os.fsync(fd)
     finally:
         os.close(fd)
-    sync_folder(staged.parent)
     return content.content_id()
+
+
+_WRITE_WHOLE: Final = each(_write_whole)
 
 
 def _append(fd: int, data: bytes, content: ContentHash) -> None:

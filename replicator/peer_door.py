@@ -200,6 +200,11 @@ class Answerer:
                 await self._holding.take(message)
             case Commit():
                 self._believe(message.entries)
+                news = [(entry.path, entry.heads) for entry in message.entries]
+                self._replica.hear_all(news, self.peer, wake=False)
+                # What a Commit told of is not announced again, so it must be known before a later Index is taken.
+                progress = self._door.progress(self.peer, self._incarnation)
+                progress.took((entry.path for entry in message.entries), progress.seen)
                 spawn(self._commit(message))
             case AskBlocks() | Want() | Canary() | Compare():
                 spawn(self._answer(message))
@@ -267,7 +272,6 @@ class Answerer:
     async def _commit(self, message: Commit) -> None:
         problem = ""
         try:
-            self._replica.hear_all([(entry.path, entry.heads) for entry in message.entries], self.peer)
             for entry in message.entries:
                 if entry.path not in self._replica.index.pending:
                     await self._replica.rescan(entry.path)  # the index takes it to be there: is it?
@@ -278,6 +282,9 @@ class Answerer:
         except (OSError, NotYetError, UnstableError, WrongRootError, sqlite3.Error) as error:
             problem = in_a_line(error)
             log.warning("cannot show a change yet", peer=self.peer, path=message.entries[0].path, why=problem)
+            for entry in message.entries:
+                if entry.path in self._replica.index.pending:
+                    self._replica.wake(entry.path)
         self.progressed.set()
         await self.connection.send(Committed(number=message.number, problem=problem))
 

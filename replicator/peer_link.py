@@ -97,6 +97,7 @@ class PeerLink:
         self._numbers = itertools.count(1)
         self._exchanges: dict[int, Exchange] = {}
         self._news = asyncio.Event()
+        self._told: dict[str, int] = {}  # paths that a Commit told of on this connection, with their sequence
         self._suspect = False
         self.connected_s: float | None = None  # since when the connection stands
         self.round_trip_s = 0.0  # of the last Ping; what the peer has to do before it answers is in it
@@ -165,6 +166,7 @@ class PeerLink:
         """Have the peer show what it prepared; PeerError, OSError or TimeoutError when it does not say that it did."""
         for part in _parts(entries):
             with self.exchange() as exchange:
+                self._told |= {entry.path: self._index.place(entry.path).announced for entry in part}
                 await exchange.send(Commit(number=exchange.number, entries=part))
                 answer = await exchange.answer(timeout_s)
                 if not isinstance(answer, Committed) or answer.problem:
@@ -185,6 +187,7 @@ class PeerLink:
         lost: BaseException | None = None
         try:
             welcome = await self._greet(connection)
+            self._told.clear()
             if self.ending:
                 raise PeerError("given up meanwhile")
             self._connection, self._suspect, self.trouble = connection, False, ""
@@ -260,7 +263,13 @@ class PeerLink:
             upto = self._index.durable_sequence
             found = self._index.announcements(seen, MAX_INDEX_ENTRIES)
             if found or first or upto > seen:
-                entries = tuple(Entry(path, self._index.place(path).heads) for _, path in found)
+                entries = tuple(
+                    Entry(path, self._index.place(path).heads)
+                    for sequence, path in found
+                    if self._told.get(path) != sequence
+                )
+                for _, path in found:
+                    self._told.pop(path, None)
                 complete = len(found) < MAX_INDEX_ENTRIES
                 seen = upto if complete else found[-1][0]
                 first = False

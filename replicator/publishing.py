@@ -7,6 +7,7 @@ peers commit; then the answer. What fails before the disk changes is refused, an
 import errno
 import sqlite3
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import assert_never
 
 from cluster.clock import monotonic_s, now_ns
@@ -39,6 +40,7 @@ from replicator.condition import Condition
 from replicator.core.copies import copies_wanted
 from replicator.core.head import Head, Kind, seen_by, winner
 from replicator.core.place import Row, Written
+from replicator.disk_lanes import each
 from replicator.index import Intent
 from replicator.marker import WrongRootError
 from replicator.measures import Measures
@@ -53,6 +55,7 @@ from replicator.refusals import (
     check_mtime,
     check_path,
     check_rename,
+    check_space,
     in_a_line,
     reason_of,
     refuse_children,
@@ -80,6 +83,8 @@ class Publishing:
         condition: Condition,
         measures: Measures,
     ) -> None:
+        self._take_over = each(replica.tree.take_over)
+        self._unlink = each(Path.unlink)
         self._disk_reserve_bytes = settings.replication.disk_reserve_bytes
         self._replica = replica
         self._mesh = mesh
@@ -146,9 +151,11 @@ class Publishing:
     async def _publish(self, request: Publish) -> Done:
         staging = self._replica.staging
         mine = staging.publishing_file()
+        replica = self._replica
         with self._arrivals.sealed(request.staged) as outflows:
             try:
-                staging.uploaded(request.staged).rename(mine)
+                names = staging.uploaded(request.staged), mine
+                size_bytes, free_bytes = await replica.lanes.run(self._take_over, names)
             except FileNotFoundError as error:
                 raise RefusedError(Reason.CHANGED, f"the staged file {request.staged} is not there") from error
             except ValueError as error:
@@ -156,23 +163,22 @@ class Publishing:
             try:
                 check_path(request.path)
                 check_mtime(request.mtime_ns)
+                check_space(request, size_bytes, free_bytes, self._disk_reserve_bytes)
                 return await self._publish_file(request, Offer(request.content_id, request.size_bytes, mine, outflows))
-            finally:
+            except BaseException:
                 mine.unlink(missing_ok=True)
+                raise
 
     async def _publish_file(self, request: Publish, offer: Offer) -> Done:
         replica, path = self._replica, request.path
-        size_bytes, free_bytes = await replica.blocking(replica.tree.measure, offer.file)
-        if size_bytes != request.size_bytes:
-            raise RefusedError(Reason.CHANGED, "the staged file has another size than was said")
-        if free_bytes < self._disk_reserve_bytes:
-            raise RefusedError(Reason.DISK_FULL, "the disk of this node is full")
         refuse_file_above(replica.index, path)
         place = replica.index.place(path)
         known = len(place.heads) == 1 and place.row is not None and place.row.content_id == request.content_id
         known = known and await replica.is_as_recorded(path)
         if known and place.heads[0].content_id == request.content_id:
-            return await self._repeat(request, offer, place.heads[0])
+            done = await self._repeat(request, offer, place.heads[0])
+            await replica.lanes.run(self._unlink, offer.file)
+            return done
         refuse_folder(replica.index, path)
         with self._quotas.claim(request) as claim:
             return await self._install(request, offer, claim)

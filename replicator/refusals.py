@@ -4,7 +4,7 @@ import errno
 import sqlite3
 from typing import Final
 
-from cluster.publish import Reason, Rename
+from cluster.publish import Publish, Reason, Rename
 from cluster.tree_path import complaint, is_below, parent, parents
 from replicator.core.belief import MAX_MTIME_NS
 from replicator.core.head import Head, Kind, winner
@@ -26,6 +26,14 @@ def check_path(path: str) -> None:
     wrong = complaint(path)
     if wrong:
         raise RefusedError(Reason.BAD_PATH, f"{path}: {wrong}")
+
+
+def check_space(request: Publish, size_bytes: int, free_bytes: int, reserve_bytes: int) -> None:
+    """The staged file is as was said, and the disk has room."""
+    if size_bytes != request.size_bytes:
+        raise RefusedError(Reason.CHANGED, "the staged file has another size than was said")
+    if free_bytes < reserve_bytes:
+        raise RefusedError(Reason.DISK_FULL, "the disk of this node is full")
 
 
 def check_mtime(mtime_ns: int) -> None:

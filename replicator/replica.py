@@ -35,13 +35,14 @@ from replicator.core.place import (
     Written,
     plan,
 )
+from replicator.disk_lanes import DiskLanes, each
 from replicator.held_deletes import HeldDeletes
 from replicator.index import Index, Intent
 from replicator.marker import Marker
 from replicator.path_locks import PathLocks
 from replicator.sources import Sources
 from replicator.staging import Held, Staging
-from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_recorded
+from replicator.tree import Installation, OddEntryError, Sighting, Tree, UnstableError, is_as_recorded
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
@@ -86,6 +87,8 @@ class Replica:
         self.on_rolled_back: Callable[[], None] = lambda: self.marker.disown(ROLLED_BACK)
         self._doubtful: dict[str, int] = {}  # intents of which a failing disk may have done its part, by path
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
+        self.lanes = DiskLanes(self._pool)
+        self._looks = each(tree.look)
         self.held_deletes = HeldDeletes(index, budgets)
         self.conflicts = ConflictStore(index, tree, staging, self.blocking)
         self.sources = Sources(index, tree, staging, self.locks, self.blocking)
@@ -102,11 +105,11 @@ class Replica:
         """Merge what a peer announced of one path, and have the disk follow."""
         self.hear_all([(path, heads)])
 
-    def hear_all(self, news: Collection[tuple[str, Heads]], peer: str = "") -> None:
+    def hear_all(self, news: Collection[tuple[str, Heads]], peer: str = "", *, wake: bool = True) -> None:
         """Merge what a peer announced; none of it if some of it shows that our index was rolled back.
 
         All is looked at before any is merged: hearing moves our own sequence on, and would hide what comes after.
-        Of a named `peer`, deletions that come in a flood are held back.
+        Of a named `peer`, deletions that come in a flood are held back. Without `wake` the caller has the disk follow.
         """
         index, clock = self.index, self.index.clock
         leaps = index.facts.leaps
@@ -115,7 +118,7 @@ class Replica:
             return
         for path, heads in self.held_deletes.heard(peer, news) if peer else news:
             place = index.feed(path, Heard(heads=heads))
-            if path in index.pending or losers(place.heads):
+            if wake and (path in index.pending or losers(place.heads)):
                 self.wake(path)
 
     async def settle(self, path: str) -> None:
@@ -184,10 +187,11 @@ class Replica:
         """Do it, if the disk still is as the row says, and else look again; whether the staged file was used."""
         self.marker.check()
         place = self.index.place(path)
-        if not await self.is_as_recorded(path):
+        was_folder = place.row is not None and place.row.kind is Kind.DIRECTORY
+        is_plain = isinstance(action, Install) and not action.keep and not was_folder
+        if not is_plain and not await self.is_as_recorded(path):  # a plain install looks itself
             await self._rescan_locked(path, deleted=False)
             return False
-        was_folder = place.row is not None and place.row.kind is Kind.DIRECTORY
         if was_folder and self.index.live_children(path):
             self.index.feed(path, Written(row=Row(kind=Kind.DIRECTORY), now_ns=now_ns()))
             return False
@@ -198,9 +202,14 @@ class Replica:
             case Install(head, keep):
                 assert held is not None, "an install comes with its content"
                 known = await self.conflicts.keep_shown(path, place, keep=keep)
-                async with self._intending(path, place, head):
-                    row = await self.blocking(self.tree.install, held.file, path, _row_of(head), head.mode, known)
-                    self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
+                piece = Installation(held.file, path, _row_of(head), head.mode, known, held.is_synced)
+                try:
+                    async with self._intending(path, place, head):
+                        row = await self.lanes.run(self.tree.install_all, piece)
+                        self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
+                except UnstableError:
+                    await self._rescan_locked(path, deleted=False)
+                    return False
                 return True
             case MakeFolder(_, keep):
                 known = await self.conflicts.keep_shown(path, place, keep=keep)
@@ -281,7 +290,7 @@ class Replica:
 
     async def _look(self, path: str) -> Sighting | None:
         try:
-            return await self.blocking(self.tree.look, path)
+            return await self.lanes.run(self._looks, path)
         except OddEntryError as error:
             raise NotYetError(f"{path} is neither a file nor a directory on this node's disk") from error
 
@@ -314,7 +323,8 @@ class Replica:
         """
         before = self.index.place(path)
         try:
-            row = await self.blocking(self.tree.install, staged, path, wanted, 0, before.row)
+            piece = Installation(staged, path, wanted, known=before.row, is_synced=True)
+            row = await self.lanes.run(self.tree.install_all, piece)
         except UnstableError:
             await self.know_locked(path)
             place = self.index.place(path)
@@ -323,7 +333,8 @@ class Replica:
             found = place.row.content_id if place.row else wanted.content_id
             unseen = found not in {wanted.content_id, *(head.content_id for head in before.heads)}
             known = await self.conflicts.keep_shown(path, place, keep=unseen)
-            row = await self.blocking(self.tree.install, staged, path, wanted, 0, known)
+            piece = Installation(staged, path, wanted, known=known, is_synced=True)
+            row = await self.lanes.run(self.tree.install_all, piece)
             before = before if unseen else place
         return row, seen_by(before.heads)
 

@@ -24,11 +24,15 @@ _SPARED_S: Final = 60.0
 
 
 class Held(msgspec.Struct, frozen=True):
-    """One staged, durable file; `spared`: it was removed from the tree, and only kept in case it was renamed."""
+    """One staged, durable file; `spared`: it was removed from the tree, and only kept in case it was renamed.
+
+    `is_synced`: its time and mode are durable too.
+    """
 
     content_id: str
     file: Path
     spared: bool = False
+    is_synced: bool = False
 
 
 class Staging:

@@ -8,17 +8,19 @@ import enum
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from cluster.content_id import content_id_of_file
-from cluster.durable_file import make_folders_durably, publish_durably, replace_durably, sync_file, sync_folder
-from cluster.tree_path import CONFLICTS, STAGING, on_disk, parents
+from cluster.durable_file import make_folders_durably, publish_soon, replace_durably, sync_file, sync_folder
+from cluster.tree_path import CONFLICTS, STAGING, on_disk, parent, parents
 from replicator.copying import copy_file
 from replicator.core.head import Kind
 from replicator.core.place import Row
+from replicator.disk_lanes import attempt
 
 FILE_MODE: Final = 0o644
 _PERMISSIONS: Final = 0o777
@@ -51,6 +53,20 @@ class Sighting(msgspec.Struct, frozen=True):
     mode: int
 
 
+class Installation(msgspec.Struct, frozen=True):
+    """A staged file that is to be installed, over what is `known`; `mode` 0 is that of new files.
+
+    `is_synced`: its bytes, time and mode are durable as they are.
+    """
+
+    staged: Path
+    path: str
+    wanted: Row
+    mode: int = 0
+    known: Row | Anything | None = ANYTHING
+    is_synced: bool = False
+
+
 class Tree:
     """The replicated tree on this node's disk."""
 
@@ -64,10 +80,12 @@ class Tree:
         for folder in (self.staging, self.conflicts):
             make_folders_durably(folder)
 
-    def measure(self, file: Path) -> tuple[int, int]:
-        """The size of a staged file, and the free bytes of its disk."""
+    def take_over(self, names: tuple[Path, Path]) -> tuple[int, int]:
+        """Give an uploaded file another name, that nobody else knows; its size, and the free bytes of its disk."""
+        uploaded, mine = names
+        uploaded.rename(mine)
         space = os.statvfs(self.staging)
-        return file.stat().st_size, space.f_bavail * space.f_frsize
+        return mine.stat().st_size, space.f_bavail * space.f_frsize
 
     def look(self, path: str) -> Sighting | None:
         """What stands there, unread; None when nothing does. OddEntryError for what is not replicated."""
@@ -103,20 +121,40 @@ class Tree:
 
         UnstableError, and nothing done, when what stands there is not what is `known`.
         """
-        fd = os.open(staged, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        (result,) = self.install_all([Installation(staged, path, wanted, mode, known)])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def install_all(self, pieces: Sequence[Installation]) -> Sequence[Row | Exception]:
+        """Install many staged files, with one fsync for each folder; the row that each has, or what went wrong."""
+        put = [attempt(self.put, piece) for piece in pieces]
+        folders = {parent(piece.path) for piece, row in zip(pieces, put, strict=True) if isinstance(row, Row)}
+        synced = {folder: attempt(sync_folder, on_disk(self.root, folder)) for folder in folders}
+        return [
+            row if isinstance(row, Exception) else synced[parent(piece.path)] or self._row(piece.path, row)
+            for piece, row in zip(pieces, put, strict=True)
+        ]
+
+    def put(self, piece: Installation) -> Row:
+        """Rename a staged file into place; the name is durable after an fsync of its folder."""
+        mode, mtime_ns = piece.mode & _PERMISSIONS or FILE_MODE, piece.wanted.mtime_ns
+        fd = os.open(piece.staged, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            os.fchmod(fd, mode & _PERMISSIONS or FILE_MODE)
-            os.utime(fd, ns=(wanted.mtime_ns, wanted.mtime_ns))
-            os.fsync(fd)
-            put = msgspec.structs.replace(wanted, inode=os.fstat(fd).st_ino)
+            status = os.fstat(fd)
+            if not piece.is_synced or (status.st_mode & _PERMISSIONS, status.st_mtime_ns) != (mode, mtime_ns):
+                os.fchmod(fd, mode)
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
+                os.fsync(fd)
         finally:
             os.close(fd)
-        target = self._target(path)
-        self._expect(path, known)
-        if target.is_dir() and not target.is_symlink():
+        target = self._target(piece.path)
+        self._expect(piece.path, piece.known)
+        is_open = piece.known is ANYTHING or (isinstance(piece.known, Row) and piece.known.kind is Kind.DIRECTORY)
+        if is_open and target.is_dir() and not target.is_symlink():
             target.rmdir()
-        publish_durably(staged, target)
-        return self._row(path, put)
+        publish_soon(piece.staged, target)
+        return msgspec.structs.replace(piece.wanted, inode=status.st_ino)
 
     def make_folder(self, path: str, known: Row | Anything | None = ANYTHING) -> Row:
         """Make a directory where nothing stands or the `known` file did; its row. UnstableError for another file."""

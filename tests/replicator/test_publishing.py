@@ -129,10 +129,10 @@ async def test_a_disk_that_fails_at_the_last_step_leaves_the_old_file(tmp_path, 
     class FailingDisk(Tree):
         fails = False
 
-        def install(self, *arguments):
+        def put(self, *arguments):
             if self.fails:
                 raise OSError(number, os.strerror(number))
-            return super().install(*arguments)
+            return super().put(*arguments)
 
     async with desk(tmp_path, FakeLink("a"), disk=FailingDisk) as here:
         assert (await here.upload("x", b"old")).copies == 2

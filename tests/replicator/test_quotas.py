@@ -122,11 +122,11 @@ class FailingDisk(Tree):
 
     failures = 0
 
-    def install(self, *arguments):
+    def put(self, *arguments):
         if self.failures:
             self.failures -= 1
             raise OSError(5, "broken")
-        return super().install(*arguments)
+        return super().put(*arguments)
 
 
 async def test_two_uploads_at_once_on_one_node_do_not_both_take_the_last_place(tmp_path):

@@ -67,23 +67,24 @@ def fsync_of_files_only(fd):
         kernel.fsync(fd)
 
 
-_install = Tree.install
+_put = Tree.put
 
 
-def install_after_the_index(self, staged, path, wanted, mode, known=ANYTHING):
-    later = staged.with_name(f"{staged.name}-later")
-    kernel.link(staged, later)
-    row = msgspec.structs.replace(wanted, inode=later.lstat().st_ino)
-    asyncio.get_running_loop().call_later(0.05, _install, self, later, path, wanted, mode)
+def put_after_the_index(self, piece):
+    later = piece.staged.with_name(f"{piece.staged.name}-later")
+    kernel.link(piece.staged, later)
+    row = msgspec.structs.replace(piece.wanted, inode=later.lstat().st_ino)
+    moved = msgspec.structs.replace(piece, staged=later, known=ANYTHING)
+    asyncio.get_running_loop().call_later(0.05, _put, self, moved)
     return row
 
 
-def unlink_then_install(self, staged, path, wanted, mode, known=ANYTHING):
-    self._expect(path, known)
-    target = self._target(path)
+def unlink_then_put(self, piece):
+    self._expect(piece.path, piece.known)
+    target = self._target(piece.path)
     if target.is_file():
         target.unlink()
-    return _install(self, staged, path, wanted, mode)
+    return _put(self, msgspec.structs.replace(piece, known=ANYTHING))
 
 
 def newest_mtime(one, other):
@@ -138,10 +139,10 @@ async def always_here(self, path, content_id):
 PLANTED = (
     Planted("bytes are not fsynced", ((kernel.os, "fsync", fsync_of_folders_only),)),
     Planted("names are not fsynced", ((kernel.os, "fsync", fsync_of_files_only),)),
-    Planted("the index is committed before the rename", ((Tree, "install", install_after_the_index),)),
+    Planted("the index is committed before the rename", ((Tree, "put", put_after_the_index),)),
     Planted(
         "the old file is unlinked before the rename",
-        ((Tree, "install", unlink_then_install),),
+        ((Tree, "put", unlink_then_put),),
         {"crash-at-call": 60, "upload": 60, "repeat": 0, "power-cut": 0, "kill": 0},
         10_000,
     ),

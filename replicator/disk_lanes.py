@@ -1,0 +1,101 @@
+"""Runs short disk work in a few threads, each taking at once all that has gathered while they were busy.
+
+To hand one piece of work to a thread and its result back costs more than most pieces: two wakings, and Python's
+global lock changes hands. So pieces of one kind are done together, which also lets them share the fsync of a folder.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar
+
+_LANES: Final = 4
+
+_Piece = TypeVar("_Piece")
+_Result = TypeVar("_Result")
+Together = Callable[[Sequence[_Piece]], Sequence[_Result | Exception]]
+"""Does many pieces of work; the result, or what went wrong, of each."""
+
+_Waiting = tuple[Together[Any, Any], Any, "asyncio.Future[Any]"]
+
+
+class DiskLanes:
+    """Used by the control thread alone; the pool is the caller's. Nothing long may go here: it would delay the rest."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._waiting: list[_Waiting] = []
+        self._free = _LANES
+        self._is_called = False
+
+    async def run(self, together: Together[_Piece, _Result], piece: _Piece) -> _Result:
+        """Do this piece with others of its kind; what went wrong with it is raised."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[_Result] = loop.create_future()
+        self._waiting.append((together, piece, done))
+        if not self._is_called:
+            self._is_called = True
+            loop.call_soon(self._hand_out)
+        return await done
+
+    def _hand_out(self) -> None:
+        self._is_called = False
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._free:
+            count = -(-len(self._waiting) // self._free)
+            share, self._waiting = self._waiting[:count], self._waiting[count:]
+            try:
+                lane = loop.run_in_executor(self._pool, _carry_out, [(together, piece) for together, piece, _ in share])
+            except RuntimeError as error:  # the pool was shut down
+                for _, _, done in share:
+                    done.set_exception(error)
+                continue
+            self._free -= 1
+            lane.add_done_callback(functools.partial(self._came_back, share))
+
+    def _came_back(self, share: Sequence[_Waiting], lane: "asyncio.Future[list[Any]]") -> None:
+        self._free += 1
+        if lane.cancelled():
+            results: Sequence[Any] = [asyncio.CancelledError()] * len(share)
+        else:
+            error = lane.exception()
+            results = [error] * len(share) if error is not None else lane.result()
+        for (_, _, done), result in zip(share, results, strict=True):
+            if done.done():
+                continue
+            if isinstance(result, asyncio.CancelledError):
+                done.cancel()
+            elif isinstance(result, BaseException):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
+        self._hand_out()
+
+
+def each(work: Callable[[_Piece], _Result]) -> Together[_Piece, _Result]:
+    """Does the pieces one after the other."""
+
+    def together(pieces: Sequence[_Piece]) -> Sequence[_Result | Exception]:
+        return [attempt(work, piece) for piece in pieces]
+
+    return together
+
+
+def attempt(work: Callable[[_Piece], _Result], piece: _Piece) -> _Result | Exception:
+    """The result, or what went wrong."""
+    try:
+        return work(piece)
+    except Exception as error:  # noqa: BLE001 whoever asked for this piece is told
+        return error
+
+
+def _carry_out(share: Sequence[tuple[Together[Any, Any], Any]]) -> list[Any]:
+    kinds: dict[Together[Any, Any], list[int]] = {}
+    for position, (together, _) in enumerate(share):
+        kinds.setdefault(together, []).append(position)
+    results: list[Any] = [None] * len(share)
+    for together, positions in kinds.items():
+        for position, result in zip(positions, together([share[each][1] for each in positions]), strict=True):
+            results[position] = result
+    return results
