@@ -7,11 +7,18 @@ many a command.
 import contextlib
 import logging
 import sys
-from typing import Literal
+from collections import deque
+from typing import Final, Literal
 
 import structlog
 
 LogFormat = Literal["text", "json"]
+
+
+_WARNINGS: Final = frozenset({"warning", "error", "critical"})
+_NO_FIELDS: Final = frozenset({"event", "level", "part", "timestamp", "exception", "_record", "_from_structlog"})
+_MAX_TEXT: Final = 400
+_remembered: Final[deque[tuple[str, str]]] = deque(maxlen=30)  # appended to by any thread
 
 
 class _StandardError:
@@ -23,6 +30,19 @@ class _StandardError:
             sys.stderr.write(line + "\n")
 
     debug = info = warning = error = critical = exception = msg
+
+
+def _remember(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if event.get("level") in _WARNINGS:
+        fields = ", ".join(f"{key} {value!r}" for key, value in event.items() if key not in _NO_FIELDS)
+        text = f"{event.get('event')}: {fields}" if fields else str(event.get("event"))
+        _remembered.append((str(event.get("timestamp", "")), text[:_MAX_TEXT]))
+    return event
+
+
+def last_warnings() -> tuple[tuple[str, str], ...]:
+    """When (ISO, UTC) and what this process last warned of, or worse; the newest last."""
+    return tuple(_remembered)
 
 
 def start_logging(log_format: LogFormat, *, part: str, level: int = logging.INFO, **more: int) -> None:
@@ -42,6 +62,7 @@ def start_logging(log_format: LogFormat, *, part: str, level: int = logging.INFO
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    shared.append(_remember)
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"

@@ -36,6 +36,7 @@ from compose.lab.view import view_for
 from compose.new_cluster import network_plan, write_cluster
 from compose.node_commands import NODE_COMMANDS
 from compose.replication_commands import REPLICATION_COMMANDS
+from compose.report_command import report
 from compose.show import show_choices, show_passwords, show_report, show_status
 from compose.status import ClusterStatus, cluster_status
 from compose.upgrade_commands import UPGRADE_COMMANDS
@@ -47,7 +48,7 @@ def main() -> None:
     """Look after a Tripod cluster."""
 
 
-for _command in (*NODE_COMMANDS, *REPLICATION_COMMANDS, *UPGRADE_COMMANDS, *APPROVAL_COMMANDS):
+for _command in (*NODE_COMMANDS, *REPLICATION_COMMANDS, report, *UPGRADE_COMMANDS, *APPROVAL_COMMANDS):
     main.add_command(_command)
 
 

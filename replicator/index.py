@@ -10,7 +10,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from cluster.clock import monotonic_s
 from cluster.explained import Moment
+from cluster.recent import LastHour
 from cluster.tree_path import parent
 from replicator.change_log import ChangeLog
 from replicator.core.head import NOTHING, Heads, Kind, Vector, winner
@@ -134,8 +136,12 @@ class Index:
         return self._writer.durable_sequence
 
     def keep_history(self, entries: int) -> None:
-        """Note in the journal what happens to every path, at most so many moments in all."""
-        self._journal = Journal(self._writer, entries) if entries else None
+        """Count what is done, and note in the journal what happens to every path, at most so many moments in all."""
+        self._journal = Journal(self._writer, entries)
+
+    def last_hour(self) -> LastHour:
+        """What was done since an hour; nothing without `keep_history`."""
+        return self._journal.activity.last_hour(monotonic_s()) if self._journal else LastHour()
 
     def history(self, path: str) -> tuple[Moment, ...]:
         """The last moments of a path, as far as they are committed. Blocks; for any thread; sqlite3.Error passes."""

@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
-from cluster.clock import now_ns
+from cluster.clock import monotonic_s, now_ns
 from cluster.explained import Moment
+from replicator.activity import Activity
 from replicator.core.head import Head
 from replicator.core.place import Applied, Found, Heard, Input, Place, Restamped, Written
 from replicator.index_writer import Change, IndexWriter
@@ -37,13 +38,19 @@ class Journal:
 
     def __init__(self, writer: IndexWriter, entries: int) -> None:
         """`entries` at most are kept, and some: it is pruned a thousand at a time."""
+        self.activity = Activity()
         self._writer, self._entries = writer, entries
         self._number = writer.last_moment
 
     def note(self, path: str, event: Input, before: Place, after: Place, sequence: int) -> None:
         """A place was stepped; `sequence` is the replica's after that."""
-        for moment in moments(event, before, after, now_ns()) if self._entries else ():
-            self.add(path, moment, sequence)
+        for moment in moments(event, before, after, now_ns()):
+            if moment.what == "shown":
+                self.activity.arrived(moment.size_bytes, monotonic_s())
+            elif moment.what != "heard":
+                self.activity.made(moment.size_bytes, monotonic_s())
+            if self._entries:
+                self.add(path, moment, sequence)
 
     def add(self, path: str, moment: Moment, sequence: int) -> None:
         """This happened."""

@@ -70,6 +70,23 @@ def test_the_nodes_compare_their_indexes_and_find_them_alike(replicators):
     assert [replicators.health(name)["peers"][0]["differing"] for name in replicators.names] == [0, 0]
 
 
+def test_the_report_says_what_is_missing_and_writes_a_page(replicators, tmp_path):
+    shown = tripod(replicators, "report", "--html", str(tmp_path / "report.html"))
+    assert shown.exit_code == 1, shown.output  # there is no balancer and no ftpnode here
+    assert "3 things must be seen to now" in shown.output
+    assert "balancer: does not answer" in shown.output
+    assert "replicator does not answer" not in shown.output
+    page = (tmp_path / "report.html").read_text()
+    assert "3 things must be seen to now" in page
+    assert "<svg" in page
+    said = json.loads(tripod(replicators, "report", "--json").output)
+    assert said["verdict"] == "critical"
+    assert set(said["observed"]["recent"]) == set(replicators.names)
+    made = [said["observed"]["recent"][name]["last_hour"] for name in replicators.names]
+    assert made[0]["made"] >= 1
+    assert made[1]["arrived"] >= 1
+
+
 def test_what_a_node_that_is_down_is_owed(replicators):
     assert {line.split("\t")[3] for line in tripod(replicators, "backlog").stdout.splitlines()[1:]} == {"0"}
     replicators.kill("node2")
