@@ -28,7 +28,7 @@ def mesh_picture(nodes: tuple[str, ...], replicators: Mapping[str, ReplicatorHea
     drawn = [_arrow(arrow, peer) for arrow, peer in pairs] + [_label(arrow, peer) for arrow, peer in pairs]
     circles = [_node(name, places[name], replicators.get(name)) for name in nodes]
     return (
-        f'<svg class="mesh" style="max-width:{1.3 * width:.0f}px" role="img" aria-label="who replicates to whom" '
+        f'<svg class="mesh" style="max-width:{1.1 * width:.0f}px" role="img" aria-label="who replicates to whom" '
         f'viewBox="{-width / 2:.0f} {top:.0f} {width:.0f} {height:.0f}">'
         '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
         'orient="auto-start-reverse"><path d="M0 1 L9 5 L0 9 z" fill="context-stroke"/></marker></defs>'
