@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from balancer.control_leg import ControlLeg
 from balancer.core.reply import Reply, ReplyError, ReplyReader
-from cluster.proxy_header import ProxyHeader, encode
+from balancer.tls_pump import TlsPump
 
 
 class BackLeg:
@@ -64,11 +64,13 @@ class BackLeg:
             self._deadline = None
 
 
-async def open_back_leg(leg: BackLeg, target: tuple[str, int], source: str, header: ProxyHeader) -> None:
-    """Connect and send the header; OSError."""
+async def open_back_leg(leg: BackLeg, target: tuple[str, int], source: str, header: bytes, tls: TlsPump | None) -> None:
+    """Connect, send the PROXY header, and begin with TLS where there is to be any; OSError."""
     loop = asyncio.get_running_loop()
     await loop.create_connection(lambda: leg.leg, *target, local_addr=(source, 0))
-    leg.leg.send(encode(header))
+    leg.leg.send(header)
+    if tls is not None:
+        leg.leg.start_tls(tls)
 
 
 async def connect(target: tuple[str, int], source: str, timeout_s: float) -> socket.socket:

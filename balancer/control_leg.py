@@ -55,11 +55,7 @@ class ControlLeg(asyncio.Protocol):
             self._on_bytes(data)
             return
         self._tls.feed(data)
-        try:
-            self._read_tls(self._tls)
-        except TruncatedError as error:
-            self._flush_tls()
-            self._lose(str(error))
+        self._try_to_read(self._tls)
 
     @override
     def eof_received(self) -> bool:
@@ -83,9 +79,15 @@ class ControlLeg(asyncio.Protocol):
         if self._transport.get_write_buffer_size() > _MAX_UNSENT_BYTES:
             self._lose("does not read")
 
-    def start_tls(self, context: SSL.Context) -> None:
+    def start_tls(self, pump: TlsPump) -> None:
         """Speak TLS from here on; what is sent before the handshake is done waits for it."""
-        self._tls = TlsPump(context)
+        self._tls = pump
+        self._try_to_read(pump)  # a client speaks first
+
+    @property
+    def tls_session(self) -> SSL.Session | None:
+        """What a data connection of the same session can go on with; None without TLS."""
+        return self._tls.session if self._tls is not None else None
 
     @property
     def speaks_tls(self) -> bool:
@@ -118,6 +120,13 @@ class ControlLeg(asyncio.Protocol):
         self._over = True
         if self._transport is not None:
             self._transport.abort()
+
+    def _try_to_read(self, tls: TlsPump) -> None:
+        try:
+            self._read_tls(tls)
+        except TruncatedError as error:
+            self._flush_tls()
+            self._lose(str(error))
 
     def _read_tls(self, tls: TlsPump) -> None:
         if not self._shaken:

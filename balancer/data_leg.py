@@ -10,8 +10,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from OpenSSL import SSL
-
 from balancer.control_leg import keep_alive
 from balancer.spool import FilePart
 from balancer.tls_pump import TlsPump, TruncatedError
@@ -78,9 +76,9 @@ class DataLeg:
         """The certificate (DER) that the other end has shown under TLS and holds the key of; empty without one."""
         return self._tls.client_certificate if self._tls is not None else b""
 
-    async def secure(self, context: SSL.Context) -> bool:
-        """Shake hands as a TLS server; whether that resumed a session of `context`. TruncatedError, OSError."""
-        self._tls = TlsPump(context)
+    async def secure(self, pump: TlsPump) -> bool:
+        """Shake hands; whether that resumed an earlier TLS session. TruncatedError, OSError."""
+        self._tls = pump
         while not self._tls.shake_hands():
             await self._flush()
             self._tls.feed(await self._receive_raw())
@@ -101,7 +99,7 @@ class DataLeg:
             raise SourceCutError(str(error) or _NOTHING_CAME) from error
         return decrypted
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes | memoryview) -> None:
         """Send all of `data`; SinkLostError. When this is cancelled, the next `send` goes on where it stopped."""
         try:
             await self._flush()
@@ -146,8 +144,11 @@ class DataLeg:
         return count
 
     async def send_part(self, part: memoryview | FilePart) -> int:
-        """Send the beginning of what a spool holds to a plain leg; how much went; SinkLostError."""
-        assert self._tls is None, "the back leg is plain"
+        """Send the beginning of what a spool holds; how much went; SinkLostError."""
+        if self._tls is not None:
+            data = part[:_TLS_CHUNK_BYTES] if isinstance(part, memoryview) else _read_part(part)
+            await self.send(data)
+            return len(data)
         while True:
             try:
                 if isinstance(part, memoryview):
@@ -279,6 +280,10 @@ async def relay(source: DataLeg, sink: DataLeg, count: Callable[[int], None]) ->
                 waiting -= went
             # Let the other sessions have their turn even when neither side ever has to wait.
             await asyncio.sleep(0)
+
+
+def _read_part(part: FilePart) -> bytes:
+    return os.pread(part.file, min(part.count_bytes, _TLS_CHUNK_BYTES), part.offset_bytes)
 
 
 def _write_all(room: FilePart, data: bytes) -> None:

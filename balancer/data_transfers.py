@@ -5,13 +5,13 @@ from collections.abc import Callable, Coroutine
 
 from OpenSSL import SSL
 
-from balancer.back_connection import connect
+from balancer.back_connection import BackLeg, connect
 from balancer.core import actions as a
 from balancer.core import events as e
 from balancer.data_leg import DataLeg, SinkLostError, SourceCutError, relay
 from balancer.passive_ports import LentPort
 from balancer.surroundings import Surroundings
-from balancer.tls_pump import TruncatedError
+from balancer.tls_pump import TlsPump, TruncatedError
 from balancer.upload_flow import UploadFlow
 from cluster.clock import monotonic_s
 from cluster.log import logger
@@ -69,8 +69,8 @@ class DataTransfers:
         """How long the transfer has lasted."""
         return monotonic_s() - self._began_s
 
-    def perform(self, action: DataAction, node: str | None) -> None:
-        """Begin what `action` says; `node` is where the back leg stands."""
+    def perform(self, action: DataAction, back: BackLeg | None) -> None:
+        """Begin what `action` says; `back` is the session's back leg."""
         match action:
             case a.LeasePort():
                 self._lease()
@@ -78,8 +78,8 @@ class DataTransfers:
                 self._release()
             case a.ConnectBackData(port):
                 self._drop_back()
-                assert node is not None, "the session has a back leg"
-                self._spawn(self._of_back, self._connect_back(node, port))
+                assert back is not None, "the session has one"
+                self._spawn(self._of_back, self._connect_back(back, port))
             case a.DropBackData():
                 self._drop_back()
             case a.OpenFrontData():
@@ -129,16 +129,23 @@ class DataTransfers:
             self._lent.give_back()
             self._lent = None
 
-    async def _connect_back(self, node: str, port: int) -> None:
-        settings = self._around.settings
-        target = settings.nodes[node].address, port
+    async def _connect_back(self, control: BackLeg, port: int) -> None:
+        settings, node_tls = self._around.settings, self._around.node_tls
+        target = settings.nodes[control.node].address, port
         source = settings.balancer.source_addresses[0]
         try:
             sock = await connect(target, source, settings.balancer.connect_timeout_s)
         except OSError as error:
             self._report(e.BackDataFailed(error.strerror or "no answer"))
             return
-        self._back = DataLeg(sock, settings.limits.transfer_stall_s)
+        self._back = back = DataLeg(sock, settings.limits.transfer_stall_s)
+        if node_tls.is_on:
+            try:
+                async with asyncio.timeout(settings.balancer.connect_timeout_s):
+                    await back.secure(node_tls.pump(control.node, control.leg.tls_session))
+            except (OSError, TruncatedError) as error:
+                self._report(e.BackDataFailed(_reason(error)))
+                return
         self._report(e.BackDataOpened())
 
     async def _open_front(self, wanted: a.OpenFrontData) -> None:
@@ -161,7 +168,7 @@ class DataTransfers:
     async def _secure(self, front: DataLeg, wanted: Resumption) -> bool:
         """Speak TLS on a data connection; whether it may be used."""
         assert self._tls is not None, "PROT P comes after TLS"
-        resumed = await front.secure(self._tls)
+        resumed = await front.secure(TlsPump(self._tls))
         self.tls = "resumed" if resumed else "new"
         if resumed:
             return True

@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
@@ -18,6 +19,7 @@ from cluster.live import Bans
 from cluster.proxy_header import ProxyHeader, encode
 from cluster.session_token import make_token
 from cluster.settings import Settings
+from cluster.signed_header import sign
 
 LOGIN_EVERY: Final = 5
 """One probe in so many logs in; the others read the greeting."""
@@ -43,6 +45,8 @@ class Prober:
         self._node = settings.nodes[node]
         self._token_key = token_key
         self._token = token
+        is_tls = settings.balancer.node_tls == "required"
+        self._tls = ssl.create_default_context(cafile=str(settings.cluster.ca)) if is_tls else None
         self._report = report
         sites = {service.site for service in settings.balancer.services.values()}
         self._sites = {name: settings.sites[name] for name in sorted(sites)}
@@ -101,12 +105,13 @@ class Prober:
         reader, writer = await asyncio.open_connection(self._node.address, port, local_addr=(source, 0))
         try:
             # LOCAL marks a probe; TLS is claimed so that an account which needs it can be probed too.
-            writer.write(encode(ProxyHeader(source=None, destination=None, tls=True)))
+            header = ProxyHeader(source=None, destination=None, tls=True, leg_tls=self._tls is not None)
+            writer.write(sign(encode(header), self._token_key, now_s()))
+            if self._tls is not None:
+                await writer.start_tls(self._tls, server_hostname=self._name)
             yield reader, writer
         finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            writer.transport.abort()  # closing TLS politely would wait for a node that hangs
 
     async def _read_health(self, http: aiohttp.ClientSession) -> ProbePassed | ProbeFailed:
         async with http.get(f"http://{self._node.address}:{self._node.management_port}/health") as response:

@@ -27,6 +27,7 @@ from balancer.management_api import description
 from balancer.message_line import LineEndedError, MessageLine, line_ends
 from balancer.metrics import Metrics, NodeGauges
 from balancer.moved_session import MovedSession
+from balancer.node_tls import NodeTls
 from balancer.nodes import Nodes
 from balancer.passive_ports import PassivePorts
 from balancer.prober import Prober
@@ -66,6 +67,7 @@ def make_surroundings(settings: Settings) -> Surroundings:
         settings=settings,
         token_key=token_key,
         tls=FrontTls(settings),
+        node_tls=NodeTls(settings),
         nodes=Nodes(settings.nodes, balancer.probe, monotonic_s, balancer.queue.sessions),
         ports=PassivePorts(random.SystemRandom()),
         budget=SpoolBudget(balancer.spool),

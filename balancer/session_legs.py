@@ -24,11 +24,14 @@ from balancer.core.session import Session
 from balancer.data_transfers import DataTransfers
 from balancer.moved_session import MovedSession
 from balancer.surroundings import Surroundings
+from balancer.tls_pump import TlsPump
 from cluster.balancer_settings import Service
 from cluster.clock import monotonic_s, now_s
 from cluster.log import logger
 from cluster.proxy_header import ProxyHeader
+from cluster.proxy_header import encode as encode_header
 from cluster.session_token import make_token
+from cluster.signed_header import sign
 
 log = logger(__name__)
 
@@ -173,7 +176,7 @@ class SessionLegs:
                 self.front.send(encode(answer))
             case a.StartFrontTls():
                 context = self._around.tls.session_context(self._service.site)
-                self.front.start_tls(context)
+                self.front.start_tls(TlsPump(context))
                 self._data.speak_tls(context, lambda: self.front.client_certificate)
             case a.EndSession(outcome):
                 self._end(outcome)
@@ -201,7 +204,7 @@ class SessionLegs:
                 | a.ReceiveUpload() | a.FeedNode() | a.RelayDownload() | a.StopDownload() | a.FinishFrontData()
                 | a.DropData()
             ):  # fmt: skip
-                self._data.perform(action, self._back.node if self._back else None)
+                self._data.perform(action, self._back)
             case _:
                 assert_never(action)
 
@@ -221,13 +224,17 @@ class SessionLegs:
             tls=tls,
             certificate=self.front.client_certificate,
             session=self.id,
+            leg_tls=self._around.node_tls.is_on,
         )
         target = settings.nodes[name].address, settings.sites[self._service.site].port
+        key, node_tls = self._around.token_key, self._around.node_tls
+        pump = node_tls.pump(name) if node_tls.is_on else None
         # It counts from now on, so that of a hundred clients in one moment not all choose the same node.
         nodes.moves_in(name, self)
         try:
             async with asyncio.timeout(settings.balancer.connect_timeout_s):
-                await open_back_leg(back, target, settings.balancer.source_addresses[0], header)
+                source, signed = settings.balancer.source_addresses[0], sign(encode_header(header), key, now_s())
+                await open_back_leg(back, target, source, signed, pump)
         except OSError as error:
             nodes.moves_out(name, self)
             why = f"cannot connect: {error.strerror or 'no answer'}"

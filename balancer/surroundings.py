@@ -6,6 +6,7 @@ from balancer.admission import Admission
 from balancer.choices import Choices
 from balancer.front_tls import FrontTls
 from balancer.metrics import Metrics
+from balancer.node_tls import NodeTls
 from balancer.nodes import Nodes
 from balancer.passive_ports import PassivePorts
 from balancer.spool import SpoolBudget
@@ -19,6 +20,7 @@ class Surroundings:
     settings: Settings
     token_key: bytes
     tls: FrontTls
+    node_tls: NodeTls
     nodes: Nodes
     ports: PassivePorts
     budget: SpoolBudget

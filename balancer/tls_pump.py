@@ -8,7 +8,7 @@ from typing import Final
 
 from OpenSSL import SSL
 
-from cluster.tls_identity import client_certificate, session_was_reused
+from cluster.tls_identity import client_certificate, server_names, session_was_reused
 
 _RECORD_BYTES: Final = 16 << 10
 _RECORDS_AT_ONCE: Final = 16
@@ -20,12 +20,27 @@ class TruncatedError(Exception):
 
 
 class TlsPump:
-    """One TLS connection, server side: `feed` what came, `take` what must go out."""
+    """One TLS connection: `feed` what came, `take` what must go out. It is the server, or with `server` the client.
 
-    def __init__(self, context: SSL.Context) -> None:
+    The client knows its server by the name `server` in its certificate, and may go on with an earlier `session`.
+    """
+
+    def __init__(self, context: SSL.Context, server: str = "", session: SSL.Session | None = None) -> None:
         self._tls = SSL.Connection(context, None)
-        self._tls.set_accept_state()
+        self._server = server
         self._trouble: TruncatedError | None = None
+        if not server:
+            self._tls.set_accept_state()
+            return
+        self._tls.set_connect_state()
+        self._tls.set_tlsext_host_name(server.encode())
+        if session is not None:
+            self._tls.set_session(session)
+
+    @property
+    def session(self) -> SSL.Session | None:
+        """What another connection to the same server can go on with, once something has come under TLS."""
+        return self._tls.get_session()
 
     @property
     def was_resumed(self) -> bool:
@@ -60,6 +75,8 @@ class TlsPump:
             return False
         except SSL.Error as error:
             raise TruncatedError(f"TLS handshake: {_reason(error)}") from error
+        if self._server and self._server not in server_names(self._tls):
+            raise TruncatedError(f"the certificate is not that of {self._server}")
         return True
 
     def read(self) -> bytes | None:

@@ -31,6 +31,7 @@ def sink_with_balancer(bench: Bench, vip: str, *, spooled: bool) -> tuple[Server
     plan = msgspec.structs.replace(network_plan(name, 1, network=NETWORK), vip=vip, limits=UNBOUNDED)
     plan = msgspec.structs.replace(plan, nodes=(msgspec.structs.replace(plan.nodes[0], address=address),))
     write_cluster(folder, plan, datetime.datetime.now(datetime.UTC))
+    with_plain_legs(folder)
     if not spooled:
         file = folder / "cluster.yaml"
         text = file.read_text()
@@ -40,6 +41,12 @@ def sink_with_balancer(bench: Bench, vip: str, *, spooled: bool) -> tuple[Server
         bench.start(f"{name} sink", address, "station", "x", sink),
         balancer(bench, folder, vip, f"{name} balancer", "x"),
     )
+
+
+def with_plain_legs(folder: Path) -> None:
+    """Let balancer and node speak plain FTP, as the peers do."""
+    file = folder / "cluster.yaml"
+    file.write_text(file.read_text().replace("\nbalancer:\n", "\nbalancer:\n  node_tls: off\n"))
 
 
 def balancer(bench: Bench, folder: Path, vip: str, name: str, password: str) -> Server:

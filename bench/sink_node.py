@@ -93,12 +93,13 @@ class Sink:
 
 
 class Health(BaseHTTPRequestHandler):
-    """The health document of an ftpnode that is well."""
+    """What an ftpnode says that is well and has banned nobody."""
 
     name = ""
 
     def do_GET(self) -> None:
-        body = json.dumps({"node": self.name, "state": "ready"}).encode()
+        said = {"bans": []} if self.path == "/bans" else {"node": self.name, "state": "ready"}
+        body = json.dumps(said).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

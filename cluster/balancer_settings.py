@@ -112,7 +112,9 @@ class Balancer(Section, frozen=True):
     `listen` is where it binds (default: the VIP itself); `source_addresses` are its own addresses as the nodes see
     them: PROXY headers and session tokens are believed from there alone. A node that owes a reply for
     `reply_timeout_s` is taken for lost; a digest (HASH and its like), for which it reads a whole file, may take
-    `digest_timeout_s` longer. A balancer that is replaced may finish its sessions for `handover_s`.
+    `digest_timeout_s` longer. A balancer that is replaced may finish its sessions for `handover_s`. With `node_tls` it
+    speaks TLS with the nodes too, and knows them by the authority of the cluster and their names; `off` is for a
+    network that nobody else can reach.
     """
 
     vip: str
@@ -125,6 +127,7 @@ class Balancer(Section, frozen=True):
     advertise: tuple[Advertised, ...] = ()
     management_address: str | None = None
     management_port: Port = 8021
+    node_tls: Literal["required", "off"] = "required"
     spool: Spool = Spool()
     probe: Probe = Probe()
     pools: dict[Name, Pool] = msgspec.field(default_factory=dict)

@@ -1,8 +1,9 @@
 """The PROXY protocol, version 2 (the binary one), for TCP over IPv4 and IPv6: written by balancers, read by nodes.
 
 Source: haproxy's doc/proxy-protocol.txt, section 2.2. Two type-length-value fields are used: PP2_TYPE_SSL says that
-the client speaks TLS to the balancer and, in PP2_SUBTYPE_SSL_CLIENT_CERT, with which certificate; 0xE0 carries the
-session id for the logs.
+the client speaks TLS to the balancer and, in PP2_SUBTYPE_SSL_CLIENT_CERT, with which certificate; of the range for own
+use, 0xE0 carries the session id, 0xE1 says that TLS begins right behind the header, and 0xE2 is the signature (see
+cluster.signed_header).
 """
 
 import ipaddress
@@ -20,6 +21,7 @@ MAX_BODY_BYTES: Final = 536 + MAX_CERTIFICATE_BYTES
 _TLV_SSL: Final = 0x20
 _TLV_SSL_CLIENT_CERTIFICATE: Final = 0x28
 _TLV_SESSION: Final = 0xE0
+_TLV_LEG_TLS: Final = 0xE1
 _CLIENT_SSL: Final = 0x01
 _CLIENT_CERTIFICATE: Final = 0x02 | 0x04  # shown on this connection, and in this TLS session
 _NOT_VERIFIED: Final = 1
@@ -36,6 +38,7 @@ class ProxyHeader(msgspec.Struct, frozen=True, kw_only=True):
     `source` and `destination` are (address, port) of the client's own connection; None for both (command LOCAL)
     means the balancer speaks for itself, as its health probes do. `certificate` (DER) is the client's own, whose key it
     has shown to hold in the handshake; whom it stands for the node judges. One above MAX_CERTIFICATE_BYTES is left out.
+    `leg_tls`: behind the header, and on the data connections, balancer and node speak TLS.
     """
 
     source: tuple[str, int] | None
@@ -43,6 +46,7 @@ class ProxyHeader(msgspec.Struct, frozen=True, kw_only=True):
     tls: bool = False
     certificate: bytes = b""
     session: str = ""
+    leg_tls: bool = False
 
 
 def encode(header: ProxyHeader) -> bytes:
@@ -52,6 +56,8 @@ def encode(header: ProxyHeader) -> bytes:
         fields += _field(_TLV_SSL, _ssl_value(header.certificate))
     if header.session:
         fields += _field(_TLV_SESSION, header.session.encode("ascii"))
+    if header.leg_tls:
+        fields += _field(_TLV_LEG_TLS, b"\x01")
     if header.source is None or header.destination is None:
         return SIGNATURE + struct.pack(">BBH", 0x20, 0x00, len(fields)) + fields
     source = ipaddress.ip_address(header.source[0])
@@ -115,6 +121,8 @@ def _with_fields(header: ProxyHeader, data: bytes) -> ProxyHeader:
             header = msgspec.structs.replace(header, tls=True, certificate=shown)
         if kind == _TLV_SESSION:
             header = msgspec.structs.replace(header, session=_session_text(value))
+        if kind == _TLV_LEG_TLS:
+            header = msgspec.structs.replace(header, leg_tls=value == b"\x01")
     return header
 
 

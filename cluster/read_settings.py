@@ -4,6 +4,7 @@ Each field is converted on its own, so that one mistake does not hide the next.
 """
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
@@ -16,6 +17,7 @@ from cluster.problem import ConfigError, Problem
 from cluster.settings import Settings
 from cluster.settings_rules import broken_rules
 
+_BOOL: Final = "tag:yaml.org,2002:bool"
 _MAX_FILE_BYTES: Final = 4 << 20
 
 
@@ -60,14 +62,26 @@ def _read_text(file: Path) -> str:
         raise ConfigError((Problem(str(file), f"is not UTF-8 at byte {error.start}", "save it as UTF-8"),)) from error
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads only true and false as booleans, as YAML 1.2 does: `off` is a word, and some settings take it."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|false)\Z", re.IGNORECASE), list("tTfF"))
+
+
 def _parse(file: Path, text: str) -> tuple[object, dict[str, int]]:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
         if root is None:
             raise ConfigError((Problem(str(file), "is empty", "`tripod init` writes a working file"),))
         lines: dict[str, int] = {}
         twice = list(_walk(root, "", lines))
-        tree = yaml.safe_load(text)
+        tree = _Loader(text).get_single_data()
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else str(file)

@@ -78,6 +78,18 @@ def client_certificate(connection: SSL.Connection) -> bytes:
     return certificate.public_bytes(Encoding.DER) if certificate is not None else b""
 
 
+def server_names(connection: SSL.Connection) -> frozenset[str]:
+    """The DNS names for which the server's certificate stands; none without one."""
+    certificate = connection.get_peer_certificate(as_cryptography=True)
+    if certificate is None:
+        return frozenset()
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(names.value.get_values_for_type(x509.DNSName))
+
+
 def _take_any(*_: object) -> bool:
     return True
 

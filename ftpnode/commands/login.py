@@ -50,7 +50,7 @@ def password(session: "Session", text: str) -> None:
         session.hang_up(BANNED)
         return
     found = candidate(session.site, session.service.settings.accounts, session.user)
-    secure = session.is_tls or session.client_has_tls
+    secure = session.client_has_tls
     unknown = _certificate_complaint(session, found)
     match examination(
         found,
@@ -119,7 +119,7 @@ def _welcome(session: "Session", found: Candidate) -> None:
     session.failed_logins = 0
     session.service.metrics.logins.labels(account=found.name, result="welcome").inc()
     tell = log.debug if session.is_probe else log.info  # the balancer's health probes log in every second
-    tell("login", user=session.user, tls=session.is_tls or session.client_has_tls, **session.who)
+    tell("login", user=session.user, tls=session.client_has_tls, **session.who)
     if session.home in session.service.homes_seen:
         session.reply("230 Logged in.")
         return

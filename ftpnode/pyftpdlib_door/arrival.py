@@ -9,8 +9,9 @@ from typing_extensions import override
 
 from cluster import clock
 from cluster.log import logger
-from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes, decode
+from cluster.proxy_header import FIXED_BYTES, ProxyHeaderError, body_length_bytes
 from cluster.settings import Site
+from cluster.signed_header import decode_signed
 from cluster.tls_identity import client_certificate
 from ftpnode.core.login import Candidate
 from ftpnode.pyftpdlib_door.control_wire import ControlWire
@@ -35,7 +36,8 @@ class Arrival(ControlWire):
         self.peer = ""
         self.login: Candidate | None = None
         self.from_balancer = False
-        self.client_has_tls = False
+        self._client_has_tls = False
+        self._tls_comes_first = self.implicit_tls
         self._forwarded_certificate = b""
         self.is_probe = False
         self.started_s = clock.monotonic_s()
@@ -65,13 +67,14 @@ class Arrival(ControlWire):
                 self._in_buffer.append(data)
                 self.set_terminator(length)
                 return
-            header = decode(data)
+            header = decode_signed(data, self.service.token_key, clock.now_s())
         except ProxyHeaderError as error:
             log.warning("bad PROXY header", peer=self.peer, why=str(error))
             self.close()
             return
         self.from_balancer = True
-        self.client_has_tls = header.tls
+        self._client_has_tls = header.tls
+        self._tls_comes_first = self.implicit_tls or header.leg_tls
         self._forwarded_certificate = header.certificate
         self.id = header.session or self.id
         self.is_probe = header.source is None
@@ -90,11 +93,11 @@ class Arrival(ControlWire):
         if turned_away:
             self.service.metrics.refused_sessions.inc()
             log.info("session refused", reply=turned_away, **self.who)
-            if self.implicit_tls:
+            if self._tls_comes_first:
                 self.close()
             else:
                 self.hang_up(turned_away)
-        elif self.implicit_tls:
+        elif self._tls_comes_first:
             self.buffer_agreed = True
             self.protect_data(on=True)
             self.start_tls()
@@ -107,13 +110,18 @@ class Arrival(ControlWire):
     @override
     def handle_ssl_established(self) -> None:
         """The handshake of the control connection is done; explicit TLS was greeted before it."""
-        if self.implicit_tls:
+        if self._tls_comes_first:
             self._greet()
 
     @property
     @override
     def asks_client(self) -> bool:
         return self.service.settings.asks_for_certificates(self.site_name)
+
+    @property
+    def client_has_tls(self) -> bool:
+        """Whether the client's own control connection is TLS, be it here or at a balancer."""
+        return self._client_has_tls if self.from_balancer else self.is_tls
 
     @property
     def client_certificate(self) -> bytes:

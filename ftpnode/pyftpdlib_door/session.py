@@ -265,7 +265,9 @@ class Session(Arrival):
 
     @property
     def data_tls_resumption(self) -> Resumption:
-        """What the account asks of TLS on data connections."""
+        """What the account asks of TLS on data connections; from a balancer they must be of its own session here."""
+        if self.from_balancer:
+            return Resumption.REQUIRE
         return self.login.account.data_tls_resumption if self.login else Resumption.OFF
 
     @property

@@ -250,3 +250,12 @@ def test_no_damage_to_the_file_brings_anything_but_a_config_error(
     file.write_text(GOOD[:start] + put + GOOD[start + length :], encoding="utf-8", errors="surrogatepass")
     settings_or_none, problems = examine_settings(file)
     assert settings_or_none is not None or problems
+
+
+def test_off_is_a_word_and_no_boolean(file: Path) -> None:
+    good = GOOD.replace("  vip: 127.0.0.10", "  vip: 127.0.0.10\n  node_tls: off", 1)
+    file.write_text(good.replace("tls: optional", "tls: optional\n    data_tls_resumption: off", 1))
+    settings = read_settings(file)
+    assert settings.balancer.node_tls == "off"
+    assert settings.accounts["station"].data_tls_resumption.value == "off"
+    assert settings.accounts["station"].compatibility.backslash_paths is True

@@ -100,6 +100,7 @@ async def bench(
         probe=probe or Probe(interval_s=0.2, timeout_s=1.0, rise=1, fall=2),
         spool=spool or Spool(folder=folder),
         reply_timeout_s=reply_timeout_s,
+        node_tls="off",
     )
     limit = msgspec.structs.replace(
         settings.limits,

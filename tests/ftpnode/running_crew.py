@@ -6,9 +6,9 @@ import re
 import signal
 from pathlib import Path
 
-from cluster.proxy_header import ProxyHeader, encode
 from tests.ftpnode.raw_client import RawClient
 from tests.ftpnode.running import RunningNode
+from tests.kit.balancer_header import balancer_header
 from tests.kit.wait import until
 
 
@@ -60,7 +60,7 @@ class RunningCrew(RunningNode):
 
     def at(self, number, address="198.51.100.1"):
         """A session with one worker, of a client that comes through the balancer."""
-        header = encode(ProxyHeader(source=(address, 5000), destination=("198.51.100.9", 21), tls=False, session=""))
+        header = balancer_header(self.cluster, address, session="")
         vip = self.cluster.settings.balancer.source_addresses[0]
         with self.only(number):
             client = RawClient(self.host, self.port(), source=vip, before=header)

@@ -19,6 +19,7 @@ from cluster.settings import Account
 from ftpnode.core.client_certificate import complaint
 from ftpnode.core.login import Candidate
 from tests.ftpnode.running import running
+from tests.kit.balancer_header import signed
 from tests.kit.client_certificates import DAY, issue
 from tests.kit.cluster_folder import rewritten, write_cluster
 from tests.kit.programs import run
@@ -206,7 +207,7 @@ def test_the_certificates_of_the_documented_lines_are_known(tmp_path):
 def from_balancer(node, *, tls=True, **header):
     vip = node.cluster.settings.balancer.vip
     header = {"source": ("192.0.2.7", 1), "destination": ("192.0.2.1", 21), "tls": tls, "session": "moved"} | header
-    return node.connect(source=vip, before=encode(ProxyHeader(**header)))
+    return node.connect(source=vip, before=signed(node.cluster, encode(ProxyHeader(**header))))
 
 
 def token(node):
@@ -240,6 +241,7 @@ def test_a_balancer_tells_which_certificate_it_was_shown_and_the_node_judges(nod
 def test_a_stranger_cannot_tell_the_node_about_a_certificate(node, shown):
     """From any address but the balancer's, the header is noise in a session that has shown nothing."""
     header = encode(ProxyHeader(source=None, destination=None, tls=True, certificate=shown["own"].der))
+    header = signed(node.cluster, header)
     with node.connect(before=header + b"\r\n") as client:
         replies = [client.greeting, client.ask("USER station"), client.ask(f"PASS {token(node)}")]
         assert not [reply for reply in replies if reply.startswith("230")]

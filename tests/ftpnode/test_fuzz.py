@@ -5,9 +5,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.proxy_header import ProxyHeader, encode
+from cluster.signed_header import sign
 from tests.ftpnode.conftest import LIMITS
 from tests.ftpnode.raw_client import RawClient, reset
 from tests.ftpnode.running import running
+from tests.kit.balancer_header import signed
 from tests.kit.cluster_folder import write_cluster
 
 FUZZ = settings(
@@ -16,6 +18,7 @@ FUZZ = settings(
 HEADER = encode(
     ProxyHeader(source=("198.51.100.9", 5000), destination=("198.51.100.1", 21), tls=False, session="abc123")
 )
+SIGNED_BYTES = len(sign(HEADER, b"any", 0.0))
 COMMANDS = st.sampled_from(
     [b"STOR", b"RETR", b"APPE", b"STOU", b"DELE", b"MKD", b"RMD", b"RNFR", b"RNTO", b"CWD", b"LIST", b"MLST", b"SIZE",
      b"MFMT", b"MDTM", b"REST", b"PORT", b"EPRT", b"PASV", b"EPSV", b"ABOR", b"SITE", b"OPTS", b"TYPE", b"HELP"]
@@ -74,12 +77,14 @@ def test_commands_cut_anywhere_harm_nobody_and_stay_in_the_home(alone, logged_in
 @pytest.mark.slow
 @FUZZ
 @given(
-    flips=st.lists(st.tuples(st.integers(0, len(HEADER) - 1), st.integers(0, 255)), max_size=4),
-    cut=st.integers(0, len(HEADER)),
+    flips=st.lists(st.tuples(st.integers(0, SIGNED_BYTES - 1), st.integers(0, 255)), max_size=4),
+    cut=st.integers(0, SIGNED_BYTES),
     tail=NOISE,
 )
 def test_a_spoilt_proxy_header_harms_nobody(alone, flips, cut, tail):
-    spoilt = bytearray(HEADER)
+    header = signed(alone.cluster, HEADER)
+    assert len(header) == SIGNED_BYTES
+    spoilt = bytearray(header)
     for position, value in flips:
         spoilt[position] = value
     vip = alone.cluster.settings.balancer.source_addresses[0]
@@ -88,6 +93,6 @@ def test_a_spoilt_proxy_header_harms_nobody(alone, flips, cut, tail):
             client.send(bytes(spoilt[:cut]))
             client.send(bytes(spoilt[cut:]) + tail)
         except ConnectionError:
-            assert spoilt != HEADER
+            assert spoilt != header
         reset(client.socket)
     is_unharmed(alone)

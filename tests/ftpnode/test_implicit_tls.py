@@ -6,9 +6,9 @@ import ssl
 
 import pytest
 
-from cluster.proxy_header import ProxyHeader, encode
 from tests.ftpnode.raw_client import RawClient
 from tests.ftpnode.running import running
+from tests.kit.balancer_header import balancer_header
 from tests.kit.clients import ImplicitFtps
 from tests.kit.cluster_folder import rewritten, write_cluster
 from tests.kit.programs import run
@@ -85,7 +85,7 @@ def test_a_client_that_says_nothing_is_closed_at_the_login_deadline(node):
 
 def test_a_balancers_proxy_header_comes_before_tls_even_in_one_segment(node):
     vip = node.cluster.settings.balancer.vip
-    header = encode(ProxyHeader(source=("192.0.2.77", 1234), destination=("192.0.2.1", 990), session="abc"))
+    header = balancer_header(node.cluster, "192.0.2.77", session="abc", tls=True)
     with implicit(node, source=vip, before=header) as client:
         assert client.greeting.startswith("220 ")
         client.login("servicedesk", node.cluster.passwords["servicedesk"])

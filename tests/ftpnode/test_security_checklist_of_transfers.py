@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from cluster.proxy_header import ProxyHeader, encode
 from tests.ftpnode.raw_client import reset
 from tests.ftpnode.running import running
+from tests.kit.balancer_header import balancer_header
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.wait import until
 
@@ -129,14 +129,10 @@ def test_minimum_rate_and_stall_limits_end_trickle_transfers(guarded):
         assert not (guarded.root / "Station/trickle.rnx").exists()
 
 
-def _header(address):
-    return encode(ProxyHeader(source=(address, 5000), destination=("198.51.100.1", 21), tls=False, session="abc123"))
-
-
 def test_proxy_headers_are_honoured_only_from_listed_peers(alone):
     """21, trust: from anybody else a header is a command that does not exist."""
     with alone.connect(source="127.0.0.88") as client:
-        client.send(_header("198.51.100.7") + b"\r\n")
+        client.send(balancer_header(alone.cluster, "198.51.100.7") + b"\r\n")
         assert client.reply().startswith("500")
     with alone.client(source="127.0.0.88") as client:
         assert client.ask("NOOP").startswith("200")
@@ -152,10 +148,12 @@ def test_limits_use_the_real_client_address_and_are_released_on_close(alone):
     most = alone.cluster.settings.limits.sessions_per_address
     until(lambda: alone.health()["sessions"] == 0, "no sessions")
     for _ in range(2):
-        clients = [alone.connect(source=vip, before=_header("198.51.100.7")) for _ in range(most)]
-        with alone.connect(source=vip, before=_header("198.51.100.7")) as one_more:
+        clients = [
+            alone.connect(source=vip, before=balancer_header(alone.cluster, "198.51.100.7")) for _ in range(most)
+        ]
+        with alone.connect(source=vip, before=balancer_header(alone.cluster, "198.51.100.7")) as one_more:
             assert one_more.greeting.startswith("421")
-        with alone.connect(source=vip, before=_header("198.51.100.8")) as other:
+        with alone.connect(source=vip, before=balancer_header(alone.cluster, "198.51.100.8")) as other:
             assert other.greeting.startswith("220")
         for client in clients:
             client.close()

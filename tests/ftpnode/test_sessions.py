@@ -10,6 +10,7 @@ from cluster.proxy_header import ProxyHeader, encode
 from cluster.session_token import make_token
 from tests.ftpnode.raw_client import reset
 from tests.ftpnode.running import running
+from tests.kit.balancer_header import signed
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.wait import until
 
@@ -20,7 +21,7 @@ def header(address="198.51.100.7", *, tls=False, session="abc123"):
 
 def balanced(node, site="ingest", *, before=None, **more):
     vip = node.cluster.settings.balancer.source_addresses[0]
-    return node.connect(site, source=vip, before=header() if before is None else before, **more)
+    return node.connect(site, source=vip, before=signed(node.cluster, header() if before is None else before), **more)
 
 
 # --- logins
@@ -184,8 +185,9 @@ def test_sessions_per_address_are_bounded_and_released(alone):
 
 
 def test_a_balancer_is_greeted_after_its_header_however_it_is_cut(alone):
-    with balanced(alone, before=b"", greeting=False) as client:
-        for byte in header():
+    vip = alone.cluster.settings.balancer.source_addresses[0]
+    with alone.connect(source=vip, before=b"", greeting=False) as client:
+        for byte in signed(alone.cluster, header()):
             client.send(bytes([byte]))
         assert client.reply().startswith("220")
         client.login("station", alone.cluster.passwords["station"])

@@ -6,10 +6,10 @@ import urllib.error
 import pytest
 from click.testing import CliRunner
 
-from cluster.proxy_header import ProxyHeader, encode
 from compose.command import main
 from tests.ftpnode.raw_client import RawClient
 from tests.ftpnode.running import running
+from tests.kit.balancer_header import balancer_header
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.wait import until
 
@@ -29,7 +29,7 @@ def tripod(node, *arguments):
 
 def from_client(node, address):
     """A session through the balancer, of a client at `address`."""
-    header = encode(ProxyHeader(source=(address, 5000), destination=("198.51.100.1", 21), tls=False, session=""))
+    header = balancer_header(node.cluster, address, session="")
     vip = node.cluster.settings.balancer.source_addresses[0]
     return RawClient(node.host, node.port(), source=vip, before=header)
 
