@@ -56,4 +56,6 @@ class Replication(Section, frozen=True):
     compare_interval_s: Annotated[float, Meta(ge=0, le=31_536_000)] = (
         3600.0  # of whole indexes with each peer; 0: never
     )
+    versions_days: Annotated[int, Meta(ge=0, le=3650)] = 7  # replaced or deleted content is kept so long; 0 is off
+    versions_bytes: Bytes = 10 << 30
     delete_budgets: DeleteBudgets = DeleteBudgets()

@@ -15,6 +15,7 @@ RESERVED: Final = ".tripod"
 STAGING: Final = f"{RESERVED}/staging"
 CONFLICTS: Final = f"{RESERVED}/conflicts"
 CANARIES: Final = f"{RESERVED}/canaries"
+VERSIONS: Final = f"{RESERVED}/versions"
 
 MAX_NAME_BYTES: Final = 255
 MAX_PATH_BYTES: Final = 4000

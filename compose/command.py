@@ -35,6 +35,7 @@ from compose.lab.run import Lab, LabOptions
 from compose.lab.view import view_for
 from compose.new_cluster import network_plan, write_cluster
 from compose.node_commands import NODE_COMMANDS
+from compose.recovery_commands import RECOVERY_COMMANDS
 from compose.replication_commands import REPLICATION_COMMANDS
 from compose.report_command import report
 from compose.show import show_choices, show_passwords, show_report, show_status
@@ -48,7 +49,9 @@ def main() -> None:
     """Look after a Tripod cluster."""
 
 
-for _command in (*NODE_COMMANDS, *REPLICATION_COMMANDS, report, *UPGRADE_COMMANDS, *APPROVAL_COMMANDS):
+for _command in (
+    *NODE_COMMANDS, *REPLICATION_COMMANDS, report, *UPGRADE_COMMANDS, *APPROVAL_COMMANDS, *RECOVERY_COMMANDS,
+):  # fmt: skip
     main.add_command(_command)
 
 

@@ -22,10 +22,10 @@ from cluster.command import (
     token_or_exit,
 )
 from cluster.health import ReplicatorHealth
+from cluster.kept import ConflictList
 from cluster.log import LogFormat, start_logging
 from cluster.settings import Settings
 from replicator.connection import first_of
-from replicator.report import ConflictList
 from replicator.service import Service
 
 Document = TypeVar("Document", bound=msgspec.Struct)

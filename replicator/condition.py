@@ -66,7 +66,7 @@ class Condition:
             state=self.state(),
             sequence=index.clock.sequence,
             files=index.live_files,
-            conflicts=len(index.conflicts),
+            conflicts=len(index.open_conflicts()),
             wanted_files=len(index.pending),
             watching=self._sight.is_watching,
             why_blind=self._sight.why_blind,

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar, TypeVarTuple
 
+import msgspec
+
 from cluster.durable_file import replace_durably, sync_folder
 from cluster.log import logger
 from replicator.core.head import Head, losers
@@ -38,16 +40,30 @@ class ConflictStore:
         """Keep the conflict store within its quota: the oldest content goes first, and the log says so."""
         for conflict in over_quota(tuple(self._index.conflicts.values()), limit_bytes):
             log.warning("conflict store full: content dropped", path=conflict.path, content_id=conflict.content_id)
-            (self._tree.conflicts / conflict.kept).unlink(missing_ok=True)
             self._index.drop_conflict(conflict)
+            self._remove(conflict.kept)
+
+    async def discard(self, conflict: Conflict) -> None:
+        """Give up content that lost, and list it no more; the same content may lose anew, and is kept then."""
+        log.warning("conflict discarded", path=conflict.path, content_id=conflict.content_id)
+        self._index.note_conflict(msgspec.structs.replace(conflict, kept="", discarded=True))
+        await self._index.durable()
+        self._remove(conflict.kept)
+
+    def _remove(self, kept: str) -> None:
+        """Two paths may keep the same content under one name."""
+        if kept and not any(other.kept == kept for other in self._index.conflicts.values()):
+            (self._tree.conflicts / kept).unlink(missing_ok=True)
 
     async def keep_shown(self, path: str, place: Place, *, keep: bool) -> Row | None:
         """Keep what stands under `path`, which lost, before it is replaced; the row that it has then."""
         if not keep or place.row is None:
             return place.row
         name = kept_name(path, place.row.content_id)
-        known = await self._blocking(self._tree.keep, path, name, place.row)
         lost = next((head for head in place.heads if head.content_id == place.row.content_id), None)
+        if lost is not None and self._is_discarded(path, lost):
+            return place.row
+        known = await self._blocking(self._tree.keep, path, name, place.row)
         stamp_ns, node = (lost.stamp_ns, lost.dot.node) if lost else (0, self._index.node)
         content_id, size_bytes = place.row.content_id, place.row.size_bytes
         self._index.note_conflict(Conflict(path=path, content_id=content_id, node=node, stamp_ns=stamp_ns,
@@ -58,11 +74,17 @@ class ConflictStore:
         """List every content that lost on `path`, and keep it where only our staging has it."""
         for head in losers(self._index.place(path).heads):
             known = self._index.conflicts.get((path, head.content_id))
+            if self._is_discarded(path, head):
+                continue
             held = None if known and known.kept else self._staging.take(head.content_id)
             if held is not None:
                 await self._keep_held(path, head, held)
-            elif known is None:
+            elif known is None or known.discarded:
                 self._note_conflict(path, head, "")
+
+    def _is_discarded(self, path: str, head: Head) -> bool:
+        known = self._index.conflicts.get((path, head.content_id))
+        return known is not None and known.discarded and (known.stamp_ns, known.node) == (head.stamp_ns, head.dot.node)
 
     async def _keep_held(self, path: str, head: Head, held: Held) -> None:
         """Move content that lost on `path` from staging to the conflict store."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import math
+import os
 import random
 import secrets
 import sqlite3
@@ -68,7 +69,7 @@ class Engine:
         index.keep_history(replication.history_entries)
         self._marker = Marker(mine.root, Mark(cluster=settings.cluster.name, node=node, incarnation=index.incarnation))
         self._staging = Staging(self._tree.staging)
-        self.replica = Replica(index, self._tree, self._marker, self._staging, replication.delete_budgets)
+        self.replica = Replica(index, self._tree, self._marker, self._staging, replication)
         peers = frozenset(settings.nodes) - {node}
         self.door = PeerDoor(settings.cluster.name, node, peers, self.replica, replication)
         self.mesh = Mesh([self._link(peer, dial) for peer in sorted(peers)], self._staging, replication)
@@ -105,6 +106,7 @@ class Engine:
         if unclean:
             log.warning("the last run was cut off; its intents are replayed", intents=intents)
         await self.replica.blocking(self._staging.start)
+        await self.replica.versions.sweep(self._staging.files)
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))
         replication = self._replication
         await self.listen()
@@ -196,6 +198,9 @@ class Engine:
         self._forget_tombstones()
         if any(link.clock_agrees(now_ns()) for link in self.mesh.links):
             self._index.correct_clock(now_ns())
+        space = await self.replica.blocking(os.statvfs, self._tree.staging)
+        free_bytes = space.f_bavail * space.f_frsize
+        await self.replica.versions.limit(short_of_space=free_bytes < 2 * self._replication.disk_reserve_bytes)
         await self.replica.conflicts.limit(self._replication.conflict_store_bytes)
         for link in self.mesh.links:
             self.measures.backlog.labels(peer=link.name).set(self.condition.count_backlog(link)[0])
@@ -203,7 +208,7 @@ class Engine:
             self.measures.in_sync.labels(peer=link.name).set(in_sync)
         self.measures.heads.set(self._index.heads)
         self.measures.wanted.set(len(self._index.pending))
-        self.measures.conflicts.set(len(self._index.conflicts))
+        self.measures.conflicts.set(len(self._index.open_conflicts()))
         self.progressed()
         await self._index.durable()
         self.condition.broken = ""

@@ -36,7 +36,7 @@ async def explain(replica: Replica, links: Iterable[PeerLink], trouble: Mapping[
         holds=shown is not None and shown.is_live and isinstance(plan(place), Rest),
         told_holders=tuple(link.name for link in links if place.announced and link.facts.acked >= place.announced),
         waits=_waits(place, trouble.get(path, "")),
-        losers=tuple(_loser(lost) for lost in index.conflicts.values() if lost.path == path),
+        losers=tuple(_loser(lost) for lost in index.open_conflicts() if lost.path == path),
         history=history,
     )
 

@@ -85,8 +85,10 @@ class HeldDeletes:
                 self._index.let_go(path)
         return [(path, heads) for path, heads in whole if path not in deleted]
 
-    def asked(self) -> None:
-        """A client deletes a file; RefusedError when its deletions are a flood."""
+    def asked(self, kind: Kind) -> None:
+        """A client deletes an entry; RefusedError when its deletions of files are a flood."""
+        if kind is not Kind.FILE:
+            return
         if self._is_flood(CLIENTS, 1):
             self.refused_s = monotonic_s()
             raise RefusedError(

@@ -17,6 +17,7 @@ from cluster.tree_path import parent
 from replicator.change_log import ChangeLog
 from replicator.core.head import NOTHING, Heads, Kind, Vector, winner
 from replicator.core.hybrid_clock import Clock, corrected, drift_ns
+from replicator.core.kept_versions import Version
 from replicator.core.place import Input, Place, Rest, Restamped, plan, step
 from replicator.core.runs import Leaps, begun, was_given
 from replicator.index_writer import Change, IndexWriter
@@ -72,7 +73,10 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
-    """Content that lost on a path; `kept` is its file in the conflict store, empty when another node has it."""
+    """Content that lost on a path; `kept` is its file in the conflict store, empty when another node has it.
+
+    An operator may have `discarded` it: then it is listed and kept no more, as long as it is this same version.
+    """
 
     path: str
     content_id: str
@@ -80,6 +84,11 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     stamp_ns: int
     size_bytes: int
     kept: str = ""
+    discarded: bool = False
+
+    def is_same_version(self, other: "Conflict") -> bool:
+        """Whether both are of one change."""
+        return (self.stamp_ns, self.node) == (other.stamp_ns, other.node)
 
 
 class HeldDelete(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +116,9 @@ class Index:
         decoded = [msgspec.msgpack.decode(blob, type=Conflict) for _, blob in writer.rows("conflicts")]
         self.conflicts = {(conflict.path, conflict.content_id): conflict for conflict in decoded}
         held = [msgspec.msgpack.decode(blob, type=HeldDelete) for _, blob in writer.rows("held_deletes")]
+        versions = [msgspec.msgpack.decode(blob, type=Version) for _, blob in writer.rows("versions")]
+        versions.sort(key=lambda version: version.gone_ns)
+        self.versions = {(version.path, version.content_id): version for version in versions}  # the oldest first
         self.held = {delete.path: delete for delete in held}
         self._numbers = max(self.intents, default=0)
         self.places = Places()
@@ -235,17 +247,33 @@ class Index:
         self._write("intents", (number,), None)
 
     def note_conflict(self, conflict: Conflict) -> None:
-        """List content that lost; never forget where it is kept."""
+        """List content that lost; never forget where it is kept, nor that this version was discarded."""
         key = (conflict.path, conflict.content_id)
         known = self.conflicts.get(key)
-        if known is None or (conflict.kept and not known.kept):
+        if known is not None and known.discarded:
+            known = known if conflict.is_same_version(known) else None
+        if known is None or conflict.discarded or (conflict.kept and not known.kept and not known.discarded):
             self.conflicts[key] = conflict
             self._write("conflicts", key, conflict)
+
+    def open_conflicts(self) -> list[Conflict]:
+        """The conflicts that an operator has not discarded."""
+        return [conflict for conflict in self.conflicts.values() if not conflict.discarded]
 
     def drop_conflict(self, conflict: Conflict) -> None:
         """List it no more."""
         del self.conflicts[conflict.path, conflict.content_id]
         self._write("conflicts", (conflict.path, conflict.content_id), None)
+
+    def note_version(self, version: Version) -> None:
+        """List content that is replaced or deleted, and kept for a while; it is the newest."""
+        self.versions[version.path, version.content_id] = version
+        self._write("versions", (version.path, version.content_id), version)
+
+    def drop_version(self, version: Version) -> None:
+        """List it no more."""
+        del self.versions[version.path, version.content_id]
+        self._write("versions", (version.path, version.content_id), None)
 
     def hold(self, delete: HeldDelete) -> None:
         """Remember a deletion that is held back."""

@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS intents (number INTEGER PRIMARY KEY, intent BLOB NOT 
 CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY, path TEXT NOT NULL, moment BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS conflicts
     (path TEXT, content_id TEXT, conflict BLOB NOT NULL, PRIMARY KEY (path, content_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS versions
+    (path TEXT, content_id TEXT, version BLOB NOT NULL, PRIMARY KEY (path, content_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS held_deletes (path TEXT PRIMARY KEY, held BLOB NOT NULL) WITHOUT ROWID;
 """
 _TABLES: Final = {
@@ -27,6 +29,7 @@ _TABLES: Final = {
     "intents": ("number",),
     "journal": ("number", "path"),
     "conflicts": ("path", "content_id"),
+    "versions": ("path", "content_id"),
     "held_deletes": ("path",),
 }
 _APPENDED: Final = frozenset({"journal"})

@@ -27,6 +27,7 @@ async def move(replica: Replica, request: Rename, moved: list[str]) -> list[str]
     told: dict[str, None] = {}
     await replica.index.durable()
     try:
+        await replica.versions.keep(target, replica.index.place(target), _content(replica, source))
         await replica.blocking(replica.tree.rename, source, target)
         for path in moved:
             new = target + path[len(source) :]

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from cluster.held import Decided, HeldList, ListedDelete
+from cluster.kept import KeptVersions, Restored
 from cluster.log import logger
-from cluster.management import Action, Document
+from cluster.management import Action, Document, Lookup
 from replicator.approval import Approval
 from replicator.engine import Engine
-from replicator.report import list_conflicts
+from replicator.recovery import Recovery
+from replicator.report import list_conflicts, list_versions
 
 _MAX_LISTED: Final = 1000
 
@@ -22,6 +24,7 @@ class Operators:
         self._replica = engine.replica
         self._index = engine.replica.index
         self._approval = Approval(engine.replica, engine.progressed)
+        self._recovery = Recovery(engine.replica, engine.publishing.answer)
         self.documents: dict[str, Document] = {
             "conflicts": lambda: list_conflicts(self._index),
             "held-deletes": self._held,
@@ -30,7 +33,11 @@ class Operators:
             "approve": self._approve,
             "restore-deleted": self._restore_deleted,
             "expect-deletes": self._expect_deletes,
+            "restore-version": self._restore_version,
+            "restore-conflict": self._restore_conflict,
+            "discard-conflict": self._discard_conflict,
         }
+        self.lookups: dict[str, Lookup] = {"versions": self._versions}
 
     def _held(self) -> HeldList:
         held = sorted(self._index.held.values(), key=lambda delete: delete.path)
@@ -49,6 +56,19 @@ class Operators:
         self._replica.held_deletes.grant(count)
         log.info("deletions are expected from a peer", count=count)
         return Decided(count)
+
+    async def _versions(self, query: Mapping[str, str]) -> KeptVersions:
+        return list_versions(self._index, self._replica.versions, _needed(query, "path"))
+
+    async def _restore_version(self, query: Mapping[str, str]) -> Restored:
+        path = _needed(query, "path")
+        return await self._recovery.restore_version(path, _needed(query, "id"), query.get("as", path))
+
+    async def _restore_conflict(self, query: Mapping[str, str]) -> Restored:
+        return await self._recovery.restore_conflict(_needed(query, "id"), query.get("as", ""))
+
+    async def _discard_conflict(self, query: Mapping[str, str]) -> Decided:
+        return Decided(await self._recovery.discard_conflict(_needed(query, "id")))
 
 
 def _needed(query: Mapping[str, str], name: str) -> str:

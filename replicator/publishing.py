@@ -246,8 +246,7 @@ class Publishing:
         await replica.rescan(path)  # who deletes, deletes what stands there now
         seen = require(replica.index, path, Kind(request.kind))
         refuse_children(replica.index, path)
-        if seen.kind is Kind.FILE:
-            replica.held_deletes.asked()
+        replica.held_deletes.asked(seen.kind)
 
         async def local_change() -> list[str]:
             async with replica.locks.of(path):
@@ -260,7 +259,7 @@ class Publishing:
                 number = replica.index.intend(Intent(path="", gone=path, now_ns=now_ns(), account=request.account))
                 await replica.index.durable()
                 try:
-                    known = replica.index.place(path).row
+                    known = await replica.versions.keep(path, replica.index.place(path))
                     await replica.blocking(replica.tree.remove, path, Kind(request.kind), known)
                     replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw, account=request.account))
                 except OSError as error:

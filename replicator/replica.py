@@ -15,7 +15,7 @@ from typing import Final, TypeVar, TypeVarTuple, assert_never
 
 from cluster.clock import now_ns
 from cluster.log import logger
-from cluster.replication_settings import DeleteBudgets
+from cluster.replication_settings import Replication
 from cluster.tree_path import parents
 from replicator.conflict_store import ConflictStore
 from replicator.core.belief import remembers_more
@@ -43,12 +43,13 @@ from replicator.path_locks import PathLocks
 from replicator.sources import Sources
 from replicator.staging import Held, Staging
 from replicator.tree import Installation, OddEntryError, Sighting, Tree, UnstableError, is_as_recorded
+from replicator.versions import Versions
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
 _POOL_THREADS: Final = 16
 _TRIES: Final = 20
-_BUDGETS: Final = DeleteBudgets()
+_SETTINGS: Final = Replication()
 _WORTH_WAITING_BYTES: Final = 64 << 10
 ROLLED_BACK: Final = (
     "the index is older than what the peers have seen of it: stop, remove it, and join as a new node; "
@@ -72,7 +73,7 @@ class Replica:
     """One replica of the tree. Used by the control thread alone."""
 
     def __init__(
-        self, index: Index, tree: Tree, marker: Marker, staging: Staging, budgets: DeleteBudgets = _BUDGETS
+        self, index: Index, tree: Tree, marker: Marker, staging: Staging, settings: Replication = _SETTINGS
     ) -> None:
         self.index = index
         self.tree = tree
@@ -89,9 +90,10 @@ class Replica:
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
         self.lanes = DiskLanes(self._pool)
         self._looks = each(tree.look)
-        self.held_deletes = HeldDeletes(index, budgets)
+        self.held_deletes = HeldDeletes(index, settings.delete_budgets)
+        self.versions = Versions(index, tree, self.blocking, settings)
         self.conflicts = ConflictStore(index, tree, staging, self.blocking)
-        self.sources = Sources(index, tree, staging, self.locks, self.blocking)
+        self.sources = Sources(index, tree, staging, self.versions, self.locks, self.blocking)
 
     def close(self) -> None:
         """Wait for the disk work under way."""
@@ -202,6 +204,7 @@ class Replica:
             case Install(head, keep):
                 assert held is not None, "an install comes with its content"
                 known = await self.conflicts.keep_shown(path, place, keep=keep)
+                known = known if keep else await self.versions.keep(path, place, head.content_id)
                 piece = Installation(held.file, path, _row_of(head), head.mode, known, held.is_synced)
                 try:
                     async with self._intending(path, place, head):
@@ -259,7 +262,7 @@ class Replica:
         assert place.row is not None, "only what stands there is cleared"
         try:
             if place.row.kind is Kind.FILE:
-                await self.sources.spare(path, place.row)
+                await self.sources.spare(path, place.row, await self.versions.note(path, place))
             else:
                 await self.blocking(self.tree.remove, path, place.row.kind, place.row)
         except OSError as error:
@@ -323,7 +326,8 @@ class Replica:
         """
         before = self.index.place(path)
         try:
-            piece = Installation(staged, path, wanted, known=before.row, is_synced=True)
+            known = await self.versions.keep(path, before, wanted.content_id)
+            piece = Installation(staged, path, wanted, known=known, is_synced=True)
             row = await self.lanes.run(self.tree.install_all, piece)
         except UnstableError:
             await self.know_locked(path)

@@ -1,38 +1,28 @@
-"""What a replicator says about itself: its health document and its list of conflicts."""
+"""What a replicator lists of content that no path shows: conflicts, and versions that are kept."""
 
-import msgspec
-
+from cluster.content_id import content_id_of
+from cluster.kept import ConflictList, KeptVersion, KeptVersions, ListedConflict
 from cluster.tree_path import CONFLICTS
 from replicator.core.head import winner
-from replicator.index import Index
+from replicator.index import Conflict, Index
+from replicator.versions import Versions
+
+_ID_DIGITS = 12
 
 
-class ListedConflict(msgspec.Struct, frozen=True, kw_only=True):
-    """Content that lost on `path`, written on `node` at `stamp_ns`; `file` under the root has it, if this node does."""
-
-    path: str
-    node: str
-    stamp_ns: int
-    size_bytes: int
-    content_id: str
-    winner: str
-    file: str = ""
-
-
-class ConflictList(msgspec.Struct, frozen=True, kw_only=True):
-    """Every conflict that this node knows of."""
-
-    node: str
-    conflicts: tuple[ListedConflict, ...]
+def conflict_id(conflict: Conflict) -> str:
+    """Its name, the same on every node."""
+    return content_id_of(f"{conflict.path}\0{conflict.content_id}".encode())[:_ID_DIGITS]
 
 
 def list_conflicts(index: Index) -> ConflictList:
     """Every conflict that this index lists, by path and age."""
     listed = []
-    for conflict in sorted(index.conflicts.values(), key=lambda conflict: (conflict.path, conflict.stamp_ns)):
+    for conflict in sorted(index.open_conflicts(), key=lambda conflict: (conflict.path, conflict.stamp_ns)):
         shown = winner(index.place(conflict.path).heads)
         listed.append(
             ListedConflict(
+                id=conflict_id(conflict),
                 path=conflict.path,
                 node=conflict.node,
                 stamp_ns=conflict.stamp_ns,
@@ -43,3 +33,20 @@ def list_conflicts(index: Index) -> ConflictList:
             )
         )
     return ConflictList(node=index.node, conflicts=tuple(listed))
+
+
+def list_versions(index: Index, versions: Versions, path: str) -> KeptVersions:
+    """What is kept of a path."""
+    shown = winner(index.place(path).heads)
+    kept = tuple(
+        KeptVersion(
+            content_id=one.content_id,
+            size_bytes=one.size_bytes,
+            mtime_ns=one.mtime_ns,
+            made_ns=one.made_ns,
+            gone_ns=one.gone_ns,
+            deleted=one.deleted,
+        )
+        for one in versions.of(path)
+    )
+    return KeptVersions(path=path, shown=shown.content_id if shown else "", versions=kept)

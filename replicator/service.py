@@ -45,7 +45,7 @@ class Service:
             token=token,
             documents=operators.documents,
             actions=operators.actions,
-            lookups=engine.lookups.all,
+            lookups={**engine.lookups.all, **operators.lookups},
         )
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -19,6 +19,7 @@ from replicator.index import Index
 from replicator.path_locks import PathLocks
 from replicator.staging import Held, Staging
 from replicator.tree import OddEntryError, Tree, UnstableError
+from replicator.versions import Versions
 
 _NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT}
 
@@ -26,10 +27,13 @@ _NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT}
 class Sources:
     """The content on one replica's disk. Used by the control thread alone."""
 
-    def __init__(self, index: Index, tree: Tree, staging: Staging, locks: PathLocks, blocking: Blocking) -> None:
+    def __init__(
+        self, index: Index, tree: Tree, staging: Staging, versions: Versions, locks: PathLocks, blocking: Blocking
+    ) -> None:
         self._index = index
         self._tree = tree
         self._staging = staging
+        self._versions = versions
         self._locks = locks
         self._blocking = blocking
 
@@ -44,12 +48,16 @@ class Sources:
         for lost in tuple(self._index.conflicts.values()):
             if lost.content_id == content_id and lost.kept:
                 yield self._tree.conflicts / lost.kept
+        if (version := self._versions.file(content_id)) is not None:
+            yield version
         yield from self._staging.files(content_id)
 
     async def take(self, content_id: str) -> Held | None:
         """A staged file with that content, that belongs to the caller: moved, or copied; None when it is not here."""
         held = self._staging.take(content_id) or await self._move(content_id)
         if held is not None:
+            if held.spared and (await self._blocking(held.file.lstat)).st_nlink > 1:
+                await self._versions.give_up(content_id)  # it was renamed, and is no version of its old path
             return held
         for source in self.files(content_id):
             staged = self._staging.new_file(content_id)
@@ -65,10 +73,13 @@ class Sources:
             staged.unlink()
         return None
 
-    async def spare(self, path: str, known: Row) -> None:
-        """Remove a file, the lock of whose path the caller holds, but keep its content for a while in staging."""
+    async def spare(self, path: str, known: Row, kept: Path | None = None) -> None:
+        """Remove a file, the lock of whose path the caller holds, but keep its content for a while in staging.
+
+        And as the version `kept` for longer.
+        """
         held = Held(known.content_id, self._staging.new_file(known.content_id), spared=True)
-        if await self._blocking(self._tree.take_out, path, held.file, known):
+        if await self._blocking(self._tree.take_out, path, held.file, known, kept):
             self._staging.add(held)
 
     async def _move(self, content_id: str) -> Held | None:

@@ -18,6 +18,7 @@ from cluster.tree_path import complaint
 
 _PREPARED: Final = "peer-"
 _PUBLISHING: Final = "pub-"
+_RECOVERED: Final = "again-"
 _PART: Final = "part-"
 _GROWING: Final = "grow-"
 _SPARED_S: Final = 60.0
@@ -59,7 +60,7 @@ class Staging:
                     file.unlink()
             elif file.name.startswith(_PART):
                 self.part_file(file.name.removeprefix(_PART))
-            elif file.name.startswith((_PUBLISHING, _GROWING)):
+            elif file.name.startswith((_PUBLISHING, _GROWING, _RECOVERED)):
                 file.unlink()
 
     def new_file(self, content_id: str) -> Path:
@@ -78,6 +79,10 @@ class Staging:
     def growing_file(self) -> Path:
         """A fresh name for an upload that arrives on a peer."""
         return self.folder / f"{_GROWING}{self._salt}{next(self._numbers)}"
+
+    def recovered_file(self) -> Path:
+        """A fresh name for kept content that is published again."""
+        return self.folder / f"{_RECOVERED}{self._salt}{next(self._numbers)}"
 
     def add(self, held: Held) -> None:
         """This file is whole, verified and durable."""

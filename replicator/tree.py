@@ -16,7 +16,7 @@ import msgspec
 
 from cluster.content_id import content_id_of_file
 from cluster.durable_file import make_folders_durably, publish_soon, replace_durably, sync_file, sync_folder
-from cluster.tree_path import CONFLICTS, STAGING, on_disk, parent, parents
+from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, on_disk, parent, parents
 from replicator.copying import copy_file
 from replicator.core.head import Kind
 from replicator.core.place import Row
@@ -74,10 +74,11 @@ class Tree:
         self.root = root
         self.staging = root / STAGING
         self.conflicts = root / CONFLICTS
+        self.versions = root / VERSIONS
 
     def prepare(self) -> None:
         """Make the reserved folders."""
-        for folder in (self.staging, self.conflicts):
+        for folder in (self.staging, self.conflicts, self.versions):
             make_folders_durably(folder)
 
     def take_over(self, names: tuple[Path, Path]) -> tuple[int, int]:
@@ -187,17 +188,22 @@ class Tree:
         if target.parent.is_dir():
             sync_folder(target.parent)
 
-    def take_out(self, path: str, staged: Path, known: Row) -> bool:
+    def take_out(self, path: str, staged: Path, known: Row, kept: Path | None = None) -> bool:
         """Move the `known` file out of the tree; UnstableError, and nothing done, when something else stands there.
 
-        Whether it was moved: a file that has a second name (in the conflict store) only loses this one.
+        Whether it was moved: a file that has a second name (in the conflict store) only loses this one. `kept` is
+        another second name that it gets, unless there is one.
         """
         target = self._target(path)
         self._expect(path, known)
         is_moved = target.lstat().st_nlink == 1
         if is_moved:
             replace_durably(target, staged)
-        else:
+        if kept is not None:
+            with contextlib.suppress(FileExistsError):
+                os.link(staged if is_moved else target, kept, follow_symlinks=False)
+            sync_folder(kept.parent)
+        if not is_moved:
             target.unlink()
         sync_folder(target.parent)
         return is_moved
@@ -212,10 +218,17 @@ class Tree:
 
     def keep(self, path: str, name: str, known: Row) -> Row:
         """Give the `known` content of `path` a second name in the conflict store; its row after that."""
+        return self._second_name(path, self.conflicts / name, known)
+
+    def keep_version(self, path: str, name: Path, known: Row) -> Row:
+        """As `keep`, among the versions."""
+        return self._second_name(path, name, known)
+
+    def _second_name(self, path: str, name: Path, known: Row) -> Row:
         self._expect(path, known)
         with contextlib.suppress(FileExistsError):
-            os.link(on_disk(self.root, path), self.conflicts / name, follow_symlinks=False)
-        sync_folder(self.conflicts)
+            os.link(on_disk(self.root, path), name, follow_symlinks=False)
+        sync_folder(name.parent)
         return self._row(path, known)
 
     def copy(self, source: Path, staged: Path) -> str:

@@ -205,11 +205,11 @@ async def test_clients_deletions_beyond_their_budget_are_refused_until_an_operat
     async with OpenReplica(tmp_path) as here:
         await filled(here)
         for _ in range(3):
-            here.held_deletes.asked()
+            here.held_deletes.asked(Kind.FILE)
         with pytest.raises(RefusedError) as refused:
-            here.held_deletes.asked()
+            here.held_deletes.asked(Kind.FILE)
         assert refused.value.reason is Reason.HELD_BACK
         assert any("clients" in notice for notice in here.held_deletes.notices())
         await Approval(here, lambda: None).approve()
-        here.held_deletes.asked()
+        here.held_deletes.asked(Kind.FILE)
         assert not here.held_deletes.notices()
