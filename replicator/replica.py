@@ -204,9 +204,9 @@ class Replica:
             case Install(head, keep):
                 assert held is not None, "an install comes with its content"
                 known = await self.conflicts.keep_shown(path, place, keep=keep)
-                known = known if keep else await self.versions.keep(path, place, head.content_id)
-                piece = Installation(held.file, path, _row_of(head), head.mode, known, held.is_synced)
                 try:
+                    known = known if keep else await self.versions.keep(path, place, head.content_id)
+                    piece = Installation(held.file, path, _row_of(head), head.mode, known, held.is_synced)
                     async with self._intending(path, place, head):
                         row = await self.lanes.run(self.tree.install_all, piece)
                         self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))

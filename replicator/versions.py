@@ -20,7 +20,7 @@ from replicator.core.head import Kind
 from replicator.core.kept_versions import Version, must_go
 from replicator.core.place import Place, Row
 from replicator.index import Index
-from replicator.tree import Tree
+from replicator.tree import Tree, UnstableError
 
 _AT_ONCE: Final = 500
 
@@ -50,6 +50,9 @@ class Versions:
             return place.row
         try:
             return await self._blocking(self._tree.keep_version, path, kept, place.row)
+        except UnstableError:
+            self._drop(self._index.versions[path, kept.name])
+            raise
         except OSError as error:
             self._drop(self._index.versions[path, kept.name])
             log.warning("a version is not kept", path=path, why=str(error))
