@@ -5,12 +5,15 @@ fsync means the bytes are not safe, and the caller must say so.
 """
 
 import contextlib
+import ctypes
 import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 PRIVATE_MODE: Final = 0o600
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -27,6 +30,17 @@ def sync_file(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_file_system(folder: Path) -> None:
+    """Make all durable that is on the file system of `folder` now: cheaper than an fsync for each of many files."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if _libc.syncfs(fd):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
     finally:
         os.close(fd)
 

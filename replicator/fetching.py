@@ -17,6 +17,7 @@ from replicator.connection import LOST, PeerError
 from replicator.copying import write_file
 from replicator.core.head import Kind
 from replicator.core.recipe import Block, Run, missing_bytes, recipe
+from replicator.disk_lanes import each
 from replicator.outlines import Outlines
 from replicator.part import Assembly, Part
 from replicator.path_locks import PathLocks
@@ -30,6 +31,14 @@ _WORTH_IT: Final = 0.9
 """With more of the content missing than this share, all of it is fetched."""
 
 _MAX_SIMILAR: Final = 3
+
+
+def _write(piece: tuple[Path, bytes]) -> None:
+    file, data = piece
+    write_file(file, data)
+
+
+_WRITE: Final = each(_write)
 
 log = logger(__name__)
 
@@ -159,7 +168,7 @@ class Fetching:
             raise OtherContentError
         staged = self._replica.staging.new_file(content_id)
         try:
-            await self._replica.blocking(write_file, staged, bytes(data))
+            await self._replica.lanes.run(_WRITE, (staged, bytes(data)))
         except BaseException:
             staged.unlink(missing_ok=True)
             raise

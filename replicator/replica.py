@@ -354,6 +354,10 @@ class Replica:
             seen = await self.blocking(self.tree.read, path)
         elif seen is not None:
             await self.blocking(self.tree.make_name_durable, path)
+        await self.take_in_locked(path, seen, deleted=deleted)
+
+    async def take_in_locked(self, path: str, seen: Sighting | None, *, deleted: bool) -> None:
+        """Have the index follow what was found at a path, the lock of which the caller holds."""
         self.marker.check()
         imported = not self.index.facts.imported
         if seen is None:

@@ -14,11 +14,14 @@ from cluster.tree_path import complaint, on_disk
 from replicator.core.head import Kind
 from replicator.core.place import Row
 from replicator.replica import NotYetError, Replica
+from replicator.taking_in import take_in
 from replicator.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_recorded, sighting
 from replicator.watch import Watch
 
 _QUIET_NS: Final = 500_000_000
 _SLICE: Final = 200
+_SMALL_BYTES: Final = 256 << 10
+_TOGETHER: Final = 200
 
 log = logger(__name__)
 
@@ -78,6 +81,8 @@ def _is_absent(tree: Tree, path: str) -> bool:
 class Scan:
     """Scans of one root. Used by the control thread alone."""
 
+    many = 16  # so many new small files of one folder are taken in together
+
     def __init__(self, replica: Replica, watch: Watch, *, missing_is_deleted: bool) -> None:
         self._replica = replica
         self._watch = watch
@@ -96,9 +101,15 @@ class Scan:
             self._replica.marker.check()
             listing = await self._replica.blocking(list_folder, self._replica.tree, folder)
             odd += listing.odd
+            small = []
             for path, seen in listing.seen.items():
                 await pace.entry()
-                await self._compare(path, seen)
+                if self._is_news(path, seen):
+                    if seen.row.kind is Kind.FILE and seen.row.size_bytes <= _SMALL_BYTES:
+                        small.append(path)
+                    else:
+                        await self._look(path, deleted=False)
+            await self._take_in(small)
             for path in list(self._replica.index.children.get(folder, ())):
                 await pace.entry()
                 if path not in listing.seen and self._replica.index.place(path).row is not None:
@@ -129,25 +140,41 @@ class Scan:
         for folder in sorted(path for path in held if index.held[path].is_folder):
             await self._look(folder, deleted=False)
 
-    async def _compare(self, path: str, seen: Sighting) -> None:
+    def _is_news(self, path: str, seen: Sighting) -> bool:
+        """Whether it must be looked at now; what changes just now is left to the marks."""
         if is_as_recorded(seen, self._replica.index.place(path).row):
-            return
-        if (
-            seen.row.kind is Kind.FILE
-            and now_ns() - seen.row.ctime_ns < _QUIET_NS
-            and self._replica.index.facts.imported
-        ):
+            return False
+        changes = seen.row.kind is Kind.FILE and now_ns() - seen.row.ctime_ns < _QUIET_NS
+        if changes and self._replica.index.facts.imported:
             self._watch.mark_found(path)
-        else:
-            await self._look(path, deleted=False)
+            return False
+        return True
+
+    async def _take_in(self, small: Sequence[str]) -> None:
+        """Many small files at once; a few one by one, for a sync of the file system may take long."""
+        for start in range(0, len(small), _TOGETHER):
+            some = small[start : start + _TOGETHER]
+            if len(some) < self.many:
+                for path in some:
+                    await self._look(path, deleted=False)
+                continue
+            for path, trouble in (await take_in(self._replica, some)).items():
+                self._note(path, trouble)
 
     async def _look(self, path: str, *, deleted: bool) -> None:
         try:
             await self._replica.rescan(path, deleted=deleted)
-        except UnstableError:
-            self._watch.mark_found(path)
-        except (NotYetError, OSError) as error:
-            log.warning("cannot be read", path=path, why=str(error))
+        except (UnstableError, NotYetError, OSError) as error:
+            self._note(path, error)
+
+    def _note(self, path: str, trouble: Exception) -> None:
+        match trouble:
+            case UnstableError():
+                self._watch.mark_found(path)
+            case NotYetError() | OSError():
+                log.warning("cannot be read", path=path, why=str(trouble))
+            case _:
+                raise trouble
 
 
 class _Pace:

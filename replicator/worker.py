@@ -9,7 +9,7 @@ from cluster.tree_path import parent
 from replicator.marker import WrongRootError
 from replicator.replica import NotYetError, Replica, UnstableError
 
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 128
 
 log = logger(__name__)
 

@@ -164,6 +164,10 @@ class Disk:
         self.seen(source, True)
         self.seen(target, False)
 
+    def sync_all(self) -> None:
+        for node in [self.root, *self.files().values()]:
+            self.sync(node)
+
     def sync(self, node: Inode) -> None:
         if not node.is_folder:
             node.safe = (node.data, node.mode, node.mtime_ns)

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import structlog
 
 import cluster.clock
+import cluster.durable_file
 from tests.replicator.simulation.disk import Disk, Inode
 
 
@@ -223,6 +224,10 @@ def randbits(bits):
     return random.Random(f"bits {turn.machine.monotonic_s()}").getrandbits(bits)
 
 
+def sync_file_system(_folder):
+    turn.machine.enter().sync_all()
+
+
 shutil = SimpleNamespace(copyfile=copyfile)
 secrets = SimpleNamespace(token_hex=token_hex, randbits=randbits)
 
@@ -307,6 +312,8 @@ def simulated():
                 new = _INSTEAD[key]
             elif key in _CLOCKS and value is getattr(cluster.clock, key):
                 new = _CLOCKS[key]
+            elif value is cluster.durable_file.sync_file_system:
+                new = sync_file_system
             if new is not None:
                 before.append((module, key, value))
                 setattr(module, key, new)
