@@ -30,6 +30,7 @@ class PeerHealth(msgspec.Struct, frozen=True, kw_only=True):
     """What a replicator knows of one peer: connected, in sync (has a lease), its backlog, how fast it is reached.
 
     `compared_s_ago`: when its whole index was last compared with ours, in which `differing` folders differed.
+    `limit_bytes_per_s` is how much content it may be sent now: null without a limit, 0 while the link is closed.
     """
 
     peer: str
@@ -41,6 +42,7 @@ class PeerHealth(msgspec.Struct, frozen=True, kw_only=True):
     canary: CanaryHealth = CanaryHealth()
     compared_s_ago: float | None = None
     differing: int = 0
+    limit_bytes_per_s: int | None = None
 
 
 class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):

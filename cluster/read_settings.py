@@ -151,7 +151,7 @@ class _Reader:
             return self._wrong(
                 path, f"is {_shown(value)} where a mapping belongs", f"write `key: value` lines below it: {_keys(kind)}"
             )
-        fields = {field.name: field for field in msgspec.structs.fields(kind)}
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         for key in value:
             if key not in fields:
                 near = difflib.get_close_matches(str(key), fields, n=1)
@@ -161,7 +161,7 @@ class _Reader:
         before = len(self.problems)
         for name, field in fields.items():
             if name in value:
-                arguments[name] = self.read(field.type, value[name], _join(path, name))
+                arguments[field.name] = self.read(field.type, value[name], _join(path, name))
             elif field.required:
                 self._wrong(_join(path, name), "is missing", "add it; docs/operations.md describes every setting")
         return kind(**arguments) if len(self.problems) == before else None
@@ -199,7 +199,7 @@ class _Reader:
 
 
 def _keys(kind: type[msgspec.Struct]) -> str:
-    return ", ".join(field.name for field in msgspec.structs.fields(kind))
+    return ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
 
 
 def _shown(value: object) -> str:

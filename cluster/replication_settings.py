@@ -1,10 +1,11 @@
 """The settings of the replicators, frozen."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
-from cluster.settings_values import Bytes, Count, Seconds, Section
+from cluster.settings_values import Bytes, Count, Name, Rate, Seconds, Section
 
 
 class DeleteBudget(Section, frozen=True):
@@ -29,6 +30,37 @@ class DeleteBudgets(Section, frozen=True):
     peers: DeleteBudget | None = DeleteBudget(files=10_000, share=0.5)
     clients: DeleteBudget | None = None
     window_s: Seconds = 600.0
+
+
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+TimeOfDay = Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)\Z")]
+Compression = Literal["auto", "off"]
+
+
+class Hours(Section, frozen=True):
+    """On these days, `from` one time `to` another, in UTC: so much a second; 0 closes the link, null lifts the limit.
+
+    Hours that end before they begin go on into the next day.
+    """
+
+    begin: TimeOfDay = msgspec.field(name="from")
+    end: TimeOfDay = msgspec.field(name="to")
+    bytes_per_s: Bytes | None
+    days: tuple[Day, ...] = DAYS
+
+
+class Link(Section, frozen=True):
+    """How much content `from` one node `to` another: null is no limit. Outside of the hours `bytes_per_s` counts.
+
+    What an upload waits for, and the index, are exempt. `compression` is as for all links where it is null.
+    """
+
+    source: Name = msgspec.field(name="from")
+    target: Name = msgspec.field(name="to")
+    bytes_per_s: Rate | None = None
+    schedule: tuple[Hours, ...] = ()
+    compression: Compression | None = None
 
 
 class Replication(Section, frozen=True):
@@ -59,3 +91,5 @@ class Replication(Section, frozen=True):
     versions_days: Annotated[int, Meta(ge=0, le=3650)] = 7  # replaced or deleted content is kept so long; 0 is off
     versions_bytes: Bytes = 10 << 30
     delete_budgets: DeleteBudgets = DeleteBudgets()
+    compression: Compression = "auto"  # of content on its way, where it pays
+    links: tuple[Link, ...] = ()

@@ -33,6 +33,7 @@ def broken_rules(settings: Settings) -> tuple[Problem, ...]:
         *_balancer(settings),
         *broken_routes(settings),
         *_policies(settings),
+        *_links(settings),
         *_networks("limits.ban_exempt", settings.limits.ban_exempt),
         *_upgrade(settings.upgrade.node_command),
     )
@@ -248,6 +249,30 @@ def _policies(settings: Settings) -> Iterator[Problem]:
             if node.workers > 1:
                 what = "are several, an account has a quota, and without a replicator nobody counts for all of them"
                 yield Problem(f"nodes.{name}.workers", what, "use `replication.mode: full-mesh`, or `workers: 1`")
+
+
+def _links(settings: Settings) -> Iterator[Problem]:
+    known: dict[tuple[str, str], int] = {}
+    for number, link in enumerate(settings.replication.links):
+        where, way = f"replication.links[{number}]", (link.source, link.target)
+        for field, node in zip(("from", "to"), way, strict=True):
+            if node not in settings.nodes:
+                yield Problem(
+                    f"{where}.{field}", f"there is no node {node}", f"use one of: {', '.join(settings.nodes)}"
+                )
+        if link.source == link.target:
+            yield Problem(f"{where}.to", f"{link.target} sends nothing to itself", "name two nodes")
+        if way in known:
+            what = f"the way from {link.source} to {link.target} is in links[{known[way]}] already"
+            yield Problem(where, what, "put both into one")
+        known.setdefault(way, number)
+        for place, hours in enumerate(link.schedule):
+            if not hours.days:
+                what, fix = "names no day", "leave it out for every day"
+                yield Problem(f"{where}.schedule[{place}].days", what, fix)
+            if hours.begin == hours.end:
+                what, fix = "begins when it ends", "write a whole day as 00:00 to 24:00"
+                yield Problem(f"{where}.schedule[{place}].to", what, fix)
 
 
 def _networks(where: str, networks: tuple[str, ...]) -> Iterator[Problem]:

@@ -123,6 +123,7 @@ class Condition:
             canary=self._canary_health(link.name),
             compared_s_ago=round(monotonic_s() - compared.at_s, 1) if compared else None,
             differing=compared.folders if compared else 0,
+            limit_bytes_per_s=self._door.throttle(link.name).limit,
         )
 
     def _canary_health(self, peer: str) -> CanaryHealth:

@@ -10,6 +10,7 @@ import msgspec
 from cluster.clock import monotonic_s
 from cluster.frame import FrameReader, FrameTooLongError, frame
 from cluster.settings import Cluster, Node
+from replicator.core.packing import Costs, learned
 from replicator.wire import Message, decode, encode
 
 _Kind = TypeVar("_Kind", bound=Message)
@@ -27,7 +28,9 @@ LOST: Final = (OSError, EOFError, PeerError, FrameTooLongError, msgspec.MsgspecE
 
 
 class Connection:
-    """One connection, either end."""
+    """One connection, either end; `send_s` is how many seconds a byte takes to send, as far as it is known."""
+
+    send_s = Costs().send_s
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -37,6 +40,7 @@ class Connection:
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         self.heard_s = monotonic_s()
+        self._busy_since_s, self._busy_bytes = self.heard_s, 0
         writer.transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
 
     @property
@@ -49,14 +53,19 @@ class Connection:
         if self._writer.is_closing():
             raise ConnectionResetError("the connection to the peer is closed")
         payload = frame(encode(message))
+        if not self._unsent and not self._writer.transport.get_write_buffer_size():
+            self._busy_since_s, self._busy_bytes = monotonic_s(), 0
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
         self._unsent.append(payload)
         self._unsent_bytes += len(payload)
         if self._unsent_bytes > _GATHERED_BYTES:
             self._flush()
+        self._busy_bytes += len(payload)
         if self._writer.transport.get_write_buffer_size() > _HIGH_WATER_BYTES:
             await self._writer.drain()
+            sent_bytes = self._busy_bytes - self._writer.transport.get_write_buffer_size()
+            self.send_s = learned(self.send_s, monotonic_s() - self._busy_since_s, sent_bytes)
 
     def _flush(self) -> None:
         """What is said in one turn of the loop goes out together: each write has its price in TLS and in the kernel."""

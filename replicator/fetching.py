@@ -3,12 +3,13 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from cluster.clock import now_s
 from cluster.content_id import content_id_of
 from cluster.log import logger
 from cluster.replication_settings import Replication
@@ -16,6 +17,7 @@ from cluster.tree_path import on_disk
 from replicator.connection import LOST, PeerError
 from replicator.copying import write_file
 from replicator.core.head import Kind
+from replicator.core.link_rate import link_of, rate_at
 from replicator.core.recipe import Block, Run, missing_bytes, recipe
 from replicator.disk_lanes import each
 from replicator.outlines import Outlines
@@ -80,7 +82,7 @@ class Fetching:
                 return held
             self._check_space(size_bytes)
             reasons = []
-            waiting = deque(sorted(self._links, key=lambda link: not link.connected))
+            waiting = deque(sorted(self._open(), key=lambda link: not link.connected))
             givers: set[str] = set()  # of what is here of it
             while waiting:
                 link = waiting.popleft()
@@ -94,7 +96,7 @@ class Fetching:
                     givers.clear()
                 except LOST as error:
                     reasons.append(f"{link.name}: {str(error) or type(error).__name__}")
-            raise NotYetError(f"no peer gives {content_id[:12]} ({'; '.join(reasons) or 'there are no peers'})")
+            raise NotYetError(f"no peer gives {content_id[:12]} ({'; '.join(reasons) or 'no peer may send now'})")
 
     async def build(self, peer: str, path: str, content_id: str, size_bytes: int, on_step: Callable[[], None]) -> Held:
         """Content for `path` that `peer` has, by what is similar here; NotYetError when that cannot be.
@@ -123,6 +125,13 @@ class Fetching:
             if lost.path == path and lost.kept and lost.size_bytes > above_bytes:
                 found.setdefault(lost.content_id, replica.tree.conflicts / lost.kept)
         return tuple(Similar(file, content_id) for content_id, file in list(found.items())[:_MAX_SIMILAR])
+
+    def _open(self) -> Iterator[PeerLink]:
+        """The links over which content may come at this hour."""
+        for link in self._links:
+            way = link_of(self._replication.links, link.name, link.site.node)
+            if rate_at(way, now_s()) != 0:
+                yield link
 
     def _check_space(self, size_bytes: int) -> None:
         space = os.statvfs(self._replica.staging.folder)

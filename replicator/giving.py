@@ -5,21 +5,28 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from cluster.replication_settings import Compression
 from replicator.connection import Connection
 from replicator.core.recipe import pack
 from replicator.holding import in_a_line
 from replicator.outlines import Outlines
+from replicator.packing import Packing
 from replicator.replica import Replica
-from replicator.wire import CHUNK_BYTES, AskBlocks, Blocks, Data, Want
+from replicator.throttle import Throttle
+from replicator.wire import CHUNK_BYTES, AskBlocks, Blocks, Busy, Data, Want
 
 
 class Giving:
     """The wants of one connection. Used by the control thread alone."""
 
-    def __init__(self, replica: Replica, connection: Connection, outlines: Outlines) -> None:
+    def __init__(
+        self, replica: Replica, connection: Connection, outlines: Outlines, throttle: Throttle, compression: Compression
+    ) -> None:
         self._replica = replica
         self._connection = connection
         self._outlines = outlines
+        self._throttle = throttle
+        self._packing = Packing(connection, compression)
 
     async def give(self, message: Want) -> None:
         """Answer a Want, in chunks; with a problem where the content is not here."""
@@ -46,17 +53,28 @@ class Giving:
         return "it is not here"
 
     async def _give_spans(self, message: Want, source: Path) -> None:
+        is_exempt = message.content_id in self._replica.staging.offers  # an upload waits for it
+
+        packed = self._packing.of_content()
+
+        async def say() -> None:
+            await self._connection.send(Busy(number=message.number))
+
         fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             for span in message.spans:
                 offset, end = span.offset, span.offset + span.size_bytes
                 while offset < end:
-                    data = await self._replica.blocking(os.pread, fd, min(CHUNK_BYTES, end - offset), offset)
+                    most_bytes = CHUNK_BYTES if is_exempt else self._throttle.chunk_bytes()
+                    data = await self._replica.blocking(os.pread, fd, min(most_bytes, end - offset), offset)
                     if not data:
                         await self._connection.send(Data(number=message.number, problem="it is shorter here"))
                         return
                     offset += len(data)
-                    await self._connection.send(Data(number=message.number, data=data))
+                    sent, is_packed = await packed.pack(data, self._throttle.limit)
+                    if not is_exempt:
+                        await self._throttle.let_through(len(sent), say)
+                    await self._connection.send(Data(number=message.number, data=sent, packed=is_packed))
         finally:
             os.close(fd)
 

@@ -15,6 +15,7 @@ from cluster.replication_settings import Replication
 from replicator.comparison import Comparing
 from replicator.connection import LOST, Connection, PeerError, first_of
 from replicator.core.belief import disbelief
+from replicator.core.link_rate import link_of
 from replicator.giving import Giving
 from replicator.holding import Holding, in_a_line
 from replicator.index import PeerFacts
@@ -22,6 +23,7 @@ from replicator.marker import WrongRootError
 from replicator.outlines import Outlines
 from replicator.peer_progress import PeerProgress
 from replicator.replica import NotYetError, Replica
+from replicator.throttle import Throttle
 from replicator.tree import UnstableError
 from replicator.wire import (
     PROTOCOL,
@@ -63,6 +65,7 @@ class PeerDoor:
         self.replica = replica
         self.settings = settings
         self.outlines = Outlines(replica)
+        self._throttles: dict[str, Throttle] = {}
         self.trouble: dict[str, str] = {}
         self.on_complete: Callable[[], None] = lambda: None
         self.take_canary: TakeCanary = _no_canary
@@ -92,6 +95,18 @@ class PeerDoor:
         """Something was settled: there may be more to acknowledge."""
         for answerer in self._answerers:
             answerer.progressed.set()
+
+    def throttle(self, peer: str) -> Throttle:
+        """What holds back content that goes to a peer: one for all its connections."""
+        if peer not in self._throttles:
+            self._throttles[peer] = Throttle(link_of(self.settings.links, self.node, peer))
+        return self._throttles[peer]
+
+    def giving(self, peer: str, connection: Connection) -> Giving:
+        """What answers the wants of a peer on a connection."""
+        way = link_of(self.settings.links, self.node, peer)
+        compression = way.compression if way and way.compression else self.settings.compression
+        return Giving(self.replica, connection, self.outlines, self.throttle(peer), compression)
 
     def has_told_all(self, peer: str) -> bool:
         """Whether a peer has told us its whole index since it last connected."""
@@ -151,7 +166,7 @@ class Answerer:
         self._door = door
         self._replica = door.replica
         self._holding = Holding(door.replica, connection, door.settings.disk_reserve_bytes)
-        self._giving = Giving(door.replica, connection, door.outlines)
+        self._giving: Giving
         self._comparing = Comparing(door.replica.index, connection)
         self._incarnation = ""
         self.told_all = False
@@ -179,6 +194,7 @@ class Answerer:
         if hello.node not in door.peers or hello.node not in self.connection.names():
             raise PeerError(f"says that it is {hello.node!r}; its certificate is for {sorted(self.connection.names())}")
         self.peer, self._incarnation = hello.node, hello.incarnation
+        self._giving = door.giving(self.peer, self.connection)
         door.let_in(self)
         progress = door.progress(self.peer, self._incarnation)
         index = self._replica.index

@@ -1,5 +1,6 @@
 """Asks one peer for content: which blocks it is made of, and the bytes of some runs of it."""
 
+import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -8,6 +9,7 @@ from typing import Final
 from replicator.connection import PeerError
 from replicator.core.recipe import BadBlocksError, Block, Run, check, unpack
 from replicator.exchange import Exchange
+from replicator.packing import unpacked
 from replicator.peer_link import PeerLink
 from replicator.wire import MAX_SPANS, AskBlocks, Blocks, Data, Span, Want
 
@@ -64,10 +66,11 @@ async def _receive(
                 answer = await exchange.answer(timeout_s)
                 if not isinstance(answer, Data) or answer.problem:
                     raise PeerError(answer.problem if isinstance(answer, Data) else "answered something else")
-                if not 0 < len(answer.data) <= end - offset:
+                data = await asyncio.to_thread(unpacked, answer.data) if answer.packed else answer.data
+                if not 0 < len(data) <= end - offset:
                     raise PeerError("sent other bytes than were asked for")
-                await take(offset, answer.data)
-                offset += len(answer.data)
+                await take(offset, data)
+                offset += len(data)
 
 
 def batches(runs: Sequence[Run]) -> Iterator[tuple[Span, ...]]:

@@ -211,10 +211,11 @@ class Want(_Message, frozen=True, kw_only=True):
 
 
 class Data(_Message, frozen=True, kw_only=True):
-    """The next bytes of the spans, never of two at once; or the problem, which ends the answer."""
+    """The next bytes of the spans, never of two at once, perhaps `packed`; or the problem, which ends the answer."""
 
     number: _Count
     data: _Bytes = b""
+    packed: bool = False
     problem: _Text = ""
 
 

@@ -154,6 +154,31 @@ MISTAKES = [
     ("site: public", "site: pubic", "balancer.services.public.site", "use one of: ingest, public"),
     ("source_addresses: [127.0.0.10]", "source_addresses: []", "balancer.source_addresses", "name the addresses"),
     ("mode: full-mesh", "mode: half-mesh", "replication.mode", "use one of: full-mesh, none"),
+    *(
+        ("mode: full-mesh", f"mode: full-mesh\n  links: [{links}]", f"replication.links{where}", fix)
+        for links, where, fix in (
+            ("{from: node1, to: node9}", "[0].to", "use one of: node1, node2"),
+            ("{from: node1, to: node1}", "[0].to", "name two nodes"),
+            ("{from: node1, to: node2}, {from: node1, to: node2}", "[1]", "put both into one"),
+            ("{from: node1, to: node2, bytes_per_s: 0}", "[0].bytes_per_s", ""),
+            ("{from: node1, to: node2, compression: yes}", "[0].compression", ""),
+            (
+                "{from: node1, to: node2, schedule: [{from: '8', to: '24:00', bytes_per_s: 1}]}",
+                "[0].schedule[0].from",
+                "",
+            ),
+            (
+                "{from: node1, to: node2, schedule: [{from: '08:00', to: '08:00', bytes_per_s: 1}]}",
+                "[0].schedule[0].to",
+                "00:00 to 24:00",
+            ),
+            (
+                "{from: node1, to: node2, schedule: [{days: [Mon], from: '08:00', to: '09:00', bytes_per_s: 1}]}",
+                "[0].schedule[0].days[0]",
+                "mon",
+            ),
+        )
+    ),
     ("  token_key: keys/token.key", "  # gone", "cluster.token_key", "add it"),
     ("limits:", 'upgrade: {node_command: "ssh \'x"}\nlimits:', "upgrade.node_command", "ssh {address} systemctl"),
     ("limits:", "upgrade: {node_command: 'ssh {host}'}\nlimits:", "upgrade.node_command", "no other braces"),
