@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from cluster.selection import MAX_PATTERNS
 from cluster.settings_values import Bytes, Count, Name, Rate, Seconds, Section
 
 
@@ -90,6 +91,8 @@ class Replication(Section, frozen=True):
     )
     versions_days: Annotated[int, Meta(ge=0, le=3650)] = 7  # replaced or deleted content is kept so long; 0 is off
     versions_bytes: Bytes = 10 << 30
+    exclude: Annotated[tuple[str, ...], Meta(max_length=MAX_PATTERNS)] = ()  # paths that are not replicated
+    include: Annotated[tuple[str, ...], Meta(max_length=MAX_PATTERNS)] = ()  # those of them that are nevertheless
     delete_budgets: DeleteBudgets = DeleteBudgets()
     compression: Compression = "auto"  # of content on its way, where it pays
     links: tuple[Link, ...] = ()

@@ -17,6 +17,7 @@ from cluster.password import is_password_hash
 from cluster.problem import Problem
 from cluster.public_key import key_blob
 from cluster.publish import SOCKET_NAME
+from cluster.selection import MATCHES_EVERYTHING, wrong_pattern
 from cluster.settings import Account, Node, Right, Settings
 from cluster.tree_path import complaint
 
@@ -34,6 +35,7 @@ def broken_rules(settings: Settings) -> tuple[Problem, ...]:
         *broken_routes(settings),
         *_policies(settings),
         *_links(settings),
+        *_patterns(settings),
         *_networks("limits.ban_exempt", settings.limits.ban_exempt),
         *_upgrade(settings.upgrade.node_command),
     )
@@ -273,6 +275,15 @@ def _links(settings: Settings) -> Iterator[Problem]:
             if hours.begin == hours.end:
                 what, fix = "begins when it ends", "write a whole day as 00:00 to 24:00"
                 yield Problem(f"{where}.schedule[{place}].to", what, fix)
+
+
+def _patterns(settings: Settings) -> Iterator[Problem]:
+    for field, patterns in {"exclude": settings.replication.exclude, "include": settings.replication.include}.items():
+        for number, pattern in enumerate(patterns):
+            wrong = wrong_pattern(pattern)
+            if wrong and not (field == "include" and wrong == MATCHES_EVERYTHING):
+                fix = "write a name such as *.tmp, or a path from the root such as scratch/**"
+                yield Problem(f"replication.{field}[{number}]", f"{pattern!r} {wrong}", fix)
 
 
 def _networks(where: str, networks: tuple[str, ...]) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from cluster.clock import monotonic_s, now_ns
 from cluster.log import logger
 from replicator.connection import LOST, Connection, PeerError
 from replicator.core.digests import Digests
+from replicator.core.head import NOTHING, Heads
 from replicator.index import Index
 from replicator.measures import Measures
 from replicator.peer_link import PeerLink
@@ -44,7 +45,8 @@ async def digests_of(index: Index, before_ns: int) -> Digests:
     """The digests of a whole index, taken in slices; what changes meanwhile is too new to count."""
     digests = Digests(before_ns)
     for count, path in enumerate(list(index.places)):
-        digests.add(path, index.place(path).heads)
+        if not index.excludes(path):
+            digests.add(path, index.place(path).heads)
         if count % _SLICE == 0:
             await asyncio.sleep(0)
     return digests
@@ -107,11 +109,14 @@ class Comparison:
     async def _tell_again(self, link: PeerLink, folder: str) -> int:
         """Announce what a folder has, out of turn: the sequence that the peer goes by does not move."""
         paths = sorted(self._index.children.get(folder, ()))
-        entries = [Entry(path, heads) for path in paths if (heads := self._index.place(path).heads)]
+        entries = [Entry(path, heads) for path in paths if (heads := self._heads(path))]
         for start in range(0, len(entries), MAX_INDEX_ENTRIES):
             part = tuple(entries[start : start + MAX_INDEX_ENTRIES])
             await link.tell(IndexMessage(entries=part, upto=0, complete=False))
         return len(entries)
+
+    def _heads(self, path: str) -> Heads:
+        return NOTHING if self._index.excludes(path) else self._index.place(path).heads
 
 
 class Comparing:

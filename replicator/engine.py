@@ -34,6 +34,7 @@ from replicator.publishing import Publishing
 from replicator.replica import ROLLED_BACK, NotYetError, Replica, UnstableError
 from replicator.restart import replay_intents
 from replicator.scan import Scan, differing
+from replicator.selecting import follow_selection
 from replicator.sight import Sight
 from replicator.staging import Staging
 from replicator.tree import Tree
@@ -101,6 +102,7 @@ class Engine:
         await self._claim_root()
         self._index.begin_run(secrets.randbits(LEAP_BITS))
         self._tree.prepare()
+        follow_selection(self._index, self._replication)
         unclean = not self._index.is_new and not self._index.facts.clean_stop
         intents = await replay_intents(self.replica)
         if unclean:

@@ -5,7 +5,7 @@ promised, announced or acknowledged before that.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 import msgspec
@@ -33,7 +33,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a replica knows of itself.
 
     `imported` says that what lay in the root at its birth was taken in; `joined`, that it has once reconciled with its
-    peers; `marked`, that the root carries its marker; `leaps`, where its runs began.
+    peers; `marked`, that the root carries its marker; `leaps`, where its runs began; `selection` is a mark of the
+    patterns by which paths are replicated.
     """
 
     incarnation: str
@@ -41,6 +42,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     imported: bool = False
     joined: bool = False
     clean_stop: bool = False
+    selection: str = ""
     leaps: Leaps = ()
 
 
@@ -120,6 +122,7 @@ class Index:
         versions.sort(key=lambda version: version.gone_ns)
         self.versions = {(version.path, version.content_id): version for version in versions}  # the oldest first
         self.held = {delete.path: delete for delete in held}
+        self.excludes: Callable[[str], bool] = lambda _path: False  # whether a path is not replicated
         self._numbers = max(self.intents, default=0)
         self.places = Places()
         self.live_files = self.heads = 0
@@ -194,7 +197,8 @@ class Index:
             self.let_go(path)  # something else has come of it meanwhile
         if place.announced != before.announced:
             self._log.add(place.announced, path, len(self.places))
-        (self.pending.discard if isinstance(plan(place), Rest) else self.pending.add)(path)
+        is_done = isinstance(plan(place), Rest) or self.excludes(path)
+        (self.pending.discard if is_done else self.pending.add)(path)
         return place
 
     def announcements(self, after: int, limit: int) -> list[tuple[int, str]]:

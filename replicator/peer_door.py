@@ -285,6 +285,16 @@ class Answerer:
                 await self.connection.send(Acked(seen=now[0], held=now[1]))
                 told = now
 
+    def _not_taken(self, entries: tuple[Entry, ...]) -> str:
+        """Why some of this is not to be on this node, empty when all is."""
+        index = self._replica.index
+        for entry in entries:
+            if entry.path in index.held:
+                return f"the deletion of {entry.path} is held back until an operator approves it"
+            if index.excludes(entry.path):
+                return f"{entry.path} is not replicated to this node: its cluster.yaml excludes it"
+        return ""
+
     async def _commit(self, message: Commit) -> None:
         problem = ""
         try:
@@ -293,8 +303,7 @@ class Answerer:
                     await self._replica.rescan(entry.path)  # the index takes it to be there: is it?
                 await self._door.settle(entry.path)
             await self._replica.index.durable()
-            held = [entry.path for entry in message.entries if entry.path in self._replica.index.held]
-            problem = f"the deletion of {held[0]} is held back until an operator approves it" if held else ""
+            problem = self._not_taken(message.entries)
         except (OSError, NotYetError, UnstableError, WrongRootError, sqlite3.Error) as error:
             problem = in_a_line(error)
             log.warning("cannot show a change yet", peer=self.peer, path=message.entries[0].path, why=problem)

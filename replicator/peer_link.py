@@ -266,7 +266,7 @@ class PeerLink:
                 entries = tuple(
                     Entry(path, self._index.place(path).heads)
                     for sequence, path in found
-                    if self._told.get(path) != sequence
+                    if self._told.get(path) != sequence and not self._index.excludes(path)
                 )
                 for _, path in found:
                     self._told.pop(path, None)

@@ -59,6 +59,7 @@ from replicator.refusals import (
     in_a_line,
     reason_of,
     refuse_children,
+    refuse_excluded,
     refuse_file_above,
     refuse_folder,
     require,
@@ -123,6 +124,7 @@ class Publishing:
         state = self._condition.state()
         if state in {NodeState.FAILED, NodeState.JOINING} and not isinstance(request, Fetch | Describe | DescribeFiles):
             raise RefusedError(Reason.NOT_READY, f"the replicator is {state.value}; see its health document")
+        refuse_excluded(self._replica.index, request)
         match request:
             case Fetch():
                 return await self._fetch(request)

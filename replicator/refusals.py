@@ -4,7 +4,7 @@ import errno
 import sqlite3
 from typing import Final
 
-from cluster.publish import Publish, Reason, Rename
+from cluster.publish import MakeDirectory, Publish, Reason, Remove, Rename, Request, SetMtime
 from cluster.tree_path import complaint, is_below, parent, parents
 from replicator.core.belief import MAX_MTIME_NS
 from replicator.core.head import Head, Kind, winner
@@ -34,6 +34,22 @@ def check_space(request: Publish, size_bytes: int, free_bytes: int, reserve_byte
         raise RefusedError(Reason.CHANGED, "the staged file has another size than was said")
     if free_bytes < reserve_bytes:
         raise RefusedError(Reason.DISK_FULL, "the disk of this node is full")
+
+
+def refuse_excluded(index: Index, request: Request) -> None:
+    """The request is about replicated paths alone: a copy of anything else would stand on this node only."""
+    paths: list[str] = []
+    match request:
+        case Publish(path=path) | MakeDirectory(path=path) | Remove(path=path) | SetMtime(path=path):
+            paths = [path]
+        case Rename(source=source, target=target):
+            below = (path for path in index.below(source) if index.is_live(path))
+            paths = [source, target, *(target + path[len(source) :] for path in below)]
+        case _:
+            pass
+    for path in paths:
+        if index.excludes(path):
+            raise RefusedError(Reason.BAD_PATH, f"{path} is not replicated: replication.exclude names it")
 
 
 def check_mtime(mtime_ns: int) -> None:

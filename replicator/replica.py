@@ -111,11 +111,11 @@ class Replica:
         """Merge what a peer announced; none of it if some of it shows that our index was rolled back.
 
         All is looked at before any is merged: hearing moves our own sequence on, and would hide what comes after.
-        Of a named `peer`, deletions that come in a flood are held back. Without `wake` the caller has the disk follow.
+        What is not replicated is not heard. Of a named `peer`, deletions that come in a flood are held back.
         """
         index, clock = self.index, self.index.clock
-        leaps = index.facts.leaps
-        if any(remembers_more(clock, leaps, index.place(path).heads, heads) for path, heads in news):
+        news = [(path, heads) for path, heads in news if not index.excludes(path)]
+        if any(remembers_more(clock, index.facts.leaps, index.place(path).heads, heads) for path, heads in news):
             self.on_rolled_back()
             return
         for path, heads in self.held_deletes.heard(peer, news) if peer else news:
@@ -128,6 +128,8 @@ class Replica:
 
         NotYetError, OSError, UnstableError or WrongRootError when it cannot be done now.
         """
+        if self.index.excludes(path):
+            return
         async with self._settlers.of(path), self._contents.of(*self._wanted(path)):
             await self._settle(path)
 
@@ -159,6 +161,8 @@ class Replica:
 
     async def rescan(self, path: str, *, deleted: bool = False) -> None:
         """Look at the disk and have the index follow. `deleted`: absence is a removal, not damage."""
+        if self.index.excludes(path):
+            return
         async with self.locks.of(path):
             await self._rescan_locked(path, deleted=deleted)
         if path in self.index.pending:

@@ -132,6 +132,7 @@ class Scan:
         if not gone:
             return
         lost = list(dict.fromkeys(path for top in gone for path in (*list(index.below(top))[::-1], top)))
+        lost = [path for path in lost if not index.excludes(path)]
         absent = await self._replica.blocking(_absent, self._replica.tree, lost)
         held = self._replica.held_deletes.found(absent, self._watch.removed())
         for path in lost:
@@ -142,7 +143,8 @@ class Scan:
 
     def _is_news(self, path: str, seen: Sighting) -> bool:
         """Whether it must be looked at now; what changes just now is left to the marks."""
-        if is_as_recorded(seen, self._replica.index.place(path).row):
+        index = self._replica.index
+        if index.excludes(path) or is_as_recorded(seen, index.place(path).row):
             return False
         changes = seen.row.kind is Kind.FILE and now_ns() - seen.row.ctime_ns < _QUIET_NS
         if changes and self._replica.index.facts.imported:

@@ -34,6 +34,9 @@ def test_relative_paths_start_at_the_folder_of_the_file(file: Path) -> None:
 
 
 MISTAKES = [
+    ("  mode: full-mesh", "  mode: full-mesh\n  exclude: ['*.tmp', '/x']", "replication.exclude[1]", "scratch/**"),
+    ("  mode: full-mesh", "  mode: full-mesh\n  exclude: ['**']", "replication.exclude[0]", "scratch/**"),
+    ("  mode: full-mesh", "  mode: full-mesh\n  include: ['a//b']", "replication.include[0]", "scratch/**"),
     ("    port: 2122", "    port: 2122\n    sftp_port: 2121", "sites.public.sftp_port", "give it its own"),
     ("    port: 2122", "    port: 2122\n    implicit_port: 2121", "sites.public.implicit_port", "give it its own"),
     ("    port: 2122", "    port: 2122\n    implicit_port: 2122", "sites.public.implicit_port", "give it its own"),
