@@ -1,17 +1,14 @@
-"""Reads SFTP requests and writes SFTP answers (draft-ietf-secsh-filexfer-02, version 3), as values and bytes.
+"""Reads SFTP requests (draft-ietf-secsh-filexfer-02, version 3); sftp_answer writes what goes back.
 
 A packet is what stands behind the four bytes of its length: a kind, and but for INIT a request number. Names are UTF-8
 or, for accounts whose clients want that, Latin-1; UTF-8 that is broken becomes lone surrogates, which no path may have.
 """
 
-import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import IntEnum, IntFlag
 from typing import Final
 
 import msgspec
-
-from ftpnode.core.listing import Entry, long_line
 
 VERSION: Final = 3
 PACKET_LIMIT_BYTES: Final = 256 << 10
@@ -20,12 +17,9 @@ DATA_LIMIT_BYTES: Final = PACKET_LIMIT_BYTES - 1024
 """The most a READ answers and a client should WRITE at once."""
 NAMES_AT_ONCE: Final = 100
 
-_POSIX_RENAME: Final = b"posix-rename@openssh.com"
-_LIMITS: Final = b"limits@openssh.com"
-_MAX_TIME_S: Final = 2**32 - 1
-_SIZE, _OWNER, _MODE, _TIMES = 0x1, 0x2, 0x4, 0x8
-_DIRECTORY_MODE: Final = 0o040755
-_FILE_MODE: Final = 0o100644
+POSIX_RENAME: Final = b"posix-rename@openssh.com"
+LIMITS: Final = b"limits@openssh.com"
+HAS_SIZE, HAS_OWNER, HAS_MODE, HAS_TIMES = 0x1, 0x2, 0x4, 0x8  # flags of attributes
 
 
 class BadPacketError(Exception):
@@ -249,9 +243,9 @@ class _Fields:
 
     def attributes(self) -> Attributes:
         flags = self.number()
-        size_bytes = self.long_number() if flags & _SIZE else None
-        self._take((8 if flags & _OWNER else 0) + (4 if flags & _MODE else 0))
-        mtime_s = (self.number(), self.number())[1] if flags & _TIMES else None
+        size_bytes = self.long_number() if flags & HAS_SIZE else None
+        self._take((8 if flags & HAS_OWNER else 0) + (4 if flags & HAS_MODE else 0))
+        mtime_s = (self.number(), self.number())[1] if flags & HAS_TIMES else None
         return Attributes(size_bytes, mtime_s)
 
     def _take(self, length: int) -> memoryview:
@@ -265,9 +259,9 @@ class _Fields:
 
 def _extended(fields: _Fields) -> Request:
     name = fields.string()
-    if name == _POSIX_RENAME:
+    if name == POSIX_RENAME:
         return Rename(fields.text(), fields.text(), replace=True)
-    return AskLimits() if name == _LIMITS else Unknown()
+    return AskLimits() if name == LIMITS else Unknown()
 
 
 _READERS: Final[Mapping[int, Callable[[_Fields], Request]]] = {
@@ -343,67 +337,3 @@ class PacketReader:
         self._chunks = [bytes(stream[at:])]
         self._held_bytes = len(stream) - at
         return packets
-
-
-def version() -> bytes:
-    """The answer to INIT."""
-    extensions = _string(_POSIX_RENAME) + _string(b"1") + _string(_LIMITS) + _string(b"1")
-    return _packet(struct.pack(">BI", Kind.VERSION, VERSION) + extensions)
-
-
-def status(number: int, code: int, text: str) -> bytes:
-    """A STATUS with a line for a person."""
-    return _packet(struct.pack(">BII", Kind.STATUS, number, code) + _string(text.encode()) + _string(b"en"))
-
-
-def handle(number: int, name: bytes) -> bytes:
-    """A HANDLE."""
-    return _packet(struct.pack(">BI", Kind.HANDLE, number) + _string(name))
-
-
-def data(number: int, content: bytes) -> bytes:
-    """A DATA."""
-    return struct.pack(">IBII", 9 + len(content), Kind.DATA, number, len(content)) + content
-
-
-def attrs(number: int, entry: Entry) -> bytes:
-    """An ATTRS."""
-    return _packet(struct.pack(">BI", Kind.ATTRS, number) + _attributes(entry))
-
-
-def names(number: int, entries: Sequence[Entry], now_s: float, encoding: str) -> bytes:
-    """A NAME with entries of a directory; a character that the encoding lacks is a question mark."""
-    shown = b"".join(
-        _string(entry.name.encode(encoding, "replace"))
-        + _string(long_line(entry, now_s).rstrip("\r\n").encode(encoding, "replace"))
-        + _attributes(entry)
-        for entry in entries
-    )
-    return _packet(struct.pack(">BII", Kind.NAME, number, len(entries)) + shown)
-
-
-def real_path(number: int, path: str, encoding: str) -> bytes:
-    """A NAME with a path alone."""
-    shown = path.encode(encoding, "surrogateescape" if encoding == "utf-8" else "replace")
-    return _packet(struct.pack(">BII", Kind.NAME, number, 1) + _string(shown) + _string(shown) + struct.pack(">I", 0))
-
-
-def limits(number: int, most_handles: int) -> bytes:
-    """The answer to limits@openssh.com."""
-    numbers = (PACKET_LIMIT_BYTES, DATA_LIMIT_BYTES, DATA_LIMIT_BYTES, most_handles)
-    return _packet(struct.pack(">BI4Q", Kind.EXTENDED_REPLY, number, *numbers))
-
-
-def _attributes(entry: Entry) -> bytes:
-    """Owners are not told, modes are the same for all."""
-    mode = _DIRECTORY_MODE if entry.is_directory else _FILE_MODE
-    time_s = min(max(int(entry.mtime_s), 0), _MAX_TIME_S)
-    return struct.pack(">IQIII", _SIZE | _MODE | _TIMES, entry.size_bytes, mode, time_s, time_s)
-
-
-def _string(content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + content
-
-
-def _packet(content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + content

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from cluster import clock
 from cluster.log import logger
+from ftpnode.core import sftp_answer
 from ftpnode.core import sftp_packet as packet
 from ftpnode.core.sftp_status import Refusal, Status
 from ftpnode.paces import Direction
@@ -50,8 +51,8 @@ class Wire(SubsystemHandler):
             packet.Close: self._close,
             packet.Read: self._read,
             packet.Write: self._write,
-            packet.Stat: lambda number, request: packet.attrs(number, files.stat(request.path)),
-            packet.FStat: lambda number, request: packet.attrs(number, self._handle(request.handle).stat()),
+            packet.Stat: lambda number, request: sftp_answer.attrs(number, files.stat(request.path)),
+            packet.FStat: lambda number, request: sftp_answer.attrs(number, self._handle(request.handle).stat()),
             packet.SetStat: _done(lambda request: files.set_attributes(request.path, request.attributes)),
             packet.FSetStat: _done(lambda request: self._handle(request.handle).set_attributes(request.attributes)),
             packet.OpenDir: self._open_folder,
@@ -61,7 +62,7 @@ class Wire(SubsystemHandler):
             packet.RmDir: _done(lambda request: files.remove_directory(request.path)),
             packet.Rename: _done(lambda request: files.rename(request.source, request.target, replace=request.replace)),
             packet.RealPath: self._real_path,
-            packet.AskLimits: lambda number, _: packet.limits(number, _HANDLES),
+            packet.AskLimits: lambda number, _: sftp_answer.limits(number, _HANDLES),
             packet.Link: _refuse(Refusal(Status.OP_UNSUPPORTED, "There are no links here.")),
             packet.Unknown: _refuse(Refusal(Status.OP_UNSUPPORTED, "This request is not there.")),
             packet.Garbled: _refuse(Refusal(Status.BAD_MESSAGE, "This request cannot be read.")),
@@ -81,7 +82,7 @@ class Wire(SubsystemHandler):
                         self._answer(each)
                     else:
                         packet.read_init(each)
-                        self._send(packet.version())
+                        self._send(sftp_answer.version())
                         is_greeted = True
                 self._flush()
         except packet.BadPacketError as error:
@@ -114,7 +115,7 @@ class Wire(SubsystemHandler):
         except Exception as error:  # noqa: BLE001 - a request gets an answer, whatever happens
             refusal = answer_to(error)
             code = refusal.status
-            answer = packet.status(number, code, refusal.text)
+            answer = sftp_answer.status(number, code, refusal.text)
         if not isinstance(request, _QUIET):
             self._log(request, handle, code, clock.monotonic_s() - began_s)
         self._send(answer)
@@ -151,7 +152,7 @@ class Wire(SubsystemHandler):
         self._opened += 1
         name = b"%x" % self._opened
         self._handles[name] = handle
-        return packet.handle(number, name)
+        return sftp_answer.handle(number, name)
 
     def _check_room(self) -> None:
         if len(self._handles) >= _HANDLES:
@@ -168,28 +169,28 @@ class Wire(SubsystemHandler):
     def _close(self, number: int, request: packet.Close) -> bytes:
         handle = self._handle(request.handle)
         del self._handles[request.handle]
-        return packet.status(number, Status.OK, handle.finish())
+        return sftp_answer.status(number, Status.OK, handle.finish())
 
     def _read(self, number: int, request: packet.Read) -> bytes:
         content = self._handle(request.handle).read(request.offset, request.length)
         if not content:
-            return packet.status(number, Status.EOF, "There is no more.")
+            return sftp_answer.status(number, Status.EOF, "There is no more.")
         self._keep_pace("down", len(content))
-        return packet.data(number, content)
+        return sftp_answer.data(number, content)
 
     def _write(self, number: int, request: packet.Write) -> bytes:
         self._handle(request.handle).write(request.offset, request.data)
         self._keep_pace("up", len(request.data))
-        return packet.status(number, Status.OK, "")
+        return sftp_answer.status(number, Status.OK, "")
 
     def _real_path(self, number: int, request: packet.RealPath) -> bytes:
-        return packet.real_path(number, self._files.view(request.path), self._encoding)
+        return sftp_answer.real_path(number, self._files.view(request.path), self._encoding)
 
     def _read_folder(self, number: int, request: packet.ReadDir) -> bytes:
         entries = self._handle(request.handle).next_entries()
         if not entries:
-            return packet.status(number, Status.EOF, "There is no more.")
-        return packet.names(number, entries, clock.now_s(), self._encoding)
+            return sftp_answer.status(number, Status.EOF, "There is no more.")
+        return sftp_answer.names(number, entries, clock.now_s(), self._encoding)
 
     def _keep_pace(self, direction: Direction, moved_bytes: int) -> None:
         """Rest as the account's rate demands; what was answered before that goes out first."""
@@ -211,10 +212,10 @@ def _done(act: Callable[[Any], None]) -> Callable[[int, Any], bytes]:
 
     def answer(number: int, request: Any) -> bytes:
         act(request)
-        return packet.status(number, Status.OK, "")
+        return sftp_answer.status(number, Status.OK, "")
 
     return answer
 
 
 def _refuse(refusal: Refusal) -> Callable[[int, Any], bytes]:
-    return lambda number, _: packet.status(number, refusal.status, refusal.text)
+    return lambda number, _: sftp_answer.status(number, refusal.status, refusal.text)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ftpnode.core import sftp_answer
 from ftpnode.core import sftp_packet as packet
 from ftpnode.core.listing import Entry
 from ftpnode.core.sftp_packet import Attributes, BadPacketError, Flag, PacketReader
@@ -96,16 +97,16 @@ def test_a_packet_of_an_absurd_length_is_refused_before_it_is_read(length):
 def test_the_answers_are_packets_of_their_length():
     entry = Entry("ö€", is_directory=False, size_bytes=5, mtime_s=-3.0)
     answers = [
-        packet.version(),
-        packet.status(1, 4, "no"),
-        packet.handle(1, b"h"),
-        packet.data(1, b"content"),
-        packet.attrs(1, entry),
-        packet.names(1, [entry, entry], 0.0, "latin-1"),
-        packet.real_path(1, "/ö", "latin-1"),
-        packet.limits(1, 64),
+        sftp_answer.version(),
+        sftp_answer.status(1, 4, "no"),
+        sftp_answer.handle(1, b"h"),
+        sftp_answer.data(1, b"content"),
+        sftp_answer.attrs(1, entry),
+        sftp_answer.names(1, [entry, entry], 0.0, "latin-1"),
+        sftp_answer.real_path(1, "/ö", "latin-1"),
+        sftp_answer.limits(1, 64),
     ]
     for answer in answers:
         assert int.from_bytes(answer[:4]) == len(answer) - 4
-    assert packet.names(1, [entry], 0.0, "latin-1").count(b"\xf6?") == 2
-    assert packet.names(1, [entry], 0.0, "utf-8").count("ö€".encode()) == 2
+    assert sftp_answer.names(1, [entry], 0.0, "latin-1").count(b"\xf6?") == 2
+    assert sftp_answer.names(1, [entry], 0.0, "utf-8").count("ö€".encode()) == 2
