@@ -42,7 +42,7 @@ def run(file: Path, log_format: LogFormat, *, take_over: bool) -> None:
 
 
 async def _serve(settings: Settings, file: Path, log_format: LogFormat, *, take_over: bool) -> None:
-    program = Program(settings, successor_command(file, log_format))
+    program = Program(settings, successor_command(file, log_format), log_format)
     await program.run(file, take_over=take_over)
 
 

@@ -52,10 +52,6 @@ class Metrics:
             "balancer_continued_downloads", "Downloads that another node went on with", registry=self.registry
         )
 
-    def total(self, name: str) -> int:
-        """What the counter `name`, one without labels, shows."""
-        return int(self.registry.get_sample_value(f"{name}_total") or 0)
-
 
 class NodeGauges(Collector):
     """How the nodes are at the moment of the question."""

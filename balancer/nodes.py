@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -29,15 +29,18 @@ _TO_LEAVE: Final = frozenset({NodeState.DRAINING, NodeState.FAILED})
 class Tenant(Protocol):
     """A session on a node."""
 
-    @property
-    def transferring(self) -> bool:
-        """Whether a transfer is in progress."""
-
     def node_is_down(self, why: str) -> None:
         """The node is dead: do not wait for TCP to say so."""
 
     def node_drains(self) -> None:
         """The node wants to be left."""
+
+
+class NodeKnowledge(msgspec.Struct, frozen=True):
+    """What probes found out about one node."""
+
+    health: NodeHealth
+    said: ProbePassed
 
 
 class _Known:
@@ -66,8 +69,12 @@ class Nodes:
         self._clock = clock
         self._known = {name: _Known(name) for name in nodes}
 
-    def choose(self, wish: Wish) -> Choice:
+    async def choose(self, wish: Wish) -> Choice:
         """The node for a session that wishes so (see core.choose_node)."""
+        return self.choose_now(wish)
+
+    def choose_now(self, wish: Wish) -> Choice:
+        """As `choose`, by who knows all."""
         choice = self.advise(wish)
         if choice.node is not None:
             known = self._known[choice.node]
@@ -125,6 +132,10 @@ class Nodes:
     def connection_failed(self, node: str, why: str) -> None:
         """A session could not reach `node`."""
         self.lost_a_session(node)
+        self.take_out(node, why)
+
+    def take_out(self, node: str, why: str) -> None:
+        """Send nobody to `node` until probes say otherwise."""
         self._set(after_failed_connection(self._known[node].health, why, self._clock()))
 
     def lost_a_session(self, node: str) -> None:
@@ -165,15 +176,32 @@ class Nodes:
                 else:
                     tenant.node_drains()
 
-    def document(self) -> tuple[BalancedNode, ...]:
-        """The nodes for the health document."""
+    def knowledge(self) -> tuple[NodeKnowledge, ...]:
+        """What is known of each node, for another process to know as well."""
+        return tuple(
+            NodeKnowledge(
+                known.health,
+                msgspec.structs.replace(known.said, features=known.features, banned=known.banned),
+            )
+            for known in self._known.values()
+        )
+
+    def learn(self, knowledge: Iterable[NodeKnowledge]) -> None:
+        """Know what another process knows."""
+        for one in knowledge:
+            known = self._known[one.health.node]
+            known.health, known.said, known.features = one.health, one.said, one.said.features
+            known.banned = one.said.banned or frozenset()
+
+    def document(self, transfers: Mapping[str, int]) -> tuple[BalancedNode, ...]:
+        """The nodes for the health document; `transfers` are in progress there."""
         return tuple(
             BalancedNode(
                 node=name,
                 usable=known.health.usable,
                 state=known.health.state,
                 sessions=len(known.tenants),
-                transfers=sum(tenant.transferring for tenant in known.tenants),
+                transfers=transfers.get(name, 0),
                 why=known.health.why,
             )
             for name, known in self._known.items()

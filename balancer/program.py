@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import random
 import resource
 import signal
 import socket
@@ -13,11 +12,9 @@ from typing import Final
 
 from typing_extensions import override
 
-from balancer.admission import Admission
-from balancer.choices import Choices
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.entrance import Entrance
-from balancer.front_tls import FrontTls
+from balancer.floor import Ended, Floor, LocalFloor
 from balancer.handover.giving import Giver, Giving
 from balancer.handover.messages import decode_session
 from balancer.handover.successor import start_successor, tell_supervisor
@@ -25,67 +22,41 @@ from balancer.handover.taking import Predecessor, find_predecessor
 from balancer.listeners import Listeners, open_listeners
 from balancer.management_api import description
 from balancer.message_line import LineEndedError, MessageLine, line_ends
-from balancer.metrics import Metrics, NodeGauges
+from balancer.metrics import NodeGauges
 from balancer.moved_session import MovedSession
-from balancer.node_tls import NodeTls
-from balancer.nodes import Nodes
-from balancer.passive_ports import PassivePorts
 from balancer.prober import Prober
-from balancer.spool import SpoolBudget, new_file
-from balancer.surroundings import Surroundings
-from cluster.clock import monotonic_s
-from cluster.health import BalancerHealth, NodeState
+from balancer.surroundings import Surroundings, make_surroundings, read_token
+from balancer.workers.crew import Crew
+from cluster.health import BalancedNode, BalancerHealth, NodeState
 from cluster.live import Reloaded, Upgraded
-from cluster.log import logger
+from cluster.log import LogFormat, logger
 from cluster.management import Management
-from cluster.problem import ConfigError, Problem
+from cluster.problem import ConfigError
 from cluster.read_settings import read_settings
 from cluster.settings import Settings
-from cluster.settings_rules import balancer_files, missing_files
 
 log = logger(__name__)
 
 _FINISH_LOOK_S: Final = 0.1
 
 
-def make_surroundings(settings: Settings) -> Surroundings:
-    """Read the keys and make what the sessions share; ConfigError when a file is missing or does not do."""
-    problems = missing_files(balancer_files(settings))
-    if problems:
-        raise ConfigError(problems)
-    balancer = settings.balancer
-    try:
-        token_key = settings.cluster.token_key.read_bytes()
-    except OSError as error:
-        raise _unreadable(settings.cluster.token_key, error) from error
-    try:
-        new_file(balancer.spool.folder).close()
-    except OSError as error:
-        what = f"no file can be made in {balancer.spool.folder}: {error.strerror}"
-        raise ConfigError((Problem("balancer.spool.folder", what, "name a folder it may write to"),)) from error
-    return Surroundings(
-        settings=settings,
-        token_key=token_key,
-        tls=FrontTls(settings),
-        node_tls=NodeTls(settings),
-        nodes=Nodes(settings.nodes, balancer.probe, monotonic_s, balancer.queue.sessions),
-        ports=PassivePorts(random.SystemRandom()),
-        budget=SpoolBudget(balancer.spool),
-        metrics=Metrics(),
-        choices=Choices(),
-        admission=Admission(balancer.client_limits),
-    )
+def make_floor(around: Surroundings, on_ended: Ended, log_format: LogFormat) -> Floor:
+    """Where the sessions are served: here, or by workers where there shall be some."""
+    if around.settings.balancer.workers == 1:
+        return LocalFloor(around, on_ended)
+    return Crew(around, on_ended, log_format)
 
 
 class Program(Giver):
     """A running balancer. `successor` is the command that starts the next one, where it can be started from here."""
 
-    def __init__(self, settings: Settings, successor: Sequence[str] = ()) -> None:
+    def __init__(self, settings: Settings, successor: Sequence[str] = (), log_format: LogFormat = "text") -> None:
         self.around = make_surroundings(settings)
         self._settings = settings
         self._successor = successor
         self._file: Path | None = None
         self._entrance = Entrance(self.around)
+        self._floor = make_floor(self.around, self._entrance.left, log_format)
         self._probes: list[asyncio.Task[None]] = []
         self._listeners: Listeners | None = None
         self._giving = Giving(self)
@@ -96,13 +67,14 @@ class Program(Giver):
         self._token = read_token(settings.cluster.management_token)
         self._management = Management(
             health=self.health,
-            registry=self.around.metrics.registry,
+            registry=self._floor.registry,
             token=self._token,
             documents={"choices": self.around.choices.document},
             actions={"upgrade": self._upgrade, "reload": self._reload},
+            refresh=self._floor.look,
         )
         self._management.describe(description())
-        self.around.metrics.registry.register(NodeGauges(self.around.nodes.document))
+        self._floor.registry.register(NodeGauges(self._nodes))
 
     async def start(self, predecessor: Predecessor | None = None) -> None:
         """Open everything, in the place of `predecessor` where there is one.
@@ -110,7 +82,7 @@ class Program(Giver):
         OSError says in one line which address is busy, NotGivenError why the place could not be taken.
         """
         self._listeners = open_listeners(self._settings.balancer, predecessor.sockets if predecessor else ())
-        self.around.ports.hold(self._listeners.passive)
+        await self._floor.open(self._listeners.passive)
         if predecessor is None:
             await self._open(self._listeners, kept=())
             return
@@ -130,13 +102,12 @@ class Program(Giver):
         if self._finishing is not None:
             self._finishing.cancel()
         self._entrance.shut_doors()
-        self._entrance.end_all()
         await self._stop_probes()
+        await self._floor.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._management.stop()
-        self.around.ports.use(())
         await self._giving.close()
         if self._listeners is not None:
             self._listeners.close()
@@ -173,11 +144,11 @@ class Program(Giver):
     async def _open(self, listeners: Listeners, kept: Collection[int]) -> None:
         """Serve all but the passive ports that another process keeps."""
         await self._management.open(listeners.management)
-        self.around.ports.use(port for port in listeners.passive if port not in kept)
+        self._floor.use(port for port in listeners.passive if port not in kept)
         for name in self._settings.nodes:
             prober = Prober(self._settings, name, self.around.token_key, self._token, self._probed)
             self._probes.append(asyncio.get_running_loop().create_task(prober.run(), name=f"probe {name}"))
-        self._entrance.open(listeners.doorways)
+        self._entrance.open(listeners.doorways, self._floor)
         self._giving.open(listeners.successors)
 
     def _probed(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
@@ -199,7 +170,7 @@ class Program(Giver):
             while True:
                 moved, sockets = await line.receive()
                 for sock in sockets[:1]:
-                    await self._entrance.take_over(moved, sock)
+                    self._entrance.take_over(moved, sock)
                     count += 1
         except LineEndedError:
             log.info("sessions came from the old balancer", count=count)
@@ -211,7 +182,7 @@ class Program(Giver):
         await predecessor.wait_until_gone()
         self._predecessor = None
         if self._listeners is not None:
-            self.around.ports.use(self._listeners.passive)
+            self._floor.use(self._listeners.passive)
         log.info("the old balancer has ended", process=predecessor.process)
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
@@ -239,17 +210,21 @@ class Program(Giver):
         self._giving.shut()
         await self._stop_probes()
         await self._management.shut()
-        return self.around.ports.keep_few()
+        return await self._floor.keep_few()
 
     @override
     def send_away(self, line: MessageLine[MovedSession]) -> None:
         self._finishing = asyncio.get_running_loop().create_task(self._finish(line), name="finish")
 
     async def _finish(self, line: MessageLine[MovedSession]) -> None:
+        def give(moved: MovedSession, sock: socket.socket) -> None:
+            line.send(moved, [sock])
+            self._entrance.left(moved.service, moved.client[0])
+
         try:
             async with asyncio.timeout(self._settings.balancer.handover_s):
-                while not self._entrance.is_empty:
-                    self._entrance.send_away(line)
+                while self._entrance.sessions:
+                    self._floor.send_away(give)
                     await asyncio.sleep(_FINISH_LOOK_S)
         except TimeoutError:
             log.warning("the time to finish is over", sessions=self._entrance.sessions)
@@ -259,13 +234,13 @@ class Program(Giver):
     async def step_forward(self) -> None:
         if self._finishing is not None:
             self._finishing.cancel()
-        self._entrance.send_away(None)
+        self._floor.send_away(None)
         if self._listeners is not None and not self._stop.is_set():
             await self._open(self._listeners, kept=())
 
     @override
     def seen(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
-        self.around.nodes.probed(node, outcome)
+        self._floor.seen(node, outcome)
 
     @override
     def end(self) -> None:
@@ -285,7 +260,7 @@ class Program(Giver):
 
     def _read_anew(self, file: Path) -> None:
         try:
-            self.around.tls.adopt(read_settings(file))
+            self._floor.follow(read_settings(file))
         except ConfigError as error:
             for problem in error.problems:
                 log.error("reload refused", where=problem.where, what=problem.what, fix=problem.fix)  # noqa: TRY400 - no bug
@@ -305,30 +280,25 @@ class Program(Giver):
 
     def health(self) -> BalancerHealth:
         """What the balancer says of itself."""
-        metrics, nodes = self.around.metrics, self.around.nodes.document()
+        load, nodes = self._floor.load(), self._nodes()
         usable = any(node.usable for node in nodes)
         return BalancerHealth(
             state=NodeState.READY if usable else NodeState.FAILED,
             process=os.getpid(),
             sessions=self._entrance.sessions,
-            transfers=self._entrance.transfers,
-            leases_free=self.around.ports.free,
-            spool_bytes=self.around.budget.used_bytes,
-            moved_sessions=metrics.total("balancer_moved_sessions"),
-            repeated_uploads=metrics.total("balancer_repeated_uploads"),
-            continued_downloads=metrics.total("balancer_continued_downloads"),
+            transfers=sum(load.transfers.values()),
+            leases_free=load.leases_free,
+            spool_bytes=load.spool_bytes,
+            moved_sessions=self._total("balancer_moved_sessions"),
+            repeated_uploads=self._total("balancer_repeated_uploads"),
+            continued_downloads=self._total("balancer_continued_downloads"),
             nodes=nodes,
-            notices=tuple(f"node {node.node}: {node.why}" for node in nodes if not node.usable),
+            notices=(*self._floor.notices, *(f"node {node.node}: {node.why}" for node in nodes if not node.usable)),
         )
 
+    def _nodes(self) -> tuple[BalancedNode, ...]:
+        return self.around.nodes.document(self._floor.load().transfers)
 
-def read_token(file: Path) -> str:
-    """The management token; ConfigError when the file cannot be read."""
-    try:
-        return file.read_text(encoding="latin-1").strip()
-    except OSError as error:
-        raise _unreadable(file, error) from error
-
-
-def _unreadable(file: Path, error: OSError) -> ConfigError:
-    return ConfigError((Problem(str(file), f"cannot be read: {error.strerror}", "check its permissions"),))
+    def _total(self, name: str) -> int:
+        """What the counter `name`, one without labels, shows."""
+        return int(self._floor.registry.get_sample_value(f"{name}_total") or 0)

@@ -103,7 +103,7 @@ class SessionLegs:
             self._watch_idleness()
 
     def leave(self) -> tuple[MovedSession, socket.socket] | None:
-        """End here without a word to the client, for another balancer to go on; None where it cannot be now."""
+        """End here without a word to the client or `on_end`, for another balancer to go on; None where it cannot be."""
         standing = self._session.standing
         if self._working or self._ended or self._reader.partial or standing is None:
             return None
@@ -120,13 +120,18 @@ class SessionLegs:
             standing=standing,
         )
         self.front.abort()
-        self._end("handed-over")
+        self._close_books("handed-over")
         return moved, sock
 
     @property
     def transferring(self) -> bool:
         """Whether a transfer is in progress."""
         return self._session.transferring
+
+    @property
+    def node(self) -> str:
+        """Where its back leg stands; empty while there is none."""
+        return self._back.node if self._back is not None else ""
 
     def node_is_down(self, why: str) -> None:
         """The node of this session is dead."""
@@ -251,9 +256,9 @@ class SessionLegs:
         """Choose a node; where all are full, wait for one that is not, within bounds."""
         wish = self._wish(avoid, reads=reads)
         nodes, until_s = self._around.nodes, monotonic_s() + self._around.settings.balancer.queue.wait_s
-        choice = nodes.choose(wish)
+        choice = await nodes.choose(wish)
         while choice.node is None and choice.full and await nodes.has_room(until_s - monotonic_s()):
-            choice = nodes.choose(wish)
+            choice = await nodes.choose(wish)
         self._around.choices.note(
             MadeChoice(
                 at_s=now_s(), session=self.id, service=self._service_name, account=self._session.account,
@@ -340,8 +345,11 @@ class SessionLegs:
             self._end("internal-error")
 
     def _end(self, outcome: str) -> None:
-        if self._ended:
-            return
+        if not self._ended:
+            self._close_books(outcome)
+            self._on_end()
+
+    def _close_books(self, outcome: str) -> None:
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
@@ -352,7 +360,6 @@ class SessionLegs:
         self.front.close()
         seconds = monotonic_s() - self._began_s
         self._books.ended(outcome, account=self._session.account, seconds=seconds, tls=self.front.speaks_tls)
-        self._on_end()
 
 
 def _rules(

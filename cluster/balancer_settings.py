@@ -112,9 +112,10 @@ class Balancer(Section, frozen=True):
     `listen` is where it binds (default: the VIP itself); `source_addresses` are its own addresses as the nodes see
     them: PROXY headers and session tokens are believed from there alone. A node that owes a reply for
     `reply_timeout_s` is taken for lost; a digest (HASH and its like), for which it reads a whole file, may take
-    `digest_timeout_s` longer. A balancer that is replaced may finish its sessions for `handover_s`. With `node_tls` it
-    speaks TLS with the nodes too, and knows them by the authority of the cluster and their names; `off` is for a
-    network that nobody else can reach.
+    `digest_timeout_s` longer. `workers` are the processes that serve sessions; one needs no others beside it. A
+    balancer that is replaced may finish its sessions for `handover_s`. With `node_tls` it speaks TLS with the nodes
+    too, and knows them by the authority of the cluster and their names; `off` is for a network that nobody else can
+    reach.
     """
 
     vip: str
@@ -137,6 +138,7 @@ class Balancer(Section, frozen=True):
     reply_timeout_s: Seconds = 30.0
     digest_timeout_s: Seconds = 600.0
     handover_s: Seconds = 600.0
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
 
     @property
     def bind_address(self) -> str:

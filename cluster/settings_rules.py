@@ -202,6 +202,9 @@ def _node(where: str, node: Node, site_ports: set[int]) -> Iterator[Problem]:
 def _balancer(settings: Settings) -> Iterator[Problem]:
     balancer = settings.balancer
     yield from _range("balancer.passive_ports", balancer.passive_ports.first, balancer.passive_ports.last)
+    if 0 < len(balancer.passive_ports.all()) < balancer.workers:
+        what = f"are {len(balancer.passive_ports.all())} ports for {balancer.workers} workers, and each needs its own"
+        yield Problem("balancer.passive_ports", what, "widen the range, or have fewer workers")
     taken: dict[int, str] = {}
     if balancer.management[0] == balancer.bind_address:
         taken[balancer.management_port] = "balancer.management_port"

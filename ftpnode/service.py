@@ -5,11 +5,11 @@ from typing import Final
 
 from cryptography.x509 import Certificate
 
+from cluster.place import Place
 from cluster.publish import SOCKET_NAME
 from cluster.settings import Settings
 from ftpnode.access_logs import AccessLogs
 from ftpnode.client_authorities import read_client_authorities
-from ftpnode.core.place import Place
 from ftpnode.local_publisher import LocalPublisher
 from ftpnode.metrics import Metrics
 from ftpnode.ports import Publisher

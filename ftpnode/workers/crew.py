@@ -9,11 +9,11 @@ from typing import Final, TypeVar
 from cluster import clock
 from cluster.live import LiveSessions
 from cluster.log import LogFormat, logger
+from cluster.place import Place
 from cluster.problem import Problem
+from cluster.restart import deaths_in_a_row, pause_s
 from cluster.settings import Settings
-from ftpnode.core.place import Place
-from ftpnode.core.restart import deaths_in_a_row, pause_s
-from ftpnode.core.sum_metrics import Family, left_behind, summed
+from cluster.sum_metrics import Family, left_behind, summed
 from ftpnode.staging import Staging
 from ftpnode.tally import NodeTally
 from ftpnode.workers.orders import (

@@ -13,9 +13,9 @@ from typing_extensions import override
 from cluster import clock
 from cluster.frame import FrameReader, FrameTooLongError, frame
 from cluster.log import logger
+from cluster.metric_families import families_of
 from cluster.problem import ConfigError
 from cluster.settings import Settings
-from ftpnode.core.sum_metrics import Family, Sample
 from ftpnode.fresh_settings import FreshSettings, with_certificates
 from ftpnode.live_sessions import kick, live_sessions
 from ftpnode.server import Server
@@ -80,7 +80,7 @@ class OrderDesk(AsyncChat):
         service = self._server.service
         match order:
             case Look():
-                self._report(number, Looked(service.sessions.transfers, _metrics(self._server)))
+                self._report(number, Looked(service.sessions.transfers, families_of(service.metrics.registry)))
             case ListSessions():
                 self._list(number)
             case Kick(session):
@@ -132,19 +132,3 @@ class OrderDesk(AsyncChat):
     def handle_error(self) -> None:
         """A fault of ours; the order is not reported on, which the supervisor says."""
         log.error("an order failed", exc_info=sys.exception())
-
-
-def _metrics(server: Server) -> tuple[Family, ...]:
-    return tuple(
-        Family(
-            metric.name,
-            metric.type,
-            metric.documentation,
-            tuple(
-                Sample(sample.name, sample.labels, sample.value)
-                for sample in metric.samples
-                if not sample.name.endswith("_created")  # moments, which do not add up
-            ),
-        )
-        for metric in server.service.metrics.registry.collect()
-    )

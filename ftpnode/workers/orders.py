@@ -11,10 +11,10 @@ import msgspec
 
 from cluster.live import LiveSession
 from cluster.log import LogFormat
+from cluster.place import Place
 from cluster.problem import Problem
 from cluster.settings import Settings
-from ftpnode.core.place import Place
-from ftpnode.core.sum_metrics import Family
+from cluster.sum_metrics import Family
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):

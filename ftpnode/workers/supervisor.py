@@ -1,22 +1,18 @@
 """Runs one node's ftpnode as several processes: opens the ports, keeps the tally, answers operators for all workers."""
 
 import asyncio
-from collections.abc import Iterable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
-from typing_extensions import override
 
 from cluster.live import Reloaded
 from cluster.log import LogFormat, logger
+from cluster.metric_families import SummedMetrics
 from cluster.problem import ConfigError
 from cluster.settings import AccessLogFiles, Settings
 from ftpnode.access_logs import AccessLogs
 from ftpnode.account_usages import account_usages
 from ftpnode.core.reload import changed_sections
-from ftpnode.core.sum_metrics import Family
 from ftpnode.drain import Drain
 from ftpnode.fresh_settings import cannot_use, read_anew, with_certificates
 from ftpnode.listening import cannot_listen, close_ports, open_ports
@@ -72,7 +68,7 @@ class Supervisor:
             reload=self._reload,
         )
         registry = CollectorRegistry()
-        registry.register(_Summed(self._crew))
+        registry.register(SummedMetrics(lambda: self._crew.metrics))
         self._management = operators.management(
             token=token,
             registry=registry,
@@ -169,21 +165,3 @@ def _try_what_workers_need(settings: Settings, name: str) -> None:
     AccessLogs(settings.nodes[name].logs).close()
     if settings.cluster.sftp_host_key and any(site.sftp_port for site in settings.sites.values()):
         read_host_key(settings.cluster.sftp_host_key)
-
-
-class _Summed(Collector):
-    """The crew's metrics, as Prometheus' own library writes them."""
-
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
-
-    @override
-    def collect(self) -> Iterable[Metric]:
-        return [_metric(family) for family in self._crew.metrics]
-
-
-def _metric(family: Family) -> Metric:
-    metric = Metric(family.name, family.help, family.kind)
-    for sample in family.samples:
-        metric.add_sample(sample.name, sample.labels, sample.value)
-    return metric

@@ -186,6 +186,13 @@ MISTAKES = [
     ("limits:", 'upgrade: {node_command: "ssh \'x"}\nlimits:', "upgrade.node_command", "ssh {address} systemctl"),
     ("limits:", "upgrade: {node_command: 'ssh {host}'}\nlimits:", "upgrade.node_command", "no other braces"),
     ("limits:", "upgrade: {node_command: ''}\nlimits:", "upgrade.node_command", "write a command"),
+    ("  vip:", "  workers: 0\n  vip:", "balancer.workers", "write a value of that kind"),
+    (
+        "passive_ports: {first: 22000, last: 22999}",
+        "passive_ports: {first: 22000, last: 22002}\n  workers: 4",
+        "balancer.passive_ports",
+        "have fewer workers",
+    ),
     ("limits:", "limit:", "limit", "did you mean `limits`?"),
     ('greeting: "test ingest', 'greeting: "a\\nb', "sites.ingest.greeting", "write one line"),
 ]

@@ -52,6 +52,7 @@ def test_the_command_empties_a_node_restarts_it_by_the_operators_command_and_rep
     def with_command(document) -> None:
         command = f"sh -c 'echo {{node}} at {{address}} > {wish}; while test -e {wish}; do sleep 0.1; done'"
         document["upgrade"] = {"node_command": command, "drain_s": 20, "ready_s": 60}
+        document["balancer"]["workers"] = 2
 
     with running_cluster(tmp_path, change=with_command) as cluster:
         config = ["--config", str(cluster.files.file)]

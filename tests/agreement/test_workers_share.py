@@ -2,9 +2,9 @@
 
 import pytest
 
-from ftpnode.core.place import Place
-from ftpnode.core.restart import deaths_in_a_row, pause_s
-from ftpnode.core.sum_metrics import Family, Sample, left_behind, summed
+from cluster.place import Place
+from cluster.restart import deaths_in_a_row, pause_s
+from cluster.sum_metrics import Family, Sample, left_behind, summed
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7, 64])
