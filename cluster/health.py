@@ -45,6 +45,18 @@ class PeerHealth(msgspec.Struct, frozen=True, kw_only=True):
     limit_bytes_per_s: int | None = None
 
 
+class ScrubHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the files have been read again: `percent` of this round, None between two; when the last one ended.
+
+    `found` files were rotten since the program started; `quarantined` are not whole again yet.
+    """
+
+    percent: float | None = None
+    ended_s_ago: float | None = None
+    found: int = 0
+    quarantined: int = 0
+
+
 class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One replicator: `notices` are sentences for an operator, empty when all is well.
 
@@ -66,6 +78,7 @@ class ReplicatorHealth(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[PeerHealth, ...] = ()
     to_hear: tuple[str, ...] = ()
     held_deletes: int = 0
+    scrub: ScrubHealth = ScrubHealth()
     notices: tuple[str, ...] = ()
 
 

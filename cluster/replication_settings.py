@@ -84,6 +84,8 @@ class Replication(Section, frozen=True):
     history_entries: Annotated[int, Meta(ge=0, le=100_000_000)] = (
         500_000  # what `tripod explain` remembers, of all paths
     )
+    scrub_days: Annotated[int, Meta(ge=0, le=3650)] = 30  # all files are read again within; 0: never
+    scrub_bytes_per_s: Annotated[int, Meta(ge=64 << 10)] = 20_000_000  # no faster than this
     propagation_interval_s: Annotated[float, Meta(ge=0, le=86_400)] = 15.0  # between canaries to each peer; 0: none
     propagation_late_s: Seconds = 10.0  # a canary that takes longer is an alarm
     compare_interval_s: Annotated[float, Meta(ge=0, le=31_536_000)] = (

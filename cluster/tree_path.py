@@ -16,6 +16,7 @@ STAGING: Final = f"{RESERVED}/staging"
 CONFLICTS: Final = f"{RESERVED}/conflicts"
 CANARIES: Final = f"{RESERVED}/canaries"
 VERSIONS: Final = f"{RESERVED}/versions"
+QUARANTINE: Final = f"{RESERVED}/quarantine"
 
 MAX_NAME_BYTES: Final = 255
 MAX_PATH_BYTES: Final = 4000

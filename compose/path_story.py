@@ -13,6 +13,7 @@ _WHAT = {
     "heard": "heard of",
     "restamped": "given a new stamp, for the clock had run ahead",
     "missing": "found missing on the disk, to be fetched again",
+    "rotten": "found rotten on the disk, to be fetched again",
     "shown": "in place",
     "cleared": "removed from the disk",
 }

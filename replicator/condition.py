@@ -3,7 +3,7 @@
 from typing import Final
 
 from cluster.clock import monotonic_s, now_ns
-from cluster.health import CanaryHealth, NodeState, PeerHealth, ReplicatorHealth
+from cluster.health import CanaryHealth, NodeState, PeerHealth, ReplicatorHealth, ScrubHealth
 from cluster.settings import Settings
 from replicator.comparison import Comparison
 from replicator.core.catching_up import Teller, still_to_hear
@@ -14,6 +14,7 @@ from replicator.peer_door import PeerDoor
 from replicator.peer_link import PeerLink
 from replicator.propagation import Propagation
 from replicator.replica import Replica
+from replicator.scrub import Scrub
 from replicator.sight import Sight
 from replicator.worker import Worker
 
@@ -35,6 +36,7 @@ class Condition:
         self.odd = 0
         self.propagation: Propagation | None = None
         self.comparison: Comparison | None = None
+        self.scrub: Scrub | None = None
         self._replication = settings.replication
         self._index, self._held_deletes = replica.index, replica.held_deletes
         self._mesh, self._door, self._sight, self._worker = mesh, door, sight, worker
@@ -74,6 +76,7 @@ class Condition:
             peers=tuple(self._peer_health(link) for link in self._mesh.links),
             to_hear=self.to_hear(),
             held_deletes=len(index.held),
+            scrub=self.scrub.health(now_ns()) if self.scrub else ScrubHealth(),
             notices=self._notices(),
         )
 
@@ -99,6 +102,7 @@ class Condition:
         notices += self._door.trouble.values()
         notices += self._sight.notices(monotonic_s())
         notices += self._held_deletes.notices()
+        notices += self.scrub.notices() if self.scrub else ()
         notices += self.propagation.notices(monotonic_s()) if self.propagation else ()
         if monotonic_s() - self.degraded_s < _ALARM_S:
             notices.append("in the last minute changes were answered with fewer copies than their policy asks for")

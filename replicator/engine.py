@@ -34,6 +34,7 @@ from replicator.publishing import Publishing
 from replicator.replica import ROLLED_BACK, NotYetError, Replica, UnstableError
 from replicator.restart import replay_intents
 from replicator.scan import Scan, differing
+from replicator.scrub import Scrub
 from replicator.selecting import follow_selection
 from replicator.sight import Sight
 from replicator.staging import Staging
@@ -86,6 +87,8 @@ class Engine:
         self.propagation = Propagation(self.replica, self.mesh.links, self._worker, self.measures, replication)
         self.door.take_canary = self.propagation.take
         self.comparison = Comparison(index, self.mesh.links, self.measures)
+        self.scrub = Scrub(self.replica, self.measures, replication)
+        self.door.on_doubt = self.scrub.doubt
         self._watch = watch
         self._sight = Sight(watch, self.replica, self.measures, replication.canary_interval_s, index.folders)
         self._marked = asyncio.Event()
@@ -93,6 +96,7 @@ class Engine:
         self._scan = Scan(self.replica, watch, missing_is_deleted=replication.missing_at_scan == "delete")
         self.condition = Condition(settings, self.replica, self.mesh, self.door, self._sight, self._worker)
         self.condition.propagation, self.condition.comparison = self.propagation, self.comparison
+        self.condition.scrub = self.scrub
         self.publishing = Publishing(self.replica, self.mesh, settings, self.condition, self.measures)
         self._complete = asyncio.Event()
         self.door.on_complete = self._complete.set
@@ -125,6 +129,7 @@ class Engine:
             tasks.create_task(self._scan_for_ever())
             if replication.propagation_interval_s:
                 tasks.create_task(self._every(replication.propagation_interval_s, self.propagation.send))
+            tasks.create_task(self._every(_TICK_S, self.scrub.run))
             if replication.compare_interval_s:
                 tasks.create_task(self._compare_for_ever(replication.compare_interval_s))
 
@@ -208,6 +213,7 @@ class Engine:
             self.measures.backlog.labels(peer=link.name).set(self.condition.count_backlog(link)[0])
             in_sync = is_in_sync(link.view(monotonic_s()), self._replication.lease_s)
             self.measures.in_sync.labels(peer=link.name).set(in_sync)
+        self.scrub.tidy()
         self.measures.heads.set(self._index.heads)
         self.measures.wanted.set(len(self._index.pending))
         self.measures.conflicts.set(len(self._index.open_conflicts()))
@@ -299,6 +305,7 @@ class Engine:
         await self.door.stop()
         await self.replica.blocking(self._watch.stop)
         self.replica.close()
+        self.scrub.close()
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=True))
         self._index.close()
 

@@ -1,6 +1,7 @@
 """Gets content from the peers: from any that has it, on from where the last was cut, and by what is here already."""
 
 import asyncio
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ from replicator.peer_link import PeerLink
 from replicator.pulling import ask_blocks, pull
 from replicator.replica import NotYetError, Replica
 from replicator.staging import Held
-from replicator.wire import CHUNK_BYTES
+from replicator.wire import CHUNK_BYTES, Doubt
 
 _WORTH_IT: Final = 0.9
 """With more of the content missing than this share, all of it is fetched."""
@@ -91,6 +92,7 @@ class Fetching:
                 except OtherContentError as error:
                     log.warning("other content came than was asked for", peers=sorted(givers), content_id=content_id)
                     reasons.append(f"{link.name}: {error}")
+                    await self._doubt(givers, content_id)
                     if len(givers) > 1:
                         waiting.append(link)
                     givers.clear()
@@ -111,6 +113,13 @@ class Fetching:
             return await self._build(link, similar, content_id, size_bytes, on_step)
         except LOST as error:
             raise NotYetError(str(error) or type(error).__name__) from error
+
+    async def _doubt(self, givers: set[str], content_id: str) -> None:
+        """Have those who gave it look whether their disks have damaged it."""
+        for link in self._links:
+            if link.name in givers:
+                with contextlib.suppress(*LOST):
+                    await link.tell(Doubt(content_id=content_id))
 
     def _similar(self, path: str, size_bytes: int) -> tuple[Similar, ...]:
         """What may be similar to the content of a large file: what stands under its path, and what lost there."""

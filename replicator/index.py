@@ -23,6 +23,7 @@ from replicator.core.runs import Leaps, begun, was_given
 from replicator.index_writer import Change, IndexWriter
 from replicator.journal import Journal, read_journal
 from replicator.places import PathsOf, Places
+from replicator.scrub_facts import Quarantined, ScrubFacts
 from replicator.usage import Usages
 
 _NEW_PLACE: Final = Place()
@@ -117,6 +118,9 @@ class Index:
         self.intents = {int(number): msgspec.msgpack.decode(blob, type=Intent) for (number,), blob in intents}
         decoded = [msgspec.msgpack.decode(blob, type=Conflict) for _, blob in writer.rows("conflicts")]
         self.conflicts = {(conflict.path, conflict.content_id): conflict for conflict in decoded}
+        rotten = [msgspec.msgpack.decode(blob, type=Quarantined) for _, blob in writer.rows("quarantine")]
+        self.quarantine = {one.path: one for one in rotten}
+        self.scrub = _read(facts, "scrub", ScrubFacts) or ScrubFacts()
         held = [msgspec.msgpack.decode(blob, type=HeldDelete) for _, blob in writer.rows("held_deletes")]
         versions = [msgspec.msgpack.decode(blob, type=Version) for _, blob in writer.rows("versions")]
         versions.sort(key=lambda version: version.gone_ns)
@@ -278,6 +282,21 @@ class Index:
         """List it no more."""
         del self.versions[version.path, version.content_id]
         self._write("versions", (version.path, version.content_id), None)
+
+    def note_scrub(self, facts: ScrubFacts) -> None:
+        """Remember how far the scrubbing is."""
+        self.scrub = facts
+        self._write("facts", ("scrub",), facts)
+
+    def quarantine_one(self, one: Quarantined) -> None:
+        """Remember a file that is rotten."""
+        self.quarantine[one.path] = one
+        self._write("quarantine", (one.path,), one)
+
+    def release(self, path: str) -> None:
+        """It is not missed any more."""
+        del self.quarantine[path]
+        self._write("quarantine", (path,), None)
 
     def hold(self, delete: HeldDelete) -> None:
         """Remember a deletion that is held back."""

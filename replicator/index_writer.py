@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS conflicts
     (path TEXT, content_id TEXT, conflict BLOB NOT NULL, PRIMARY KEY (path, content_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS versions
     (path TEXT, content_id TEXT, version BLOB NOT NULL, PRIMARY KEY (path, content_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine (path TEXT PRIMARY KEY, quarantined BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS held_deletes (path TEXT PRIMARY KEY, held BLOB NOT NULL) WITHOUT ROWID;
 """
 _TABLES: Final = {
@@ -31,6 +32,7 @@ _TABLES: Final = {
     "conflicts": ("path", "content_id"),
     "versions": ("path", "content_id"),
     "held_deletes": ("path",),
+    "quarantine": ("path",),
 }
 _APPENDED: Final = frozenset({"journal"})
 """Tables that are appended to, and shortened: a row of theirs is removed with all before it."""

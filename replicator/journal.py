@@ -16,7 +16,7 @@ from cluster.clock import monotonic_s, now_ns
 from cluster.explained import Moment
 from replicator.activity import Activity
 from replicator.core.head import Head
-from replicator.core.place import Applied, Found, Heard, Input, Place, Restamped, Written
+from replicator.core.place import Applied, Found, Heard, Input, Place, Restamped, Rotten, Written
 from replicator.index_writer import Change, IndexWriter
 
 _PRUNED_AT_ONCE: Final = 1000
@@ -47,7 +47,7 @@ class Journal:
         for moment in moments(event, before, after, now_ns()):
             if moment.what == "shown":
                 self.activity.arrived(moment.size_bytes, monotonic_s())
-            elif moment.what != "heard":
+            elif moment.what in {"written", "found", "imported"}:
                 self.activity.made(moment.size_bytes, monotonic_s())
             if self._entries:
                 self.add(path, moment, sequence)
@@ -81,6 +81,8 @@ def moments(event: Input, before: Place, after: Place, at_ns: int) -> Iterator[M
             yield _moment(at_ns, what, head)
     if isinstance(event, Found) and event.row is None and before.row is not None and before.heads == after.heads:
         yield Moment(at_ns, "missing", kind=before.row.kind.value, content_id=before.row.content_id[:_SHOWN])
+    if isinstance(event, Rotten) and before.row is not None:
+        yield Moment(at_ns, "rotten", kind=before.row.kind.value, content_id=before.row.content_id[:_SHOWN])
     if isinstance(event, Applied) and before.row != after.row:
         row = after.row
         if row is None:

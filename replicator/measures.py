@@ -68,3 +68,13 @@ class Measures:
             "tripod_replicator_comparison_differing_folders_total", "Folders that differed and were told anew",
             ["peer"], registry=self.registry,
         )  # fmt: skip
+        self.scrubbed_bytes = Counter(
+            "tripod_replicator_scrubbed_bytes_total", "Bytes of files that were read again", registry=self.registry
+        )
+        self.rotten = Counter(
+            "tripod_replicator_rotten_files_total", "Files whose content the disk had damaged", registry=self.registry
+        )
+        self.quarantined = Gauge(
+            "tripod_replicator_quarantined_files", "Rotten files that no peer has given back yet",
+            registry=self.registry,
+        )  # fmt: skip

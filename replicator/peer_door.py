@@ -36,6 +36,7 @@ from replicator.wire import (
     Commit,
     Committed,
     Compare,
+    Doubt,
     Entry,
     GivenUp,
     Hello,
@@ -68,6 +69,7 @@ class PeerDoor:
         self._throttles: dict[str, Throttle] = {}
         self.trouble: dict[str, str] = {}
         self.on_complete: Callable[[], None] = lambda: None
+        self.on_doubt: Callable[[str], None] = lambda _content_id: None
         self.take_canary: TakeCanary = _no_canary
         self._progress: dict[str, PeerProgress] = {}
         self._answerers: set[Answerer] = set()
@@ -222,6 +224,8 @@ class Answerer:
                 progress = self._door.progress(self.peer, self._incarnation)
                 progress.took((entry.path for entry in message.entries), progress.seen)
                 spawn(self._commit(message))
+            case Doubt(content_id=content_id):
+                self._door.on_doubt(content_id)
             case AskBlocks() | Want() | Canary() | Compare():
                 spawn(self._answer(message))
             case _:

@@ -31,6 +31,7 @@ from replicator.wire import (
     Committed,
     Compared,
     Data,
+    Doubt,
     Entry,
     Hello,
     Ping,
@@ -131,8 +132,8 @@ class PeerLink:
         """There may be something new in the index."""
         self._news.set()
 
-    async def tell(self, message: IndexMessage) -> None:
-        """Send news out of turn; OSError when the connection is gone."""
+    async def tell(self, message: IndexMessage | Doubt) -> None:
+        """Send what nobody answers; OSError when the connection is gone."""
         await self._send(message)
 
     def give_up(self) -> None:

@@ -61,7 +61,9 @@ class Versions:
     async def note(self, path: str, place: Place, successor: str = "") -> Path | None:
         """List what stands under `path` as a version; the name that its file must get, None when it is not kept."""
         row = place.row
-        if not self._limits.versions_days or row is None or row.kind is not Kind.FILE or row.content_id == successor:
+        if not self._limits.versions_days or row is None or row.kind is not Kind.FILE:
+            return None
+        if row.content_id in {"", successor}:  # rotten, or the same
             return None
         stamps = (head.stamp_ns for head in place.heads if head.content_id == row.content_id)
         version = Version(

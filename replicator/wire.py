@@ -17,6 +17,7 @@ So between two nodes there are two connections, and each works without the other
     AskBlocks(number, content_id, …)      →    Blocks(number, blocks, last, problem)…: what the content is made of
     Want(number, content_id, spans)       →    Data(number, data, problem)…: the bytes of the spans, in their order
                                           ←    Busy(number): the answer takes its time, and gets on
+    Doubt(content)                        →    reads that content again, from its disk
     Canary(number, content)               →    Arrived(number, problem): fetched like any file, in place, durable
     Compare(number, folders' digests)     →    Compared(number, the folders that differ)
     Ping                                  →    Pong(its clock)
@@ -225,6 +226,12 @@ class Busy(_Message, frozen=True, kw_only=True):
     number: _Count
 
 
+class Doubt(_Message, frozen=True, kw_only=True):
+    """What you gave under this id was something else: look whether your disk has damaged it. There is no answer."""
+
+    content_id: _Content
+
+
 class Canary(_Message, frozen=True, kw_only=True):
     """A file that is no file: take it as one is taken, but keep it where no client looks, and say when it is there."""
 
@@ -275,7 +282,20 @@ class Pong(_Message, frozen=True, kw_only=True):
 
 
 Asked = (
-    Hello | Index | Prepare | Arriving | Chunk | Sealed | GivenUp | Commit | AskBlocks | Want | Canary | Compare | Ping
+    Hello
+    | Index
+    | Prepare
+    | Arriving
+    | Chunk
+    | Sealed
+    | GivenUp
+    | Commit
+    | AskBlocks
+    | Want
+    | Doubt
+    | Canary
+    | Compare
+    | Ping
 )
 Answered = Welcome | Acked | Begin | Taken | Prepared | Committed | Blocks | Data | Busy | Arrived | Compared | Pong
 Message = Asked | Answered

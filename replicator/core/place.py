@@ -111,7 +111,14 @@ class Restamped(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int
 
 
-Input = Written | Found | Heard | Applied | Restamped
+class Rotten(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands there is the file that is known, untouched, but its content is not: the disk has damaged it.
+
+    Nobody made a version of that, and its absence will be nobody's deletion.
+    """
+
+
+Input = Written | Found | Heard | Applied | Restamped | Rotten
 
 
 class Install(msgspec.Struct, frozen=True):
@@ -168,10 +175,17 @@ def step(place: Place, clock: Clock, event: Input, merge: Merge = merged) -> tup
             return msgspec.structs.replace(place, heads=heads, announced=after.sequence), after
         case Restamped():
             return _restamped(place, clock, event, merge)
-        case Applied():
-            return msgspec.structs.replace(place, row=event.row, seen=joined((place.seen, event.seen))), clock
+        case Applied() | Rotten():
+            return _on_disk(place, event), clock
         case _:
             assert_never(event)
+
+
+def _on_disk(place: Place, event: Applied | Rotten) -> Place:
+    if isinstance(event, Applied):
+        return msgspec.structs.replace(place, row=event.row, seen=joined((place.seen, event.seen)))
+    row = place.row and msgspec.structs.replace(place.row, content_id="")
+    return msgspec.structs.replace(place, row=row)
 
 
 def plan(place: Place) -> Action:
@@ -195,7 +209,8 @@ def plan(place: Place) -> Action:
 
 def _found(place: Place, clock: Clock, event: Found, merge: Merge) -> tuple[Place, Clock]:
     row, known, shown = event.row, place.row, winner(place.heads)
-    if row is None and (known is None or not event.deleted):
+    rotten = known is not None and known.kind is Kind.FILE and not known.content_id
+    if row is None and (known is None or not event.deleted or rotten):
         return msgspec.structs.replace(place, row=None), clock
     if row is not None and known is not None and _same_version(row, known):
         return msgspec.structs.replace(place, row=row), clock

@@ -1,12 +1,17 @@
 """What an operator can see of a running cluster: what each node owes, and the story of a path."""
 
+import contextlib
 import json
+import signal
+import sqlite3
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from cluster.publish import Policy
 from compose.command import main
+from replicator.core.place import Place
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.publish_client import tree
 from tests.kit.replicators import Replicators
@@ -106,3 +111,33 @@ def test_what_a_node_that_is_down_is_owed(replicators):
     replicators.start("node2").ready()
     replicators.alike("node2 is back")
     assert tripod(replicators, "backlog").exit_code == 0
+
+
+def test_a_file_that_the_disk_damaged_is_whole_again_and_its_story_says_so(replicators):
+    with replicators.client("node1") as client:
+        client.upload("rotting", b"as it was", ANY)
+    replicators.alike("the upload is everywhere")
+    replicators.kill("node2", signal.SIGTERM)
+    damage(replicators.root("node2") / "rotting", replicators.cluster.settings.nodes["node2"].state / "index.sqlite3")
+    replicators.start("node2").ready()
+    until(lambda: replicators.health("node2")["scrub"]["found"], "node2 reads its files again")
+    replicators.alike("node1 has given it back")
+    assert (replicators.root("node2") / "rotting").read_bytes() == b"as it was"
+    until(lambda: replicators.health("node2")["scrub"]["quarantined"] == 0, "nothing is missed")
+    assert "found rotten on the disk" in tripod(replicators, "explain", "rotting").stdout
+    (version,) = json.loads(tripod(replicators, "explain", "rotting", "--json").stdout)["node1"]["versions"]
+    assert version["node"] == "node1"
+
+
+def damage(file, database):
+    """Change a byte of a file while its replicator is down, and the index, so that the stat says nothing of it."""
+    with file.open("r+b") as stream:
+        stream.write(b"A")
+    status = file.stat()
+    with contextlib.closing(sqlite3.connect(database)) as index, index:
+        (blob,) = index.execute("SELECT place FROM places WHERE path = 'rotting'").fetchone()
+        place = msgspec.msgpack.decode(blob, type=Place)
+        row = msgspec.structs.replace(place.row, mtime_ns=status.st_mtime_ns, ctime_ns=status.st_ctime_ns)
+        place = msgspec.structs.replace(place, row=row)
+        index.execute("UPDATE places SET place = ? WHERE path = 'rotting'", (msgspec.msgpack.encode(place),))
+        index.execute("DELETE FROM facts WHERE key = 'scrub'")

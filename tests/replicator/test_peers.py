@@ -32,6 +32,7 @@ from replicator.wire import (
     Canary,
     Chunk,
     Data,
+    Doubt,
     Entry,
     Hello,
     Index,
@@ -300,6 +301,14 @@ async def test_a_canary_is_fetched_verified_and_kept_where_no_client_looks(tmp_p
         assert tree(replica.tree.root) == {}
         assert replica.index.places.get("canaries/there") is None
         working.cancel()
+
+
+async def test_a_peer_that_got_other_content_makes_us_look(tmp_path):
+    async with door(tmp_path) as (_, answering, site, port), dialled(site, port) as connection:
+        doubted = asyncio.Queue()
+        answering.on_doubt = doubted.put_nowait
+        await connection.send(Doubt(content_id="ab" * 32))
+        assert await asyncio.wait_for(doubted.get(), 5) == "ab" * 32
 
 
 class GivingLink:

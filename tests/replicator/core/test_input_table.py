@@ -7,7 +7,7 @@ import pytest
 
 from replicator.core.head import Dot, Head, Kind, seen_by, supersedes, winner
 from replicator.core.hybrid_clock import MAX_DRIFT_NS, Clock
-from replicator.core.place import Applied, Found, Heard, Place, Restamped, Row, Written, step
+from replicator.core.place import Applied, Found, Heard, Place, Restamped, Rotten, Row, Written, step
 
 DOCUMENT = Path(__file__).parents[3] / "docs/replication.md"
 NOW_NS = 10**18
@@ -48,6 +48,11 @@ BEGINS = {
     "Found by a replica without memory": (
         Place(heads=(THEIRS,)),
         Found(row=file("new"), now_ns=NOW_NS, imported=True),
+    ),
+    "Rotten (what stands there is untouched, but its content is not what it was)": (BOTH, Rotten()),
+    "Found nothing where something rotten stood, even if an event told of a removal": (
+        msgspec.structs.replace(BOTH, row=file("")),
+        Found(row=None, now_ns=NOW_NS, deleted=True),
     ),
     "Heard (from a peer)": (Place(heads=(OURS,), row=file("ours"), seen=OURS.seen), Heard(heads=(THEIRS,))),
     "Applied (the plan was carried out)": (BOTH, Applied(row=file("theirs"), seen=seen_by(BOTH.heads))),

@@ -107,6 +107,11 @@ class Disk:
         node.data = b""
         node.mtime_ns = node.ctime_ns = self._tick()
 
+    def rot(self, node: Inode) -> None:
+        """The disk damages the file's content, and its stat says nothing of it."""
+        node.data = node.data[:-1] + bytes([node.data[-1] ^ 1])
+        node.safe = (node.data, *node.safe[1:])
+
     def touch(self, node: Inode, *, mtime_ns: int | None = None, mode: int | None = None) -> None:
         node.mtime_ns = node.mtime_ns if mtime_ns is None else mtime_ns
         node.mode = node.mode if mode is None else mode

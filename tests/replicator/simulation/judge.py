@@ -55,6 +55,7 @@ class Judge:
         self.must_be_gone: set[tuple[str, str]] = set()
         self.memory_lost = False  # a node lost its disk or its index: deleted content may come back with it
         self.acknowledged = 0
+        self.rotten: set[str] = set()
         self._damaged: set[str] = set()
         self._gone_at: dict[tuple[str, str], set[str]] = {}
         self._open: dict[str, list[Operation]] = {}
@@ -112,7 +113,11 @@ class Judge:
             self.promised[content] = f"written to {path} on the disk of {node.name}"
 
     def renamed_past(self, node, source: str, target: str):
-        """A program on the host renames durably: what it moves is back at the target because it wants it there."""
+        """A program on the host renames durably: what it moves is back at the target because it wants it there.
+
+        What has rotted meanwhile looks like something it wrote.
+        """
+        self.rotten -= contents_at(node.disk, source)
         self.wrote_past(node, target, None)
         back = {(target, content) for content in contents_at(node.disk, source)}
         self.must_be_gone -= back
@@ -162,6 +167,11 @@ class Judge:
             if not any(content in _safe_contents(other) for other in others):
                 self.may_be_gone.add(content)
 
+    def rots(self, node, path: str, content: str):
+        """The content at a path becomes this other one, which nobody ever wrote: it must spread nowhere."""
+        self.damages(node, path)
+        self.rotten.add(content)
+
     def loses_disk(self, node):
         """What only this node had is lost with it."""
         self.memory_lost = True
@@ -185,6 +195,9 @@ class Judge:
         for content, promise in self.promised.items():
             if content not in self.may_be_gone and content not in kept and content not in {c for _, c in visible}:
                 self._fail(f"lost: {content[:8]}, {promise}")
+        spread = self.rotten & {content for _, content in visible}
+        if spread and not self.memory_lost:
+            self._fail(f"rotten content is taken for a version: {sorted(content[:8] for content in spread)}")
         back = visible & self.must_be_gone
         if back and not self.memory_lost:
             self._fail(f"came back: {sorted((path, content[:8]) for path, content in back)}")

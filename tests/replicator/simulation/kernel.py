@@ -206,12 +206,12 @@ def copyfile(source, target, *, follow_symlinks=True):
 
 
 _SAME = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_CREAT", "O_EXCL", "O_CLOEXEC", "O_NOFOLLOW", "O_DIRECTORY", "fspath",
-         "fsdecode", "strerror", "stat_result")  # fmt: skip
+         "fsdecode", "strerror", "stat_result", "POSIX_FADV_DONTNEED")  # fmt: skip
 os = SimpleNamespace(
     **{name: getattr(real_os, name) for name in _SAME},
     open=open_, close=close, write=write, pread=pread, pwrite=pwrite, ftruncate=ftruncate,
     copy_file_range=copy_file_range, fsync=fsync, fdatasync=fsync, fstat=fstat, fchmod=fchmod, utime=utime,
-    replace=replace, link=link, statvfs=statvfs, fdopen=fdopen, scandir=scandir,
+    replace=replace, link=link, statvfs=statvfs, posix_fadvise=lambda *_: None, fdopen=fdopen, scandir=scandir,
 )  # fmt: skip
 
 

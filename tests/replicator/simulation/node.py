@@ -32,6 +32,7 @@ REPLICATION = Replication(
     disk_reserve_bytes=0,
     staged_expiry_s=60.0,
     propagation_interval_s=0,
+    scrub_days=0,
     compare_interval_s=0,
 )
 

@@ -11,17 +11,18 @@ from cluster.health import NodeState
 from cluster.publish import Done, MakeDirectory, Policy, Publish, Reason, Remove, Rename, SetMtime
 from replicator.core.head import winner
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
-from replicator.core.place import Place, Rest, plan
+from replicator.core.place import Rest, plan
 from replicator.replica import ROLLED_BACK
 from tests.replicator.simulation import kernel
 from tests.replicator.simulation.arriving import arrive, stage
+from tests.replicator.simulation.damages import Damages
 from tests.replicator.simulation.disk import Disk
 from tests.replicator.simulation.history import WINDOW_S, Event, History
 from tests.replicator.simulation.judge import BrokenPromiseError, Judge, Operation, holds_anywhere
 from tests.replicator.simulation.kernel import Machine, simulated
 from tests.replicator.simulation.loop import Scheduler
 from tests.replicator.simulation.network import Network
-from tests.replicator.simulation.node import REPLICATION, ROOT, START_NS, TINY, SimulatedNode, settings_of
+from tests.replicator.simulation.node import REPLICATION, START_NS, TINY, SimulatedNode, settings_of
 from tests.replicator.simulation.programs import Programs
 
 READY_S = 3.0
@@ -29,7 +30,7 @@ SETTLE_S = 90.0
 YEAR_NS = 365 * 86_400 * 10**9
 
 
-class World(Programs):
+class World(Programs, Damages):
     """One run of one history."""
 
     def __init__(self, history: History, tell=None) -> None:
@@ -65,6 +66,8 @@ class World(Programs):
         self._until(READY_S + WINDOW_S)
         self._heal()
         self._settle("after the healing")
+        self._everywhere(lambda node: node.engine.scrub.round(hurried=True))
+        self._settle("after the scrubbing")
         self._compare_everywhere()
         self._settle("after a comparison")
         self._scan_everywhere()
@@ -228,31 +231,6 @@ class World(Programs):
         node.slow = True
         self.network.slow.add(node.name)
 
-    def _damage(self, node, event):
-        """A file is gone, and nobody deleted it: no program, no event; a check of the file system, say."""
-        found = node.disk.there(f"{ROOT}/{event.path}")
-        if found is None or found.is_folder or (node.watching is not None and event.path in node.watching._paths):
-            return
-        self.judge.damages(node, event.path)
-        blind, node.blind = node.blind, True
-        node.disk.unlink(f"{ROOT}/{event.path}")
-        node.disk.sync(node.disk.find(f"{ROOT}/{event.path}".rpartition("/")[0]))
-        node.blind = blind
-
-    def _forget(self, node, event):
-        """A row of the index is gone, and the file with it: nobody deleted either, and nobody will tell of it again."""
-        place = node.rows.value("places", event.path, Place)
-        file = node.disk.there(f"{ROOT}/{event.path}")
-        if node.program is None or place is None or place.row is None or file is None or file.is_folder:
-            return
-        node.die(power=False)
-        self.judge.damages(node, event.path)
-        self.judge.memory_lost = self.forgotten = True
-        del node.rows.tables["places"][event.path,]
-        node.disk.unlink(f"{ROOT}/{event.path}")
-        node.disk.sync(node.disk.find(f"{ROOT}/{event.path}".rpartition("/")[0]))
-        node.start()
-
     def _lie(self, node, event):
         """What the node sends is not what it has: other bytes, paths that lead out of the root, stamps of next year."""
         self.network.liars.add(node.name)
@@ -362,16 +340,19 @@ class World(Programs):
         waiting = [path for path, place in index.places.items() if not isinstance(plan(place), Rest)]
         return f"{node.name} has still to do {waiting}" if waiting or index.pending else ""
 
-    def _compare_everywhere(self):
-        """What was lost without a trace comes back by this alone; and where nothing was, nothing differs."""
-        comparing = []
+    def _everywhere(self, work):
+        tasks = []
         for node in self.members:
             node.program.take_turn()
-            comparing.append(node.program.loop.create_task(node.engine.comparison.run(old_ns=-2 * MAX_DRIFT_NS)))
-        while not all(task.done() for task in comparing):
+            tasks.append(node.program.loop.create_task(work(node)))
+        while not all(task.done() for task in tasks):
             self._until(self.scheduler.now_s + 1.0)
-        for task in comparing:
+        for task in tasks:
             task.result()
+
+    def _compare_everywhere(self):
+        """What was lost without a trace comes back by this alone; and where nothing was, nothing differs."""
+        self._everywhere(lambda node: node.engine.comparison.run(old_ns=-2 * MAX_DRIFT_NS))
         for node in self.members:
             found = node.engine.comparison.outcomes
             if len(found) != len(self.members) - 1:

@@ -1,0 +1,22 @@
+"""Decides how fast files are read again: so that all are in the days that are set, within a bound, and never idle."""
+
+from typing import Final
+
+_SLACK: Final = 1.25
+_LEAST_BYTES_PER_S: Final = 64 << 10
+DAY_S: Final = 86_400.0
+
+
+def bytes_per_s(total_bytes: int, days: float, most_bytes_per_s: float) -> float:
+    """The pace at which `total_bytes` are read in `days`, with a quarter to spare; never above the bound."""
+    return min(most_bytes_per_s, max(_LEAST_BYTES_PER_S, _SLACK * total_bytes / (days * DAY_S)))
+
+
+def rest_s(read_bytes: int, took_s: float, pace_bytes_per_s: float) -> float:
+    """How long to rest after so much was read in that time."""
+    return max(0.0, read_bytes / pace_bytes_per_s - took_s)
+
+
+def comes_after(path: str, other: str) -> bool:
+    """Whether a walk that goes through folders by name, each before what is in it, comes to `path` after `other`."""
+    return path.split("/") > other.split("/")
