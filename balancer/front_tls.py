@@ -20,6 +20,6 @@ class FrontTls:
         self._identity = read_identity(settings.balancer.certificate, settings.balancer.key)
         self._asking = frozenset(site for site in settings.sites if settings.asks_for_certificates(site))
 
-    def session_context(self, site: str) -> SSL.Context:
-        """A new context for the connections of one session of `site`."""
-        return self._identity.session_context(asks_client=site in self._asking)
+    def session_context(self, sites: frozenset[str]) -> SSL.Context:
+        """A new context for the connections of one session, of whichever of these sites."""
+        return self._identity.session_context(asks_client=bool(sites & self._asking))

@@ -48,7 +48,7 @@ class Prober:
         is_tls = settings.balancer.node_tls == "required"
         self._tls = ssl.create_default_context(cafile=str(settings.cluster.ca)) if is_tls else None
         self._report = report
-        sites = {service.site for service in settings.balancer.services.values()}
+        sites = frozenset[str]().union(*(service.sites for service in settings.balancer.services.values()))
         self._sites = {name: settings.sites[name] for name in sorted(sites)}
 
     async def run(self) -> None:

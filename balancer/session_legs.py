@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import NamedTuple, assert_never
 
+from OpenSSL import SSL
+
 from balancer.access_log import AccessLog
 from balancer.back_connection import BackLeg, open_back_leg
 from balancer.choices import MadeChoice
@@ -15,14 +17,13 @@ from balancer.core import actions as a
 from balancer.core import events as e
 from balancer.core.choose_node import Choice, Wish
 from balancer.core.command_line import CommandLineReader, LineTooLongError
-from balancer.core.conversation import Rules
-from balancer.core.data_address import advertised_address
 from balancer.core.persistence import persistence_key
 from balancer.core.reply import encode
 from balancer.core.routes import pool_of
 from balancer.core.session import Session
 from balancer.data_transfers import DataTransfers
 from balancer.moved_session import MovedSession
+from balancer.session_rules import session_rules
 from balancer.surroundings import Surroundings
 from balancer.tls_pump import TlsPump
 from cluster.balancer_settings import Service
@@ -72,7 +73,7 @@ class SessionLegs:
         self._on_rest = on_rest
         self._moved = moved
         self._local = local
-        self._session = Session(_rules(around, service, client, local, implicit_tls=implicit_tls))
+        self._session = Session(session_rules(around, service, client, local, implicit_tls=implicit_tls))
         self._data = DataTransfers(around, client[0], local[0], self._take, self._spawn)
         self._reader = CommandLineReader()
         self._events: deque[e.Event] = deque()
@@ -158,6 +159,12 @@ class SessionLegs:
         if lines or self._reader.partial:
             self._take(e.ClientSent(tuple(lines), self._reader.partial))
 
+    def _named(self, connection: SSL.Connection) -> None:
+        """The client's TLS handshake names the host it wants (SNI)."""
+        name = connection.get_servername()
+        if name:
+            self._take(e.ClientNamed(name.decode("ascii", "replace").lower()))
+
     def _take(self, event: e.Event) -> None:
         """Let the session decide, and perform; an event that comes while one is served waits for its turn."""
         self._events.append(event)
@@ -180,7 +187,8 @@ class SessionLegs:
             case a.SendFront(answer):
                 self.front.send(encode(answer))
             case a.StartFrontTls():
-                context = self._around.tls.session_context(self._service.site)
+                context = self._around.tls.session_context(self._service.sites)
+                context.set_tlsext_servername_callback(self._named)
                 self.front.start_tls(TlsPump(context))
                 self._data.speak_tls(context, lambda: self.front.client_certificate)
             case a.EndSession(outcome):
@@ -193,7 +201,7 @@ class SessionLegs:
             case a.SendBack(line, patience_s):
                 self._send_back(line, patience_s)
             case a.SendToken(account, patience_s):
-                token = make_token(self._around.token_key, self._service.site, account, now_s(), secrets.token_hex(8))
+                token = make_token(self._around.token_key, self._session.site, account, now_s(), secrets.token_hex(8))
                 self._send_back(f"PASS {token}", patience_s)
             case a.ExpectReply(patience_s):
                 if self._back is not None:
@@ -231,7 +239,7 @@ class SessionLegs:
             session=self.id,
             leg_tls=self._around.node_tls.is_on,
         )
-        target = settings.nodes[name].address, settings.sites[self._service.site].port
+        target = settings.nodes[name].address, settings.sites[self._session.site].port
         key, node_tls = self._around.token_key, self._around.node_tls
         pump = node_tls.pump(name) if node_tls.is_on else None
         # It counts from now on, so that of a hundred clients in one moment not all choose the same node.
@@ -360,34 +368,3 @@ class SessionLegs:
         self.front.close()
         seconds = monotonic_s() - self._began_s
         self._books.ended(outcome, account=self._session.account, seconds=seconds, tls=self.front.speaks_tls)
-
-
-def _rules(
-    around: Surroundings, service: Service, client: tuple[str, int], local: tuple[str, int], *, implicit_tls: bool
-) -> Rules:
-    settings = around.settings
-    site = settings.sites[service.site]
-    return Rules(
-        site=service.site,
-        greeting=site.greeting,
-        client=client,
-        local=local,
-        implicit_tls=implicit_tls,
-        pasv_address=advertised_address(settings.balancer.advertise, client[0], local[0]),
-        host_names=site.host_names,
-        accounts=frozenset(site.accounts),
-        guest=next((name for name in site.accounts if settings.accounts[name].password is None), ""),
-        passive_accounts=frozenset(
-            name for name in site.accounts if not settings.accounts[name].compatibility.active_mode
-        ),
-        protected_accounts=frozenset(name for name in site.accounts if settings.accounts[name].needs_tls),
-        resumption={name: settings.accounts[name].data_tls_resumption for name in site.accounts},
-        login_attempts=settings.limits.login_attempts,
-        reply_timeout_s=settings.balancer.reply_timeout_s,
-        publish_timeout_s=settings.limits.publish_timeout_s,
-        replicated=settings.replication.mode != "none",
-        digest_timeout_s=settings.balancer.digest_timeout_s,
-        commands=service.commands,
-        features=around.nodes.features(),
-        reads_anywhere=service.reads == "any",
-    )

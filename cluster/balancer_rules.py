@@ -32,8 +32,10 @@ def broken_routes(settings: Settings) -> Iterator[Problem]:
 
 def _service(settings: Settings, where: str, service: Service) -> Iterator[Problem]:
     pools = settings.balancer.pools
-    site = settings.sites.get(service.site)
-    accounts = site.accounts if site is not None else ()
+    known = [settings.sites[name] for name in sorted(service.sites) if name in settings.sites]
+    accounts = tuple(account for site in known for account in site.accounts)
+    for host, name in service.hosts.items():
+        yield from _unknown(f"{where}.hosts.{host}", (name,), "site", settings.sites)
     yield from _unknown(f"{where}.pool", (service.pool,) if service.pool else (), "pool", pools)
     for number, route in enumerate(service.routes):
         here = f"{where}.routes[{number}]"

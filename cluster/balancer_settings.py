@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from cluster.settings_values import Bytes, Count, Name, Port, Ports, Seconds, Section
 
+HostName = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")]
 Verb = Annotated[str, Meta(pattern=r"^[A-Z]{3,8}\Z")]
 CommandSet = Literal["all", "upload", "download"] | tuple[Verb, ...]
 Scheduler = Literal["least-sessions", "round-robin", "least-bytes", "adaptive"]
@@ -32,7 +33,11 @@ class Service(Section, frozen=True):
     """One balanced entrance on the VIP: a site behind a port, and behind another with TLS from the first byte.
 
     `persistence` keeps sessions of one client network (so many leading bits of its address), one account or both on
-    one node; where that is `none`, `scheduler` chooses.
+    one node; where that is `none`, `scheduler` chooses. The first of `routes` that matches names the pool, else
+    `pool` does; without one every node will do. `commands`: what an account may say here beside logging in (without an
+    entry: everything): `upload` is what stations need, `download` what readers need, or the verbs one by one.
+    `reads: any`: each download may come from another node than the session's, chosen as a new session's is. `hosts`:
+    clients that ask for one of these names, by HOST (RFC 7151) or in their TLS handshake (SNI), get that site.
     """
 
     site: str
@@ -46,6 +51,12 @@ class Service(Section, frozen=True):
     routes: tuple[Route, ...] = ()
     commands: dict[Name, CommandSet] = msgspec.field(default_factory=dict)
     reads: Literal["session", "any"] = "session"
+    hosts: dict[HostName, Name] = msgspec.field(default_factory=dict)
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """Every site that is served here."""
+        return frozenset((self.site, *self.hosts.values()))
 
     @property
     def ports(self) -> dict[str, int]:

@@ -40,8 +40,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     `implicit_tls`: the client's first byte is TLS. `guest`: which of `accounts` the ANONYMOUS_NAMES mean. `replicated`:
     the nodes have replicators, which know the id of every file's content. `commands`: what an account may say, where
     that is not everything. `features`: what every node can do. `reads_anywhere`: each download may come from another
-    node. `rounds`: how often all nodes are tried anew,
-    `pause_s` apart, before a command is given up.
+    node. `hosts`: the rules of other sites, by the host names that a client may ask for. `rounds`: how often all nodes
+    are tried anew, `pause_s` apart, before a command is given up.
     """
 
     site: str
@@ -67,6 +67,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     commands: Mapping[str, CommandSet] = {}
     features: tuple[str, ...] = FEATURES
     reads_anywhere: bool = False
+    hosts: "Mapping[str, Rules]" = {}
 
 
 class DataPlan(Enum):
@@ -120,7 +121,8 @@ class Conversation:
     """One session's memory. The upper half is what a replay sets up on another node."""
 
     def __init__(self, rules: Rules) -> None:
-        self.rules = rules
+        self.rules = self._first_rules = rules
+        self.host = ""
         self.actions: list[Action] = []
 
         self.account: str | None = None
@@ -161,6 +163,11 @@ class Conversation:
     def resumption(self) -> Resumption:
         """What the account asks of TLS on data connections."""
         return self.rules.resumption.get(self.means, Resumption.OFF)
+
+    def enter(self, host: str) -> None:
+        """Serve the site that stands behind a host name, or by an empty one the service's own."""
+        self.host = host
+        self.rules = self._first_rules.hosts[host] if host else self._first_rules
 
     def act(self, action: Action) -> None:
         """Want something done."""

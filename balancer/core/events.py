@@ -29,6 +29,12 @@ class ClientSentTooLongLine(msgspec.Struct, frozen=True):
     """The client's line is above the limit."""
 
 
+class ClientNamed(msgspec.Struct, frozen=True):
+    """The client's TLS handshake names a host (SNI, RFC 6066 section 3), in small letters."""
+
+    host: str
+
+
 class ClientGone(msgspec.Struct, frozen=True):
     """The client's control connection is over."""
 
@@ -151,6 +157,7 @@ class DownloadEnded(msgspec.Struct, frozen=True):
 Event = (
     ClientSent
     | ClientSentTooLongLine
+    | ClientNamed
     | ClientGone
     | ClientIdle
     | BalancerStops

@@ -40,9 +40,15 @@ def _clnt(talk: Conversation, _argument: str) -> None:
 
 
 def _host(talk: Conversation, argument: str) -> None:
-    """RFC 7151: every site has a port of its own, so the name is only checked."""
+    """RFC 7151: a name may stand for another site behind this port; where TLS has named one, that stays."""
+    name = argument.strip().removesuffix(".").lower()
     if talk.account is not None or talk.logged_in:
         talk.say(503, "HOST comes before USER.")
+    elif talk.tls and talk.host not in {"", name}:
+        talk.say(504, f"TLS was begun with {talk.host}.")
+    elif name in talk.rules.hosts:
+        talk.enter(name)
+        talk.say(220, talk.rules.greeting)
     elif is_host_of(talk.rules.host_names, argument, talk.rules.local[0]):
         talk.say(220, "Host accepted.")
     else:

@@ -21,6 +21,7 @@ from balancer.core.events import (
     BalancerStops,
     ClientGone,
     ClientIdle,
+    ClientNamed,
     ClientSent,
     ClientSentTooLongLine,
     Event,
@@ -70,6 +71,11 @@ class Session:
         return self._talk.logged_in
 
     @property
+    def site(self) -> str:
+        """The site that the client is served."""
+        return self._talk.rules.site
+
+    @property
     def account(self) -> str:
         """Who the client said it is; empty before USER."""
         return self._talk.account or ""
@@ -100,6 +106,9 @@ class Session:
                 self._heard(lines, partial=partial)
             case ClientSentTooLongLine():
                 self._end("line-too-long", 500, "The line is too long.")
+            case ClientNamed(host):
+                if host in self._talk.rules.hosts and self._talk.account is None:
+                    self._talk.enter(host)
             case ClientGone():
                 self._end("client-gone")
             case ClientIdle():

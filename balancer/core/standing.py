@@ -23,6 +23,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     epsv_only: bool
     failed_logins: int
     last_node: str | None
+    host: str = ""
 
 
 def standing_of(talk: Conversation) -> Standing | None:
@@ -42,11 +43,13 @@ def standing_of(talk: Conversation) -> Standing | None:
         epsv_only=talk.epsv_only,
         failed_logins=talk.failed_logins,
         last_node=talk.node or talk.last_node,
+        host=talk.host,
     )
 
 
 def stand(talk: Conversation, standing: Standing) -> None:
     """Let a new conversation go on where another one stood."""
+    talk.enter(standing.host if standing.host in talk.rules.hosts else "")
     talk.account, talk.logged_in = _text(standing.account), standing.logged_in
     talk.type, talk.folder = standing.type, _text(standing.folder)
     talk.rename_from = _text(standing.rename_from)

@@ -111,6 +111,12 @@ MISTAKES = [
         "balancer.services.public.persistence_prefix_v4",
         "write a value of that kind",
     ),
+    (
+        "port: 2122, pers",
+        "port: 2122, hosts: {a.example: pubic}, pers",
+        "balancer.services.public.hosts.a.example",
+        "use one of: ingest, public",
+    ),
     ("port: 2122, pers", "port: 2122, pool: fast, pers", "balancer.services.public.pool", "no pool yet"),
     (
         "port: 2122, pers",

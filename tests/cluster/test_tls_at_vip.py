@@ -3,6 +3,7 @@
 import ftplib
 import io
 import shutil
+import socket
 import ssl
 
 import pytest
@@ -46,7 +47,7 @@ def cluster(tmp_path_factory, shown):
         accounts["station"] |= {"client_certificate": "required", "data_tls_resumption": "require"}
         pins = [shown["pinned"].fingerprint]
         accounts["lansurvey"] |= {"client_certificate": "optional", "client_fingerprints": pins}
-        document["balancer"]["services"]["ingest"]["implicit_port"] = PORT
+        document["balancer"]["services"]["ingest"] |= {"implicit_port": PORT, "hosts": {"public.example": "public"}}
 
     with running_cluster(tmp_path_factory.mktemp("tls"), change=change) as cluster:
         yield cluster
@@ -148,3 +149,24 @@ def test_clients_that_have_no_certificate_do_not_notice_that_one_is_asked_for(cl
     if shutil.which("lftp"):
         run("lftp", "-e", f"set ssl:ca-file {cluster.files.ca}; cls asked.rnx; quit", url)
     assert arrived(cluster, "asked.rnx")
+
+
+def test_a_host_name_leads_to_another_site_behind_the_same_port_by_host_and_by_sni(cluster):
+    with ftplib.FTP(timeout=20) as plain:
+        plain.connect(cluster.vip, 2121)
+        assert plain.sendcmd("HOST public.example").startswith("220")
+        assert plain.login().startswith("230")
+        assert plain.pwd() == "/"
+        with pytest.raises(ftplib.error_perm, match="550"):
+            plain.mkd("new")
+    context = ssl.create_default_context(cafile=str(cluster.files.ca))
+    context.check_hostname = False
+    sock = socket.create_connection((cluster.vip, PORT), 20)
+    with context.wrap_socket(sock, server_hostname="public.example") as secure, secure.makefile("rwb", 0) as lines:
+        assert lines.readline().startswith(b"220")
+        lines.write(b"USER anonymous\r\nPASS x\r\n")
+        assert [lines.readline()[:3] for _ in range(2)] == [b"331", b"230"]
+    with ftplib.FTP(timeout=20) as plain:  # without a name it is the site of the service
+        plain.connect(cluster.vip, 2121)
+        with pytest.raises(ftplib.error_perm, match="530"):
+            plain.login()

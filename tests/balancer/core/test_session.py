@@ -5,6 +5,7 @@ import pytest
 
 from balancer.core import actions as a
 from balancer.core import events as e
+from balancer.core.conversation import Rules
 from tests.balancer.core.test_transfers import passive
 from tests.kit.transcript import RULES, Transcript
 
@@ -217,3 +218,41 @@ def test_a_change_that_one_node_cannot_make_is_looked_for_and_asked_of_the_next(
     talk.does(a.OpenBack(frozenset({"node1", "node2"}), tls=False)).happens(e.BackFailed(None, "none"))
     talk.does(a.OpenBack(frozenset({"node1", "node2"}), tls=False)).happens(e.BackFailed(None, "none"))
     talk.client_gets("451 here neither")
+
+
+def two_sites() -> Rules:
+    hosts: dict[str, Rules] = {}
+    first = msgspec.structs.replace(RULES, host_names=("ingest.example",), hosts=hosts)
+    hosts["public.example"] = msgspec.structs.replace(RULES, site="public", greeting="Public.", hosts=hosts)
+    return first
+
+
+def test_a_host_name_leads_to_another_site_before_user_and_its_logins_go_there() -> None:
+    talk = Transcript(two_sites())
+    talk.client("HOST Public.Example.").client_gets("220 Public.")
+    assert talk.session.site == "public"
+    talk.client("HOST nobody.example").client_gets("504")
+    talk.client("USER anonymous").client_gets("331").client("HOST public.example").client_gets("503")
+    standing = talk.session.standing
+    assert standing is not None
+    other = Transcript(two_sites()).session
+    other.go_on_from(standing)
+    assert other.site == "public"
+
+
+def test_a_host_name_in_the_handshake_counts_and_host_may_not_say_otherwise() -> None:
+    talk = Transcript(two_sites())
+    talk.client("AUTH TLS").client_gets("234").does(a.StartFrontTls())
+    talk.happens(e.ClientNamed("public.example"))
+    assert talk.session.site == "public"
+    talk.client("HOST ingest.example").client_gets("504 TLS was begun with public.example.")
+    talk.client("HOST public.example").client_gets("220 Public.")
+    talk.happens(e.ClientNamed("somebody.example"))
+    talk.client("USER anonymous").client_gets("331")
+    assert talk.session.site == "public"
+
+
+def test_a_handshake_of_a_data_connection_changes_nothing() -> None:
+    talk = Transcript(two_sites()).logs_in()
+    talk.happens(e.ClientNamed("public.example"))
+    assert talk.session.site == "ingest"

@@ -48,6 +48,7 @@ def test_everything_that_a_conversation_remembers_is_carried_or_known_not_to_nee
             "epsv_only": st.booleans(),
             "failed_logins": st.integers(0, 9),
             "last_node": st.none() | st.text(),
+            "host": st.just(""),
         }
     )
 )
