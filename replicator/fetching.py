@@ -122,7 +122,7 @@ class Fetching:
                     await link.tell(Doubt(content_id=content_id))
 
     def _similar(self, path: str, size_bytes: int) -> tuple[Similar, ...]:
-        """What may be similar to the content of a large file: what stands under its path, and what lost there."""
+        """What may be similar to the content of a large file: what stands, stood or lost under its path."""
         above_bytes, replica = self._replication.delta_above_bytes, self._replica
         if size_bytes <= above_bytes:
             return ()
@@ -133,6 +133,10 @@ class Fetching:
         for lost in replica.index.conflicts.values():
             if lost.path == path and lost.kept and lost.size_bytes > above_bytes:
                 found.setdefault(lost.content_id, replica.tree.conflicts / lost.kept)
+        for version in replica.versions.of(path):
+            file = replica.versions.file(version.content_id)
+            if file is not None and version.size_bytes > above_bytes:
+                found.setdefault(version.content_id, file)
         return tuple(Similar(file, content_id) for content_id, file in list(found.items())[:_MAX_SIMILAR])
 
     def _open(self) -> Iterator[PeerLink]:

@@ -7,13 +7,14 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from cluster.content_id import ContentHash
-from cluster.durable_file import sync_folder
+from cluster.content_id import content_id_of
 from cluster.log import logger
 from replicator.connection import Connection, PeerError
+from replicator.copying import write_file
 from replicator.disk_lanes import each
 from replicator.inflow import Inflow
 from replicator.marker import WrongRootError
+from replicator.part import Part
 from replicator.replica import NotYetError, Replica
 from replicator.staging import Held
 from replicator.wire import Arriving, Begin, Busy, Chunk, GivenUp, Prepare, Prepared, Sealed
@@ -132,40 +133,27 @@ class Holding:
         return Held(content_id, staged)
 
     async def _receive(self, message: Prepare, staged: Path) -> str:
-        content = ContentHash()
-        chunks = self._chunks[message.number]
-        with staged.open("xb", buffering=0) as file:
-            while content.size_bytes < message.size_bytes:
+        chunks, blocking = self._chunks[message.number], self._replica.blocking
+        part = await blocking(Part, staged)
+        try:
+            while part.content.size_bytes < message.size_bytes:
                 data = await asyncio.wait_for(chunks.get(), _CHUNK_TIMEOUT_S)
                 if not data:
                     raise PeerError("gave up")
-                await self._replica.blocking(_append, file.fileno(), data, content)
-            await self._replica.blocking(os.fsync, file.fileno())
-        await self._replica.blocking(sync_folder, staged.parent)
-        return content.content_id()
+                await blocking(part.take, part.content.size_bytes, data)
+            return await blocking(part.end)
+        finally:
+            part.close()
 
 
 def _write_whole(piece: tuple[Path, bytes]) -> str:
     """Its name in staging is not made durable: a Commit gives it another, and only that counts as a copy."""
     staged, data = piece
-    content = ContentHash()
-    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        _append(fd, data, content)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    return content.content_id()
+    write_file(staged, data)
+    return content_id_of(data)
 
 
 _WRITE_WHOLE: Final = each(_write_whole)
-
-
-def _append(fd: int, data: bytes, content: ContentHash) -> None:
-    content.update(data)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def in_a_line(error: BaseException) -> str:

@@ -54,6 +54,23 @@ async def test_of_a_changed_file_only_the_change_is_fetched(tmp_path, changed):
         assert staged(found["b"]) == []
 
 
+async def test_a_file_that_was_removed_helps_the_one_that_comes_in_its_place(tmp_path):
+    async with peers(tmp_path, "a", "b") as found:
+        a, b = found["a"], found["b"]
+        await a.write("x", LARGE)
+        b.replica.hear("x", a.replica.index.place("x").heads)
+        await b.replica.settle("x")
+        (a.root / "x").unlink()
+        await a.replica.rescan("x", deleted=True)
+        b.replica.hear("x", a.replica.index.place("x").heads)
+        await b.replica.settle("x")
+        before = bytes_given(a)
+        head = await a.write("x", CHANGED)
+        held = await b.fetching.fetch("x", head.content_id, head.size_bytes)
+        assert held.file.read_bytes() == CHANGED
+        assert bytes_given(a) - before < 600_000
+
+
 async def test_a_file_of_other_content_is_fetched_as_a_whole(tmp_path):
     async with peers(tmp_path, "a", "b") as found:
         await found["b"].write("x", random.Random(9).randbytes(2_000_000))
