@@ -8,7 +8,7 @@ from typing import Final
 
 from OpenSSL import SSL
 
-from cluster.tls_identity import client_certificate, server_names, session_was_reused
+from cluster.tls_identity import client_certificate, copy_of_session, server_names, session_was_reused
 
 _RECORD_BYTES: Final = 16 << 10
 _RECORDS_AT_ONCE: Final = 16
@@ -35,7 +35,7 @@ class TlsPump:
         self._tls.set_connect_state()
         self._tls.set_tlsext_host_name(server.encode())
         if session is not None:
-            self._tls.set_session(session)
+            self._tls.set_session(copy_of_session(session))
 
     @property
     def session(self) -> SSL.Session | None:

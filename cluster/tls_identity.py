@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL
-from OpenSSL._util import lib
+from OpenSSL._util import ffi, lib
 
 from cluster.problem import ConfigError, Problem
 
@@ -70,6 +70,22 @@ def read_identity(certificate: Path, key: Path) -> TlsIdentity:
 def session_was_reused(connection: SSL.Connection) -> bool:
     """Whether this handshake resumed an earlier session of its context; pyOpenSSL has no public question for it."""
     return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001 - see above
+
+
+def copy_of_session(session: SSL.Session) -> SSL.Session:
+    """The same session in an object of its own: OpenSSL spoils that of a connection that is cut, for all who share it.
+
+    pyOpenSSL has no public way.
+    """
+    held = session._session  # noqa: SLF001 - see above
+    size_bytes = lib.i2d_SSL_SESSION(held, ffi.NULL)
+    packed = ffi.new("unsigned char[]", size_bytes)
+    lib.i2d_SSL_SESSION(held, ffi.new("unsigned char **", packed))
+    made = lib.d2i_SSL_SESSION(ffi.NULL, ffi.new("const unsigned char **", packed), size_bytes)
+    copy = SSL.Session()
+    copy._context = session._context  # noqa: SLF001 - see above
+    copy._session = ffi.gc(made, lib.SSL_SESSION_free)  # noqa: SLF001 - see above
+    return copy
 
 
 def client_certificate(connection: SSL.Connection) -> bytes:

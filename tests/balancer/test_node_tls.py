@@ -1,6 +1,7 @@
 """TLS between balancer and nodes: who is believed to be a node, and that its data connections are of its session."""
 
 import asyncio
+import gc
 
 import msgspec
 import pytest
@@ -25,13 +26,17 @@ def identity(settings: Settings, node: str) -> TlsIdentity:
     return TlsIdentity(settings.nodes[node].certificate, settings.nodes[node].key)
 
 
-def shake(client: TlsPump, server: TlsPump) -> None:
+def shake_hands(client: TlsPump, server: TlsPump) -> None:
     done = [False, False]
     while not all(done):
         for number, (mine, theirs) in enumerate(((client, server), (server, client))):
             done[number] = mine.shake_hands()
             if data := mine.take():
                 theirs.feed(data)
+
+
+def shake(client: TlsPump, server: TlsPump) -> None:
+    shake_hands(client, server)
     server.write(b"220 ready")
     client.feed(server.take())
     assert client.read() == b"220 ready"
@@ -59,6 +64,23 @@ def test_a_data_connection_goes_on_with_the_tls_of_its_session_and_of_no_other(s
         server = TlsPump(at)
         shake(tls.pump("node1", control.session), server)
         assert server.was_resumed is resumed, number
+
+
+@pytest.mark.parametrize("end", ["forgotten", "cut"])
+def test_a_data_connection_that_ends_badly_spoils_nothing_for_the_next(settings, end) -> None:
+    tls, context = NodeTls(settings), identity(settings, "node1").session_context()
+    control = tls.pump("node1")
+    shake(control, TlsPump(context))
+    for _ in range(2):
+        client, server = tls.pump("node1", control.session), TlsPump(context)
+        shake_hands(client, server)
+        assert server.was_resumed
+        if end == "cut":
+            client.feed(b"")
+            with pytest.raises(TruncatedError):
+                client.read()
+        del client, server
+        gc.collect()
 
 
 def test_a_file_that_is_no_authority_is_a_mistake_with_its_place(settings, tmp_path) -> None:
