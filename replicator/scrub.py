@@ -155,8 +155,8 @@ class Scrub:
         """Read one file, a second time if the first disagrees, and quarantine what is rotten."""
         self._replica.marker.check()
         row = self._replica.index.place(path).row
-        if row is None or row.kind is not Kind.FILE or not row.content_id:
-            return
+        if row is None or row.kind is not Kind.FILE or not row.content_id or self._replica.index.excludes(path):
+            return  # what is excluded would not be fetched again
         try:
             if await self._is_sound(path, row, pace):
                 return

@@ -107,6 +107,16 @@ async def test_what_is_new_and_what_is_deleted_is_left_out(tmp_path):
         assert line.told == []
 
 
+async def test_what_patterns_exclude_is_no_difference_and_is_not_told(tmp_path):
+    await two(tmp_path)
+    async with OpenReplica(tmp_path / "here") as here, OpenReplica(tmp_path / "there") as there:
+        fill(here, ["a.tmp", "b"])
+        for replica in (here, there):
+            replica.index.excludes = lambda path: path.endswith(".tmp")
+        line, _ = await compared(here, there)
+        assert line.told == ["b"]
+
+
 async def test_a_peer_that_has_not_heard_all_news_is_left_alone(tmp_path):
     await two(tmp_path)
     async with OpenReplica(tmp_path / "here") as here, OpenReplica(tmp_path / "there") as there:

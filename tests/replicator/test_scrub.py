@@ -126,6 +126,14 @@ async def test_a_file_that_somebody_changed_is_not_judged(tmp_path):
             Rereading(here.tree.root / "nowhere", row)
 
 
+async def test_what_patterns_exclude_stays_since_nobody_would_give_it_back(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        install(here, "x.tmp", b"good", b"goop")
+        here.index.excludes = lambda path: path.endswith(".tmp")
+        await scrubbing(here).round(hurried=True)
+        assert tree(here.tree.root) == {"x.tmp": b"goop"}
+
+
 async def test_what_cannot_be_read_is_rotten(tmp_path, monkeypatch):
     async with OpenReplica(tmp_path) as here:
         install(here, "x", b"good", b"good")
