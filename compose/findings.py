@@ -170,4 +170,5 @@ def _certificates(seen: Observed) -> Iterator[Finding]:
 
 def _notice(where: str, text: str) -> Finding:
     advice = next((advice for words, advice in _ADVICE if words in text), "see the log of that node")
-    return Finding(Severity.WARNING, where, text, advice)
+    severity = Severity.CRITICAL if "rotten here" in text else Severity.WARNING
+    return Finding(severity, where, text, advice)

@@ -96,9 +96,8 @@ def _described(version: Version) -> str:
 
 def _seen(version: Version) -> str:
     others = {replica: upto for replica, upto in version.vector.items() if replica != version.replica}
-    own = version.vector.get(version.replica, 0)
     seen = [f"{replica.partition(':')[0]} up to change {upto}" for replica, upto in sorted(others.items())]
-    return ", ".join(seen) if seen else f"no other node's changes of it (it is its node's change {own})"
+    return ", ".join(seen) or "no other node's changes of it"
 
 
 def _identities(one: Explained) -> set[tuple[str, int]]:

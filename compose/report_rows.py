@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cluster.health import PeerHealth
+from cluster.health import PeerHealth, ScrubHealth
 from compose.findings import Observed
 from compose.quantities import shown_bytes, shown_seconds
 
@@ -11,7 +11,8 @@ Table = tuple[tuple[str, ...], Sequence[tuple[str, ...]]]
 
 def node_table(seen: Observed) -> Table:
     """One row for each node."""
-    titles = ("node", "ftpnode", "replicator", "sessions", "files", "waiting", "conflicts", "held deletes", "disk free")
+    titles = ("node", "ftpnode", "replicator", "sessions", "files", "waiting", "conflicts", "held deletes",
+              "read again", "disk free")  # fmt: skip
     return titles, [_node(seen, name) for name in seen.nodes]
 
 
@@ -68,9 +69,9 @@ def warning_table(seen: Observed, limit: int = 20) -> Table:
 
 def _node(seen: Observed, name: str) -> tuple[str, ...]:
     ftpnode, replicator = seen.ftpnodes.get(name), seen.replicators.get(name)
-    counts = ("", "", "", "") if replicator is None else tuple(
-        str(count) for count in (replicator.files, replicator.wanted_files, replicator.conflicts,
-                                 replicator.held_deletes)
+    counts = ("", "", "", "", "") if replicator is None else (
+        str(replicator.files), str(replicator.wanted_files), str(replicator.conflicts), str(replicator.held_deletes),
+        _read_again(replicator.scrub),
     )  # fmt: skip
     free = ""
     if ftpnode is not None and ftpnode.disk_total_bytes:
@@ -88,3 +89,9 @@ def _node(seen: Observed, name: str) -> tuple[str, ...]:
 
 def _late(peer: PeerHealth) -> str:
     return f"late, {shown_seconds(peer.canary.late_s)}" if peer.canary.late_s is not None else ""
+
+
+def _read_again(scrub: ScrubHealth) -> str:
+    if scrub.percent is not None:
+        return f"{scrub.percent:.0f} %"
+    return "" if scrub.ended_s_ago is None else f"{shown_seconds(scrub.ended_s_ago)} ago"

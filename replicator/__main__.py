@@ -21,7 +21,7 @@ from cluster.command import (
     show_table,
     token_or_exit,
 )
-from cluster.health import ReplicatorHealth
+from cluster.health import ReplicatorHealth, ScrubHealth
 from cluster.kept import ConflictList
 from cluster.log import LogFormat, start_logging
 from cluster.settings import Settings
@@ -79,6 +79,7 @@ def status(file: Path, node: str, *, as_json: bool) -> None:
         for peer in health.peers
     ]
     show_table(("peer", "connected", "in sync", "backlog files", "backlog bytes"), rows)
+    click.echo(f"read again for bit-rot: {_scrubbed(health.scrub)}")
     for notice in health.notices:
         click.echo(f"! {notice}")
 
@@ -98,6 +99,12 @@ def conflicts(file: Path, node: str, *, as_json: bool) -> None:
         for conflict in listed.conflicts
     ]
     show_table(("path", "lost from", "winner from", "bytes", "kept as"), rows)
+
+
+def _scrubbed(scrub: ScrubHealth) -> str:
+    now = "not under way" if scrub.percent is None else f"{scrub.percent:.0f} % of this round"
+    last = "" if scrub.ended_s_ago is None else f", the last ended {scrub.ended_s_ago / 86_400:.1f} days ago"
+    return f"{now}{last}; {scrub.found} found rotten since the start, {scrub.quarantined} not whole again yet"
 
 
 async def _serve(settings: Settings, node: str) -> None:

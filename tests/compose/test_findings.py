@@ -15,6 +15,7 @@ from cluster.health import (
     NodeState,
     PeerHealth,
     ReplicatorHealth,
+    ScrubHealth,
 )
 from cluster.recent import LastHour, Recent, Warned
 from compose.certificates import Certificate, CertificateState
@@ -96,6 +97,7 @@ def with_replicator(**fields):
         (with_replicator(state=NodeState.JOINING), Severity.NOTE, "n1", "joining"),
         (with_replicator(conflicts=3), Severity.NOTE, "n1", "3 versions that lost"),
         (with_replicator(notices=("n2 is not connected: refused",)), Severity.WARNING, "n1", "not connected"),
+        (with_replicator(notices=("2 files are rotten here and no peer",)), Severity.CRITICAL, "n1", "rotten"),
         (with_replicator(peers=(peer("n2", differing=4),)), Severity.WARNING, "n1", "differed in 4 folders"),
         (but(backlogs={"n1": owing("n1", "n2", entries=7, oldest_s=90.0)}), Severity.WARNING, "n1", "owes n2 7"),
         (but(backlogs={"n1": owing("n1", "n2", entries=7, oldest_s=9000.0)}), Severity.CRITICAL, "n1", "2 h old"),
@@ -130,6 +132,8 @@ def test_the_tables_say_what_is_silent_and_late():
     late = with_replicator(peers=(peer("n2", connected=False, canary=CanaryHealth(late_s=33.0)),))
     assert pair_table(late)[1][0][:7] == ("n1", "n2", "NO", "0", "0 B", "", "late, 33 s")
     assert node_table(but(ftpnodes={}))[1][0][:3] == ("n1", "silent", "ready")
+    assert node_table(with_replicator(scrub=ScrubHealth(percent=34.4)))[1][0][-2] == "34 %"
+    assert node_table(with_replicator(scrub=ScrubHealth(ended_s_ago=7300.0)))[1][0][-2] == "2 h ago"
 
 
 class _Tags(html.parser.HTMLParser):
