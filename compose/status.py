@@ -28,7 +28,7 @@ def cluster_status(settings: Settings) -> ClusterStatus:
 
 
 def why_not_well(status: ClusterStatus) -> str:
-    """What is not well, in a sentence: a node that is not ready, in sync or used by the balancer; "" if nothing."""
+    """What is not well, in a sentence: a node that is not ready, or not used by the balancer; "" if nothing."""
     if status.balancer is None:
         return "the balancer does not answer"
     for name, node in status.nodes.items():
@@ -39,22 +39,26 @@ def why_not_well(status: ClusterStatus) -> str:
     for seen in status.balancer.nodes:
         if not seen.usable:
             return f"the balancer does not use {seen.node}: {seen.why}"
-    return "" if in_sync(status) else "not every node has what the others have"
+    return ""
 
 
 def in_sync(status: ClusterStatus) -> bool:
-    """Whether every node with a replicator has heard all news, lacks nothing, and knows that its peers lack nothing."""
-    for node in status.nodes.values():
-        if node is None or (node.replicator is None and node.state is NodeState.FAILED):
-            return False
-        replicator = node.replicator
-        if replicator is None:
-            continue  # replication: none
-        if replicator.state is not NodeState.READY or replicator.wanted_files or replicator.to_hear:
-            return False
-        if not all(peer.in_sync and peer.backlog_files == 0 for peer in replicator.peers):
-            return False
-    return True
+    """Whether all nodes are in sync at this moment."""
+    return len(nodes_in_sync(status)) == len(status.nodes)
+
+
+def nodes_in_sync(status: ClusterStatus) -> frozenset[str]:
+    """The nodes that have heard all news, lack nothing, and know that their peers lack nothing of theirs."""
+    return frozenset(name for name, node in status.nodes.items() if node is not None and _is_in_sync(node))
+
+
+def _is_in_sync(node: FtpnodeHealth) -> bool:
+    replicator = node.replicator
+    if replicator is None:
+        return node.state is not NodeState.FAILED  # replication: none, or it is down
+    if replicator.state is not NodeState.READY or replicator.wanted_files or replicator.to_hear:
+        return False
+    return all(peer.in_sync and peer.backlog_files == 0 for peer in replicator.peers)
 
 
 def health(address: tuple[str, int], kind: type[Health], *, timeout_s: float = TIMEOUT_S) -> Health | None:

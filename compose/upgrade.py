@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from cluster.clock import monotonic_s
 from cluster.upgrade_settings import Upgrade
-from compose.status import ClusterStatus, in_sync, why_not_well
+from compose.status import ClusterStatus, nodes_in_sync, why_not_well
 
 BALANCER: Final = "balancer"
 _LOOK_EVERY_S: Final = 0.2
@@ -73,6 +73,8 @@ class RollingUpgrade:
         """A node that is not well may be the only one that has something, or its peer may go next."""
         if not self._wait_for(lambda status: not why_not_well(status), _BEGIN_S):
             raise UpgradeFailedError(f"not begun: {why_not_well(self._ground.status())}")
+        if not self._all_get_in_sync(_BEGIN_S):
+            raise UpgradeFailedError("not begun: not every node has what the others have")
 
     def _upgrade(self, node: str) -> None:
         self._say(f"{node}: drained")
@@ -85,10 +87,21 @@ class RollingUpgrade:
         self._ground.restart(node)
         stays = f"{node} stays drained: look after it, then `tripod enable {node}`"
         self._wait(lambda status: _is_new(status, node, monotonic_s() - began_s), f"{node} was not restarted; {stays}")
-        self._wait(in_sync, f"{node} is not in sync; {stays}")
+        if not self._all_get_in_sync(self._settings.ready_s):
+            raise UpgradeFailedError(f"after {self._settings.ready_s:g} s {node} is not in sync; {stays}")
         self._ground.enable(node)
         self._wait(lambda status: not why_not_well(status), f"{node} is enabled, and not all is well")
         self._say(f"{node}: upgraded")
+
+    def _all_get_in_sync(self, timeout_s: float) -> bool:
+        """Whether every node is in sync at some moment, each at its own: under load something is always on its way."""
+        seen: set[str] = set()
+
+        def look(status: ClusterStatus) -> bool:
+            seen.update(nodes_in_sync(status))
+            return seen >= status.nodes.keys()
+
+        return self._wait_for(look, timeout_s)
 
     def _wait(self, condition: Callable[[ClusterStatus], bool], trouble: str) -> None:
         if not self._wait_for(condition, self._settings.ready_s):

@@ -159,3 +159,17 @@ def test_a_status_that_says_nothing_of_replicators_is_in_sync_without_them():
         name: msgspec.structs.replace(node, replicator=None) for name, node in found.nodes.items() if node is not None
     }
     assert why_not_well(ClusterStatus(found.balancer, without)) == ""
+
+
+def test_under_load_every_node_has_to_be_in_sync_once_and_not_all_in_the_same_moment():
+    world = World()
+    looks = iter(("node1", "node2") * 1000)
+
+    def status() -> ClusterStatus:
+        busy = next(looks)
+        world.backlog.update(node1=0, node2=0)
+        world.backlog[busy] = 2  # something is always on its way to one of them
+        return World.status(world)
+
+    world.status = status
+    assert upgraded(world).done == ["node1", "node2", "balancer"]
