@@ -26,12 +26,13 @@ from replicator.index import Index
 from replicator.lookups import Lookups
 from replicator.marker import Mark, Marker, WrongRootError
 from replicator.measures import Measures
+from replicator.membership import Membership
 from replicator.mesh import Mesh
 from replicator.peer_door import PeerDoor
 from replicator.peer_link import Dial, PeerLink, PeerSite
 from replicator.propagation import Propagation
 from replicator.publishing import Publishing
-from replicator.replica import ROLLED_BACK, NotYetError, Replica, UnstableError
+from replicator.replica import NotYetError, Replica, UnstableError
 from replicator.restart import replay_intents
 from replicator.scan import Scan, differing
 from replicator.scrub import Scrub
@@ -49,7 +50,6 @@ _BLIND_SCAN_S: Final = 10.0
 _SCAN_REST_SHARE: Final = 20
 _JOIN_ALONE_S: Final = 5.0
 _JOIN_S: Final = 120.0
-_DAY_NS: Final = 86_400 * 10**9
 
 log = logger(__name__)
 
@@ -82,8 +82,10 @@ class Engine:
         self.replica.wake = self._worker.wake
         for link in self.mesh.links:
             link.on_change = self._worker.retry
-            link.on_rolled_back = self._roll_back_found
-        self.replica.on_rolled_back = self._roll_back_found
+            link.on_disowned = self._disown
+        self.replica.on_disowned = self._disown
+        self._membership = Membership(index, self.mesh.links, replication)
+        self.door.refusal = self._membership.refusal
         self.propagation = Propagation(self.replica, self.mesh.links, self._worker, self.measures, replication)
         self.door.take_canary = self.propagation.take
         self.comparison = Comparison(index, self.mesh.links, self.measures)
@@ -159,7 +161,7 @@ class Engine:
         await self._hear_a_peer()
         await self._sight.start()
         await self._guarded(self.scan_all)
-        self._index.note(msgspec.structs.replace(self._index.facts, joined=True, imported=True))
+        self._index.note(msgspec.structs.replace(self._index.facts, joined=True, joined_ns=now_ns(), imported=True))
         await self._index.durable()
         log.info("joined", heard=self._complete.is_set(), paths=len(self._index.places))
 
@@ -202,7 +204,7 @@ class Engine:
             self._watch.mark_everything()
         self._worker.retry()
         self._staging.expire(now_s(), self._replication.staged_expiry_s)
-        self._forget_tombstones()
+        self._membership.tick(monotonic_s(), now_ns())
         if any(link.clock_agrees(now_ns()) for link in self.mesh.links):
             self._index.correct_clock(now_ns())
         space = await self.replica.blocking(os.statvfs, self._tree.staging)
@@ -220,12 +222,6 @@ class Engine:
         self.progressed()
         await self._index.durable()
         self.condition.broken = ""
-
-    def _forget_tombstones(self) -> None:
-        """Drop the tombstones that every node has and that are old: a peer that comes back later joins as new."""
-        acked = [link.facts.acked for link in self.mesh.links]
-        before_ns = now_ns() - self._replication.tombstone_days * _DAY_NS
-        self._index.forget_tombstones(min(acked, default=self._index.durable_sequence), before_ns)
 
     def progressed(self) -> None:
         """There may be more to acknowledge and to announce."""
@@ -309,9 +305,10 @@ class Engine:
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=True))
         self._index.close()
 
-    def _roll_back_found(self) -> None:
-        self.condition.wrong_root = ROLLED_BACK
-        self._marker.disown(ROLLED_BACK)
+    def _disown(self, why: str) -> None:
+        """This index may not go on: change nothing any more, and say why."""
+        self.condition.wrong_root = why
+        self._marker.disown(why)
         for link in self.mesh.links:
             link.give_up()
 

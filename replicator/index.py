@@ -33,15 +33,16 @@ _Value = TypeVar("_Value")
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a replica knows of itself.
 
-    `imported` says that what lay in the root at its birth was taken in; `joined`, that it has once reconciled with its
-    peers; `marked`, that the root carries its marker; `leaps`, where its runs began; `selection` is a mark of the
-    patterns by which paths are replicated.
+    `imported` says that what lay in the root at its birth was taken in; `joined`, that it has once reconciled
+    with its peers, at `joined_ns`; `marked`, that the root carries its marker; `leaps`, where its runs began;
+    `selection` is a mark of the patterns by which paths are replicated.
     """
 
     incarnation: str
     marked: bool = False
     imported: bool = False
     joined: bool = False
+    joined_ns: int = 0
     clean_stop: bool = False
     selection: str = ""
     leaps: Leaps = ()
@@ -51,13 +52,16 @@ class PeerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a replica knows of a peer.
 
     `seen`: the last sequence of the peer's `incarnation` whose heads are in our index; `held`: the last up to which
-    their content is here too. `acked`: our own sequence up to which the peer holds everything.
+    their content is here too. `acked`: our own sequence up to which the peer holds everything. `silent_s`: for how long
+    this node has run since without reaching it. `expelled_ns`: when a tombstone was forgotten that it did not have.
     """
 
     incarnation: str = ""
     seen: int = 0
     held: int = 0
     acked: int = 0
+    silent_s: float = 0.0
+    expelled_ns: int = 0
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,11 +313,11 @@ class Index:
         self._write("held_deletes", (path,), None)
 
     def forget_tombstones(self, acked: int, before_ns: int, limit: int = 1000) -> int:
-        """Drop tombstones announced up to `acked` and stamped before `before_ns`, `limit` at most; how many.
+        """Drop up to `limit` tombstones announced up to `acked`, stamped before `before_ns`; the sequence of the last.
 
         They are kept in the order in which they were announced, so this ends at the first that must stay.
         """
-        dropped = 0
+        last = 0
         for path in list(itertools.islice(self._tombstones, limit)):
             place = self.place(path)
             if place.announced > acked or not all(head.stamp_ns < before_ns for head in place.heads):
@@ -324,8 +328,8 @@ class Index:
                 self.heads -= len(place.heads)
                 self.children[parent(path)].discard(path)
                 self._write("places", (path,), None)
-                dropped += 1
-        return dropped
+                last = place.announced
+        return last
 
     async def durable(self) -> None:
         """Wait until everything said so far is safe on the disk; sqlite3.Error when the disk refused."""

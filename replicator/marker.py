@@ -12,6 +12,14 @@ from cluster.durable_file import make_folders_durably, write_durably
 from cluster.tree_path import RESERVED
 
 _NAME: Final = f"{RESERVED}/marker"
+ROLLED_BACK: Final = (
+    "the index is older than what the peers have seen of it: stop, remove it, and join as a new node; "
+    "what is in the root is kept"
+)
+STALE: Final = (
+    "this node was away for so long that its peers have forgotten deletions that it has not heard of: stop, remove its "
+    "index, and join as a new node; what is in the root is kept"
+)
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,6 +70,7 @@ class PeerDoor:
         self.trouble: dict[str, str] = {}
         self.on_complete: Callable[[], None] = lambda: None
         self.on_doubt: Callable[[str], None] = lambda _content_id: None
+        self.refusal: Callable[[Hello], str] = lambda _hello: ""
         self.take_canary: TakeCanary = _no_canary
         self._progress: dict[str, PeerProgress] = {}
         self._answerers: set[Answerer] = set()
@@ -197,6 +198,9 @@ class Answerer:
             raise PeerError(f"says that it is {hello.node!r}; its certificate is for {sorted(self.connection.names())}")
         self.peer, self._incarnation = hello.node, hello.incarnation
         self._giving = door.giving(self.peer, self.connection)
+        refused = door.refusal(hello)
+        if refused:
+            await self._turn_away(refused)
         door.let_in(self)
         progress = door.progress(self.peer, self._incarnation)
         index = self._replica.index
@@ -205,6 +209,13 @@ class Answerer:
         await self.connection.send(
             Welcome(node=door.node, incarnation=index.incarnation, seen=progress.seen, held=held, now_ns=now_ns())
         )
+
+    async def _turn_away(self, why: str) -> None:
+        incarnation = self._replica.index.incarnation
+        await self.connection.send(Welcome(node=self._door.node, incarnation=incarnation, seen=0, held=0, refused=why))
+        async with asyncio.timeout(_HANDSHAKE_S):  # to close at once would take the words back
+            await self.connection.receive()
+        raise PeerError("went on, though its index has missed deletions that nobody remembers")
 
     async def _handle(self, message: object, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         match message:

@@ -17,6 +17,7 @@ from replicator.core.copies import PeerView
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.exchange import Exchange
 from replicator.index import Index, PeerFacts
+from replicator.marker import ROLLED_BACK, STALE
 from replicator.preparing import Offer, prepare
 from replicator.wire import (
     MAX_INDEX_ENTRIES,
@@ -105,7 +106,7 @@ class PeerLink:
         self.heard_upto = 0  # the sequence of ours up to which our news is in the peer's index
         self._pinged_s = 0.0
         self.on_change: Callable[[], None] = lambda: None
-        self.on_rolled_back: Callable[[], None] = lambda: None
+        self.on_disowned: Callable[[str], None] = lambda _why: None
 
     @property
     def connected(self) -> bool:
@@ -213,13 +214,22 @@ class PeerLink:
     async def _greet(self, connection: Connection) -> Welcome:
         index, site = self._index, self.site
         await connection.send(
-            Hello(cluster=site.cluster, node=site.node, incarnation=index.incarnation, protocol=PROTOCOL)
+            Hello(
+                cluster=site.cluster,
+                node=site.node,
+                incarnation=index.incarnation,
+                protocol=PROTOCOL,
+                joined_ns=index.facts.joined_ns,
+            )
         )
         welcome = await connection.expect(Welcome, _HANDSHAKE_S)
         if welcome.node != self.name or self.name not in connection.names():
             raise PeerError(f"the program at {site.peer_address}:{site.peer_port} is {welcome.node!r}")
+        if welcome.refused:
+            self.on_disowned(STALE)
+            raise PeerError("the peer has forgotten deletions that this node's index never heard of")
         if not index.gave(welcome.seen):
-            self.on_rolled_back()
+            self.on_disowned(ROLLED_BACK)
             raise PeerError("the peer has seen later changes of this node than this node's index knows")
         self._note_clock(welcome.now_ns)
         self.heard_upto = welcome.seen

@@ -38,7 +38,7 @@ from replicator.core.place import (
 from replicator.disk_lanes import DiskLanes, each
 from replicator.held_deletes import HeldDeletes
 from replicator.index import Index, Intent
-from replicator.marker import Marker
+from replicator.marker import ROLLED_BACK, Marker
 from replicator.path_locks import PathLocks
 from replicator.sources import Sources
 from replicator.staging import Held, Staging
@@ -51,10 +51,6 @@ _POOL_THREADS: Final = 16
 _TRIES: Final = 20
 _SETTINGS: Final = Replication()
 _WORTH_WAITING_BYTES: Final = 64 << 10
-ROLLED_BACK: Final = (
-    "the index is older than what the peers have seen of it: stop, remove it, and join as a new node; "
-    "what is in the root is kept"
-)
 
 log = logger(__name__)
 
@@ -85,7 +81,7 @@ class Replica:
         self.fetch: Fetch = _no_peer
         self.build: Build = _not_similar
         self.wake: Callable[[str], None] = lambda _path: None
-        self.on_rolled_back: Callable[[], None] = lambda: self.marker.disown(ROLLED_BACK)
+        self.on_disowned: Callable[[str], None] = self.marker.disown
         self._doubtful: dict[str, int] = {}  # intents of which a failing disk may have done its part, by path
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
         self.lanes = DiskLanes(self._pool)
@@ -116,7 +112,7 @@ class Replica:
         index, clock = self.index, self.index.clock
         news = [(path, heads) for path, heads in news if not index.excludes(path)]
         if any(remembers_more(clock, index.facts.leaps, index.place(path).heads, heads) for path, heads in news):
-            self.on_rolled_back()
+            self.on_disowned(ROLLED_BACK)
             return
         for path, heads in self.held_deletes.heard(peer, news) if peer else news:
             place = index.feed(path, Heard(heads=heads))

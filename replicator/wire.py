@@ -5,7 +5,7 @@ So between two nodes there are two connections, and each works without the other
 
     dialler                                    answerer
     Hello(cluster, node, incarnation)     →
-                                          ←    Welcome(node, incarnation, where it stopped)
+                                          ←    Welcome(node, incarnation, where it stopped, or why it is refused)
     Index(entries…, upto, complete)       →    merges the heads; Acked(seen, held) as it commits and fetches
     Prepare(number, content, data?)       →    Begin(number, offset) when it wants the bytes, then
     Chunk(number, data)…                  →    Prepared(number, problem): staged and fsynced, or why not
@@ -67,18 +67,20 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Hello(_Message, frozen=True, kw_only=True):
-    """Who dials; its certificate must name `node`."""
+    """Who dials; its certificate must name `node`. Its index joined the cluster at `joined_ns`, 0 while it joins."""
 
     cluster: _Text
     node: _Text
     incarnation: _Text
     protocol: int
+    joined_ns: int = 0
 
 
 class Welcome(_Message, frozen=True, kw_only=True):
     """Who answers, and what it has of the dialler's index: `seen` up to there, content `held` up to there.
 
-    `now_ns` is its wall clock, 0 if it does not say.
+    `now_ns` is its wall clock, 0 if it does not say. `refused` says why the dialler's index may not go on: it has
+    missed deletions that nobody remembers.
     """
 
     node: _Text
@@ -86,6 +88,7 @@ class Welcome(_Message, frozen=True, kw_only=True):
     seen: _Count
     held: _Count
     now_ns: int = 0
+    refused: _Text = ""
 
 
 class Index(_Message, frozen=True, kw_only=True):

@@ -273,7 +273,7 @@ async def test_a_peer_that_saw_more_of_us_than_we_know_shows_a_rolled_back_index
             place = PeerSite("test", "there", "127.0.0.1", "here", "127.0.0.1", port)
             link = PeerLink(place, there.index, tls_dialler(client_tls(site.cluster, site.node("there"))), QUICK)
             found = asyncio.Event()
-            link.on_rolled_back = found.set
+            link.on_disowned = lambda _why: found.set()
             running = asyncio.create_task(link.run())
             await asyncio.wait_for(found.wait(), 5)
             running.cancel()

@@ -17,6 +17,8 @@ WEIGHTS = {
     "power-cut": 5, "kill": 4, "crash-at-call": 8, "stop": 2, "cut": 7, "cut-one-way": 3, "reset": 4, "blind": 3,
     "clock": 2, "disk-full": 2, "disk-fails": 2, "slow": 2, "wipe": 1, "roll-back": 1, "damage": 3, "lie": 2,
     "forget": 1, "rot": 2,
+    # of the cluster itself
+    "away": 1, "leave": 1, "clone": 1,
 }  # fmt: skip
 
 

@@ -163,7 +163,7 @@ class Judge:
         for content in contents_at(node.disk, path):
             self._damaged.add(content)
             self._gone_at.setdefault((node.name, path), set()).add(content)
-            others = [other for other in self._world.nodes if other is not node]
+            others = [other for other in self._world.members if other is not node]
             if not any(content in _safe_contents(other) for other in others):
                 self.may_be_gone.add(content)
 
@@ -175,8 +175,12 @@ class Judge:
     def loses_disk(self, node):
         """What only this node had is lost with it."""
         self.memory_lost = True
+        self.loses(node)
+
+    def loses(self, node):
+        """The node is gone, and nobody waited until the others had what it had."""
         for content in list(self.promised):
-            if not any(other is not node and content in _safe_contents(other) for other in self._world.nodes):
+            if not any(other is not node and content in _safe_contents(other) for other in self._world.members):
                 del self.promised[content]
 
     # the end

@@ -20,7 +20,7 @@ class Wire(Connection):
     def __init__(self, network: "Network", loop, here: str, there: str) -> None:
         self._network, self.loop, self.here, self.there = network, loop, here, there
         self.other: Wire
-        self.heard_s = network.now_s()
+        self.heard_s = network.monotonic_s()
         self.is_closed = False
         self._arrived = deque()
         self._waiting = None
@@ -42,7 +42,7 @@ class Wire(Connection):
                 raise EOFError
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
-        self.heard_s = self._network.now_s()
+        self.heard_s = self._network.monotonic_s()
         return self._arrived.popleft()
 
     async def expect(self, kind, timeout_s):
@@ -52,7 +52,7 @@ class Wire(Connection):
         return message
 
     def names(self):
-        return frozenset((self.there,))
+        return frozenset((self.there.rstrip("'"),))
 
     def close(self):
         if not self.is_closed:
@@ -77,7 +77,8 @@ class Wire(Connection):
 class Network:
     """All connections."""
 
-    def __init__(self, scheduler, chance) -> None:
+    def __init__(self, scheduler, chance, monotonic_s) -> None:
+        self.monotonic_s = monotonic_s
         self._scheduler = scheduler
         self._seed = chance.random()
         self._chances = {}

@@ -76,7 +76,7 @@ class Program:
         self.node = node
         world = node.world
         self.machine = Machine(
-            node.disk, node.wall_ns, lambda: world.scheduler.now_s, world.chance, lambda: node.die(power=node.brittle)
+            node.disk, node.wall_ns, world.monotonic_s, world.chance, lambda: node.die(power=node.brittle)
         )
         self.loop = Loop(world.scheduler, self.take_turn, node.latency_s)
         self.ended = None
@@ -95,15 +95,17 @@ class Program:
         kernel.turn.machine = self.machine
 
     async def _dial(self, site):
-        return await self.node.world.network.dial(self.node.name, site.peer)
+        return await self.node.world.network.dial(self.node.host, site.peer)
 
     async def _listen(self):
-        self.node.world.network.listen(self.node.name, self.loop, self.engine.door.answer)
+        if self.node.is_dialled:
+            self.node.world.network.listen(self.node.host, self.loop, self.engine.door.answer)
 
     def _feed(self, path, event):
         before = self.index.place(path)
         place = Index.feed(self.index, path, event)
-        self.node.world.judge.fed(self.node, path, event, before, place)
+        if self.node.is_dialled:
+            self.node.world.judge.fed(self.node, path, event, before, place)
         return place
 
     async def _run(self):
@@ -120,15 +122,19 @@ class Program:
             self.node.world.judge.bug(f"{self.node.name} broke down: {first_of(group)!r}", first_of(group))
         finally:
             await self.engine.close()
-            self.node.world.network.drop(self.node.name, silently=False)
+            self.node.world.network.drop(self.node.host, silently=False)
             self.node.ended(self)
 
 
 class SimulatedNode:
     """A host."""
 
+    is_dialled = True
+
     def __init__(self, world, name: str) -> None:
         self.world, self.name = world, name
+        self.host = name
+        self.is_away = False
         self.clock_error_ns = 0
         self.brittle = True
         self.slow = False
@@ -145,7 +151,7 @@ class SimulatedNode:
         self.disk.seen = self._seen
 
     def wall_ns(self) -> int:
-        return START_NS + self.clock_error_ns + int(self.world.scheduler.now_s * 1e9)
+        return START_NS + self.clock_error_ns + int(self.world.monotonic_s() * 1e9)
 
     def latency_s(self) -> float:
         return self.world.chance.uniform(0.0001, 0.002) * (300 if self.slow else 1)
@@ -163,7 +169,7 @@ class SimulatedNode:
         return self.engine.condition.health().state if self.program else None
 
     def start(self):
-        if self.program is None:
+        if self.program is None and not self.is_away and self.name in self.world.settings.nodes:
             self.program = Program(self, self.world.settings)
 
     def die(self, *, power: bool):
@@ -175,10 +181,13 @@ class SimulatedNode:
         self.program = None
         program.machine.dead = program.loop.dead = True
         self.watching = None
-        self.world.network.drop(self.name, silently=power)
+        self.world.network.drop(self.host, silently=power)
         if power:
             self.disk.lose_power(self.world.chance)
         self.world.scheduler.graveyard.append(program.loop)
+        self._died()
+
+    def _died(self):
         self.world.judge.died(self)
 
     def ended(self, program: Program):
@@ -187,7 +196,7 @@ class SimulatedNode:
             self.program = None
             program.machine.dead = program.loop.dead = True
             self.world.scheduler.graveyard.append(program.loop)
-            self.world.judge.died(self)
+            self._died()
             if not program.stop.is_set():
                 self.world.scheduler.after(1.0, self.start)
 
@@ -222,3 +231,28 @@ class SimulatedNode:
         if self.watching is watch and self.program is not None:
             self.program.take_turn()
             watch.mark(path, deleted=deleted)
+
+
+class Twin(SimulatedNode):
+    """A copy of a host that runs beside it, under the same name, with the same index; its address is not its own."""
+
+    is_dialled = False
+
+    def __init__(self, world, node: SimulatedNode) -> None:
+        super().__init__(world, node.name)
+        self.host = f"{node.name}'"
+        self.disk, self.rows = node.disk.copy(), node.rows.copy()
+        self.disk.now_ns, self.disk.seen = self.wall_ns, self._seen
+        self._has_left = False
+
+    def start(self):
+        if not self._has_left:
+            super().start()
+
+    def leave(self):
+        """Somebody has noticed."""
+        self._has_left = True
+        self.die(power=False)
+
+    def _died(self):
+        """No client has asked it for anything."""

@@ -7,14 +7,15 @@ from functools import reduce
 
 import msgspec
 
+import replicator.core.belief
 import replicator.index
 import replicator.peer_door
 import replicator.replica
-from cluster.clock import now_ns
 from replicator.conflict_store import ConflictStore
 from replicator.core import place as core_place
 from replicator.engine import Engine
 from replicator.marker import Marker
+from replicator.membership import Membership
 from replicator.mesh import Mesh, PreparedCopies
 from replicator.replica import Replica
 from replicator.scan import Scan
@@ -122,8 +123,8 @@ def scan_deletes(self, replica, watch, *, missing_is_deleted):
     _scan(self, replica, watch, missing_is_deleted=True)
 
 
-def forget_at_once(self):
-    self._index.forget_tombstones(self._index.durable_sequence, now_ns() + 10**18)
+def forget_at_once(self, _now_s, now_ns):
+    self._index.forget_tombstones(self._index.durable_sequence, now_ns + 10**18)
 
 
 @contextlib.asynccontextmanager
@@ -158,16 +159,29 @@ PLANTED = (
         (
             (replicator.replica, "remembers_more", lambda *_: False),
             (Marker, "disown", lambda *_: None),
-            (Engine, "_roll_back_found", lambda _: None),
+            (Engine, "_disown", lambda *_: None),
         ),
         first=130,
     ),
-    Planted("tombstones are forgotten at once", ((Engine, "_forget_tombstones", forget_at_once),)),
+    Planted("tombstones are forgotten at once", ((Membership, "tick", forget_at_once),)),
     Planted("a clock from the future is believed", ((replicator.peer_door, "disbelief", lambda *_: None),)),
     Planted(
         "a version that is applied leaves no intent",
         ((Replica, "_intending", intend_nothing),),
         {"crash-at-call": 40, "remove": 15},
         420,
+    ),
+    Planted(
+        "a member that was away for months goes on with its index",
+        ((Membership, "refusal", lambda *_: ""),),
+        {"away": 25, "remove": 25, "wipe": 0, "roll-back": 0, "clone": 0, "leave": 0, "forget": 0},
+    ),
+    Planted(
+        "two clones of a node go on, both",
+        (
+            (replicator.index, "was_given", lambda *_: True),
+            (replicator.core.belief, "was_given", lambda *_: True),
+        ),
+        {"clone": 25, "kill": 10, "wipe": 0, "leave": 0, "away": 0},
     ),
 )

@@ -12,7 +12,6 @@ from cluster.publish import Done, MakeDirectory, Policy, Publish, Reason, Remove
 from replicator.core.head import winner
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.core.place import Rest, plan
-from replicator.replica import ROLLED_BACK
 from tests.replicator.simulation import kernel
 from tests.replicator.simulation.arriving import arrive, stage
 from tests.replicator.simulation.damages import Damages
@@ -21,6 +20,7 @@ from tests.replicator.simulation.history import WINDOW_S, Event, History
 from tests.replicator.simulation.judge import BrokenPromiseError, Judge, Operation, holds_anywhere
 from tests.replicator.simulation.kernel import Machine, simulated
 from tests.replicator.simulation.loop import Scheduler
+from tests.replicator.simulation.members import Members
 from tests.replicator.simulation.network import Network
 from tests.replicator.simulation.node import REPLICATION, START_NS, TINY, SimulatedNode, settings_of
 from tests.replicator.simulation.programs import Programs
@@ -30,7 +30,7 @@ SETTLE_S = 90.0
 YEAR_NS = 365 * 86_400 * 10**9
 
 
-class World(Programs, Damages):
+class World(Programs, Damages, Members):
     """One run of one history."""
 
     def __init__(self, history: History, tell=None) -> None:
@@ -38,15 +38,17 @@ class World(Programs, Damages):
         self.history = history
         self.chance = random.Random(f"world {history.seed}")
         self.scheduler = Scheduler(self.chance)
-        self.network = Network(self.scheduler, self.chance)
+        self.skipped_s = 0.0  # months that passed at once
+        self.network = Network(self.scheduler, self.chance, self.monotonic_s)
         self.bug: BrokenPromiseError | None = None
         self.judge = Judge(self)
         careful = msgspec.structs.replace(REPLICATION, delete_budgets=TINY)
-        self.settings = settings_of(
+        self.whole_settings = self.settings = settings_of(
             [f"n{number}" for number in range(history.nodes)], careful if history.seed % 5 == 1 else REPLICATION
         )
         self.nodes = [SimulatedNode(self, name) for name in self.settings.nodes]
         self.snapshots = {}
+        self.twins = []
         self.healed = self.forgotten = False
         self._last_upload: Publish | None = None
         self._contents = 0
@@ -81,7 +83,7 @@ class World(Programs, Damages):
 
     def true_ns(self) -> int:
         """The time that right clocks show."""
-        return START_NS + int(self.scheduler.now_s * 1e9)
+        return START_NS + int(self.monotonic_s() * 1e9)
 
     def _until(self, moment_s: float) -> None:
         self.scheduler.run_until(moment_s)
@@ -94,6 +96,8 @@ class World(Programs, Damages):
 
     def _happen(self, event: Event) -> None:
         node = self.nodes[event.node % len(self.nodes)]
+        if node not in self.members:
+            return
         self.say(f"= {event.kind} {node.name} {event.path} {event.other}")
         getattr(self, "_" + event.kind.replace("-", "_"))(node, event)
 
@@ -264,12 +268,14 @@ class World(Programs, Damages):
         for pair in [pair for pair, count in self.network.cuts.items() if count]:
             while self.network.cuts[pair]:
                 self.network.mend(*pair)
+        for twin in self.twins:
+            twin.leave()
         self.network.slow.clear()
         self.network.liars.clear()
         if self.chance.random() < 0.9:  # else a half-open connection is found by its silence alone
             self.network.reset_half_open()
         for node in self.nodes:
-            node.blind = node.slow = False
+            node.blind = node.slow = node.is_away = False
             node.clock_error_ns = 0
             if node.program is not None:
                 machine = node.program.machine
@@ -302,7 +308,7 @@ class World(Programs, Damages):
             for path in sorted(node.index.pending):
                 head = winner(node.index.place(path).heads)
                 owed = head is None or head.content_id in self.judge.promised.keys() - self.judge.may_be_gone
-                if not owed and not any(holds_anywhere(other, head.content_id) for other in self.nodes):
+                if not owed and not any(holds_anywhere(other, head.content_id) for other in self.members):
                     self._ask(node, (path,), Remove(id=1, policy=Policy("local"), path=path, kind="file"))
 
     def _decide(self, node):
@@ -310,14 +316,6 @@ class World(Programs, Damages):
         heard = any(held.peer for held in node.index.held.values())
         self.say(f"= decides on {sorted(node.index.held)} of {node.name}")
         node.decide(restore=not heard and self.chance.random() < 0.5)
-
-    def _replace_index(self, node):
-        """What the notice in the health document asks of an operator."""
-        if ROLLED_BACK in node.engine.condition.health().notices:
-            node.die(power=False)
-            self.judge.memory_lost = True
-            node.rows.tables.clear()
-            node.start()
 
     def _unrest(self, node) -> str:
         """Why the node is not at rest, or nothing."""
@@ -391,7 +389,7 @@ def run(history: History, tell=None) -> World:
             world.run()
         finally:
             kernel.turn.machine = nobody
-            for node in world.nodes:
+            for node in world.nodes + world.twins:
                 if node.program is not None:
                     node.program.machine.dead = node.program.loop.dead = True
                     world.scheduler.bury(node.program.loop)
