@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,14 +19,18 @@ from xml.etree import ElementTree
 from bench.processes import end
 from cluster.clock import monotonic_s, now_ns
 from cluster.content_id import content_id_of
-from cluster.publish import SOCKET_NAME, Policy, Publish
+from cluster.publish import SOCKET_NAME, Arriving, Policy, Publish
 from cluster.tree_path import STAGING
 from compose.new_cluster import network_plan, write_cluster
+from ftpnode.arrival import TOLD_FROM_BYTES
 from ftpnode.ports import change
 from ftpnode.replicator_client import ReplicatorClient
+from ftpnode.staging import Staging
 
 NETWORK = "127.77.8"
 _START_S = 60.0
+_PIECE_BYTES = 256 << 10
+_GIGABIT_BYTES_PER_S = 125e6
 _EVERY_NODE = Policy(nodes="all", when_short="refuse")
 
 
@@ -84,6 +89,25 @@ class Notified(Pair):
             file.flush()
             os.fsync(file.fileno())
         return staged, content_id_of(content), len(content)
+
+    def receive(self, name: str, content: bytes) -> float:
+        """Take an upload that comes with 1 Gbit/s, as an ftpnode does; how long its client waits after it, in s."""
+        assert self.client is not None
+        staged = Staging(self.source).create()
+        is_told, begin_s = False, monotonic_s()
+        with ThreadPoolExecutor(1) as disk:
+            for start in range(0, len(content), _PIECE_BYTES):
+                staged.write(content[start : start + _PIECE_BYTES])
+                if staged.is_flush_due():
+                    disk.submit(staged.flush)
+                if staged.size_bytes >= TOLD_FROM_BYTES and not is_told:
+                    is_told = True
+                    change(self.client, Arriving(id=0, path=name, staged=staged.name, policy=_EVERY_NODE), 10.0)
+                threading.Event().wait(begin_s + staged.size_bytes / _GIGABIT_BYTES_PER_S - monotonic_s())
+            end_s = monotonic_s()
+            staged.seal()
+            self.publish(name, staged.name, staged.content.content_id(), staged.size_bytes)
+            return monotonic_s() - end_s
 
     def publish(self, name: str, staged: str, content_id: str, size_bytes: int) -> None:
         """Ask for the name, and wait until the policy is met."""

@@ -56,10 +56,31 @@ class Arriving(_Request, frozen=True, kw_only=True):
     """An upload has begun: bring its bytes to the peers while the staged file still grows; answered at once by Done.
 
     A Publish of the same staged file needs no more of them then than the last bytes. Nothing is promised by it.
+    If it is cut, here or with this node, what has come is kept for `keep_s` wherever it is.
     """
 
     path: str
     staged: str
+    keep_s: Annotated[float, msgspec.Meta(ge=0, le=10**9)] = 0.0
+
+
+class Cut(_Request, frozen=True, kw_only=True):
+    """An upload was cut: its staged file belongs to the replicator now, which keeps or removes it; answered by Done.
+
+    Kept is only what has come right so far, if it is wanted (`keep`).
+    """
+
+    staged: str
+    keep: bool = True
+
+
+class FindPartial(_Request, frozen=True, kw_only=True):
+    """What has come here of an upload to `path` by the account that has no end yet, where no file stands at `path`.
+
+    Answered by PartialFound or Refused(NOT_FOUND).
+    """
+
+    path: str
 
 
 class MakeDirectory(_Request, frozen=True, kw_only=True):
@@ -126,7 +147,7 @@ Question = Describe | DescribeFiles | Measure | Ask
 Change = Publish | MakeDirectory | Remove | Rename | SetMtime
 """Changes the tree."""
 
-Request = Change | Arriving | Fetch | Question
+Request = Change | Arriving | Cut | FindPartial | Fetch | Question
 
 
 class Reason(StrEnum):
@@ -190,6 +211,14 @@ class DescribedFiles(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     files: dict[str, Copies]
 
 
+class PartialFound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to FindPartial: the first `size_bytes` of `name` in staging, which are fewer than have come."""
+
+    id: int
+    name: str
+    size_bytes: int
+
+
 class Measured(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The answer to Measure: all that stands below the folder, and the size of the file at `path` where one is."""
 
@@ -205,7 +234,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     health: ReplicatorHealth
 
 
-Answer = Done | Refused | Described | DescribedFiles | Measured | State
+Answer = Done | Refused | Described | DescribedFiles | PartialFound | Measured | State
 
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)

@@ -78,6 +78,7 @@ class Replication(Section, frozen=True):
     staged_expiry_s: Seconds = 3600.0
     inline_bytes: Annotated[int, Meta(ge=0, le=1 << 20)] = 64 << 10
     delta_above_bytes: Bytes = 1 << 20  # of a larger file that changed only the changed blocks are sent
+    partials_bytes: Bytes = 10 << 30  # what is kept of uploads that were cut, on each node
     conflict_store_bytes: Bytes = 10 << 30
     missing_at_scan: Literal["heal", "delete"] = "heal"
     disk_reserve_bytes: Bytes = 64 << 20

@@ -98,7 +98,8 @@ class Account(Section, frozen=True):
     `client_certificate` of the TLS handshake: `optional` lets its own certificate stand for the password, whatever PASS
     says; `required` wants the certificate and the right password (over SFTP: a public key). Its own are those of
     `client_fingerprints` (SHA-256), or, where it has none, those signed by `cluster.client_ca` whose subject's common
-    name is the account's; in either case between their dates.
+    name is the account's; in either case between their dates. What came of an upload that was cut is kept, hidden, for
+    `keep_cut_uploads_s` (0: it is not), so that its client may go on where it stopped.
     """
 
     home: str
@@ -112,6 +113,7 @@ class Account(Section, frozen=True):
     deny: tuple[DeniedPath, ...] = ()
     policy: PolicyName = "any-peer"
     when_short: WhenShort = "degrade"
+    keep_cut_uploads_s: Annotated[float, Meta(ge=0, le=30 * 86_400)] = 3600.0
     compatibility: Compatibility = Compatibility()
     limits: AccountLimits = AccountLimits()
 

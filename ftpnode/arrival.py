@@ -6,7 +6,7 @@ So the end of a large upload waits for its last bytes alone, here and on the pee
 from typing import TYPE_CHECKING, Final
 
 from cluster.log import logger
-from cluster.publish import Arriving
+from cluster.publish import Arriving, Cut
 from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError, change
 
 if TYPE_CHECKING:
@@ -39,6 +39,26 @@ class Arrival:
             self._is_told = True
             workers.fetches.submit(self._tell)
 
+    def cut(self, *, keep: bool) -> None:
+        """It was cut: what came of it goes, or is kept for a client that may come back. Blocks on the replicator."""
+        if not (self._service.has_replicator and self._is_told):
+            self._staged.discard()
+            return
+        self._staged.close()
+        request = Cut(id=0, staged=self._staged.name, keep=keep)
+        try:
+            change(self._service.publisher, request, self._service.limits.publish_timeout_s)
+        except (ChangeRefusedError, PublisherUnreachableError) as error:
+            log.info("nothing is kept of an upload here", path=self._path, why=str(error))
+            self._staged.discard()
+
+    def cut_soon(self, *, keep: bool) -> None:
+        """As `cut`, in a thread."""
+        try:
+            self._service.workers.fetches.submit(self.cut, keep=keep)
+        except RuntimeError:  # the node ends, and its threads with it
+            self._staged.discard()
+
     def _tell(self) -> None:
         """Runs in a thread. Without it the peers get all of it at the end, which is as safe."""
         request = Arriving(
@@ -47,6 +67,7 @@ class Arrival:
             policy=self._login.account.publish_policy(),
             path=self._path,
             staged=self._staged.name,
+            keep_s=self._login.account.keep_cut_uploads_s,
         )
         try:
             change(self._service.publisher, request, self._service.limits.publish_timeout_s)

@@ -22,12 +22,14 @@ from cluster.publish import (
     Answer,
     Arriving,
     Ask,
+    Cut,
     Describe,
     Described,
     DescribedFiles,
     DescribeFiles,
     Done,
     Fetch,
+    FindPartial,
     MakeDirectory,
     Measure,
     Measured,
@@ -109,7 +111,7 @@ class LocalPublisher(Publisher):
                     _look(name, folder)
             case Arriving():
                 pass  # there is nobody to bring it to
-            case Describe() | DescribeFiles() | Measure() | Ask():
+            case Describe() | DescribeFiles() | Measure() | Ask() | Cut() | FindPartial():
                 raise PublisherUnreachableError("there is no replicator to ask")
 
     def _told(self, request: Describe | DescribeFiles | Measure) -> Answer:

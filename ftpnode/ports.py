@@ -12,8 +12,10 @@ from cluster.publish import (
     DescribedFiles,
     DescribeFiles,
     Done,
+    FindPartial,
     Measure,
     Measured,
+    PartialFound,
     Reason,
     Refused,
     Request,
@@ -67,6 +69,11 @@ def describe_files(publisher: Publisher, folder: str, names: Sequence[str], time
         some = tuple(names[first : first + MAX_NAMES])
         found |= _ask(publisher, DescribeFiles(id=0, folder=folder, names=some), timeout_s, DescribedFiles).files
     return found
+
+
+def find_partial(publisher: Publisher, request: FindPartial, timeout_s: float) -> PartialFound:
+    """What has come of an upload; ChangeRefusedError or PublisherUnreachableError otherwise."""
+    return _ask(publisher, request, timeout_s, PartialFound)
 
 
 def measure(publisher: Publisher, folder: str, path: str, timeout_s: float) -> Measured:

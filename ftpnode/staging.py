@@ -165,10 +165,14 @@ class StagedFile:
             finally:
                 self._close()
 
-    def discard(self) -> None:
-        """Remove it, if it is still here."""
+    def close(self) -> None:
+        """Write no more; somebody else will end it."""
         with self._disk:
             self._close()
+
+    def discard(self) -> None:
+        """Remove it, if it is still here."""
+        self.close()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 

@@ -204,6 +204,7 @@ class Engine:
             self._watch.mark_everything()
         self._worker.retry()
         self._staging.expire(now_s(), self._replication.staged_expiry_s)
+        self._staging.partials.limit(now_s(), self._replication.partials_bytes, self._index.is_live)
         self._membership.tick(monotonic_s(), now_ns())
         if any(link.clock_agrees(now_ns()) for link in self.mesh.links):
             self._index.correct_clock(now_ns())

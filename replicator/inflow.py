@@ -15,6 +15,7 @@ from typing import Final, TypeVarTuple
 from cluster.content_id import ContentHash
 from cluster.durable_file import replace_durably
 from replicator.connection import Connection, PeerError
+from replicator.partials import Growing, Owner
 from replicator.replica import Replica
 from replicator.staging import Held
 from replicator.wire import WINDOW_BYTES, Arriving, Begin, Chunk, GivenUp, Sealed, Taken
@@ -24,17 +25,22 @@ _FLUSH_BYTES: Final = 8 << 20
 """After so many bytes the disk is told to begin, so that the end waits for the last ones alone."""
 
 
+class CutError(Exception):
+    """The client of the upload was lost, or the node that it came to."""
+
+
 class Inflow:
     """One upload. Used by the control thread alone."""
 
     def __init__(self, message: Arriving, replica: Replica, connection: Connection, disk_reserve_bytes: int) -> None:
         self._number = message.number
+        self._owner, self._keep_s = Owner(message.path, message.account), message.keep_s
         self._replica = replica
         self._connection = connection
         self._disk_reserve_bytes = disk_reserve_bytes
         self._messages: deque[Chunk | Sealed | GivenUp] = deque()
         self._came = asyncio.Event()
-        self._unwritten_bytes = 0
+        self._unwritten_bytes = self._written_bytes = 0
         self._content = ContentHash()
         self._flushed_bytes = 0
         self._flush: asyncio.Future[None] | None = None
@@ -54,22 +60,39 @@ class Inflow:
         self._check_room()
         staged = self._replica.staging.growing_file()
         fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        partials, keep_s = self._replica.staging.partials, 0.0
+        growing = Growing(self._owner, staged, lambda: self._written_bytes)
+        partials.growing.append(growing)
         try:
-            await self._connection.send(Begin(number=self._number, offset=0))
-            while True:
-                match await self._next():
-                    case Chunk(data=data):
-                        await self._write(fd, data)
-                    case Sealed() as sealed:
-                        await self._hold(fd, staged, sealed)
-                        return True
-                    case GivenUp():
-                        return False
+            return await self._take(fd, staged)
+        except CutError:
+            keep_s = self._keep_s
+            return False
+        except asyncio.CancelledError:  # the connection was lost
+            keep_s = self._keep_s
+            raise
         finally:
             while self._working:  # or a thread might write into another file that gets the same descriptor
                 await asyncio.wait(self._working)
             os.close(fd)
+            if keep_s:
+                await partials.keep(self._replica, staged, self._owner, keep_s)
             staged.unlink(missing_ok=True)
+            partials.growing.remove(growing)
+
+    async def _take(self, fd: int, staged: Path) -> bool:
+        await self._connection.send(Begin(number=self._number, offset=0))
+        while True:
+            match await self._next():
+                case Chunk(data=data):
+                    await self._write(fd, data)
+                case Sealed() as sealed:
+                    await self._hold(fd, staged, sealed)
+                    return True
+                case GivenUp(cut=cut):
+                    if cut:
+                        raise CutError
+                    return False
 
     async def _next(self) -> Chunk | Sealed | GivenUp:
         while not self._messages:
@@ -80,6 +103,7 @@ class Inflow:
     async def _write(self, fd: int, data: bytes) -> None:
         await asyncio.shield(self._work(_append, fd, data, self._content))
         self._unwritten_bytes -= len(data)
+        self._written_bytes += len(data)
         await self._connection.send(Taken(number=self._number, upto=self._content.size_bytes))
         is_due = self._content.size_bytes - self._flushed_bytes >= _FLUSH_BYTES
         if is_due and (self._flush is None or self._flush.done()):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cluster.log import logger
 from replicator.connection import LOST, PeerError
+from replicator.partials import Owner
 from replicator.preparing import Offer
 from replicator.wire import CHUNK_BYTES, WINDOW_BYTES, Arriving, Begin, Chunk, GivenUp, Prepared, Sealed, Taken
 
@@ -29,15 +30,15 @@ log = logger(__name__)
 class Outflow:
     """One upload on its way to one peer. Used by the control thread alone."""
 
-    def __init__(self, link: "PeerLink", path: str, staged: Path) -> None:
+    def __init__(self, link: "PeerLink", owner: Owner, staged: Path, keep_s: float) -> None:
         """OSError when the staged file cannot be read."""
         self.link = link
         self.connected_s = link.connected_s
-        self._path = path
+        self._owner, self._keep_s = owner, keep_s
         self._fd = os.open(staged, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         self._size_bytes = 0
         self._offer: Offer | None = None
-        self._is_given_up = self._is_told = False
+        self._is_given_up = self._is_cut = self._is_told = False
         self._sent_bytes = self._upto_bytes = 0  # up to there the peer takes bytes now
         self._exchange: Exchange | None = None
         self._running = asyncio.create_task(self._run())
@@ -54,9 +55,9 @@ class Outflow:
         self._size_bytes = size_bytes
         self._look_again()
 
-    def give_up(self) -> None:
-        """Nothing will come of it, unless it is sealed already."""
-        self._is_given_up = self._offer is None
+    def give_up(self, *, cut: bool = False) -> None:
+        """Nothing will come of it, unless it is sealed already; where it was cut the peer keeps what it has."""
+        self._is_given_up, self._is_cut = self._offer is None, cut
         self._look_again()
 
     async def seal(self, offer: Offer, timeout_s: float) -> None:
@@ -79,13 +80,16 @@ class Outflow:
     async def _run(self) -> None:
         try:
             with self.link.exchange() as self._exchange:
-                await self._exchange.send(Arriving(number=self._exchange.number, path=self._path))
+                number, owner = self._exchange.number, self._owner
+                await self._exchange.send(
+                    Arriving(number=number, path=owner.path, account=owner.account, keep_s=self._keep_s)
+                )
                 try:
                     while not await self._go_on(self._exchange):
                         pass
                 except LOST:
                     if self.link.connected_s == self.connected_s:
-                        await self._exchange.send(GivenUp(number=self._exchange.number))
+                        await self._exchange.send(GivenUp(number=number, cut=self._is_cut))
                     raise
         finally:
             self._exchange = None
@@ -133,7 +137,7 @@ class Outflow:
         if error is not None and not isinstance(error, LOST):
             log.error("an upload is not brought to a peer", peer=self.link.name, exc_info=error)
         elif error is not None and not self._is_given_up:
-            log.info("an upload is not brought to a peer", peer=self.link.name, path=self._path, why=str(error))
+            log.info("an upload is not brought to a peer", peer=self.link.name, path=self._owner.path, why=str(error))
 
     def _look_again(self) -> None:
         if self._exchange is not None and not self._exchange.has_answers:

@@ -18,10 +18,12 @@ from cluster.publish import (
     Arriving,
     Ask,
     Change,
+    Cut,
     Describe,
     DescribeFiles,
     Done,
     Fetch,
+    FindPartial,
     MakeDirectory,
     Measure,
     Policy,
@@ -91,9 +93,9 @@ class Publishing:
         self._mesh = mesh
         self._nodes = len(settings.nodes)
         self._condition = condition
-        self._quotas = Quotas(replica.index)
+        self._quotas = Quotas(replica.index, replica.staging.partials)
         self._questions = Questions(replica.index, mesh, self._quotas, self._nodes, condition.health)
-        self._arrivals = Arrivals(mesh, replica.staging, self._nodes)
+        self._arrivals = Arrivals(mesh, replica, self._nodes)
         self._measures = measures
 
     async def answer(self, request: Request) -> Answer:
@@ -128,8 +130,8 @@ class Publishing:
         match request:
             case Fetch():
                 return await self._fetch(request)
-            case Arriving():
-                return self._arrivals.begin(request)
+            case Arriving() | Cut() | FindPartial():
+                return await self._arrivals.answer(request)
             case Describe() | DescribeFiles() | Measure() | Ask():
                 return self._questions.answer(request)
             case _:

@@ -54,7 +54,10 @@ class Questions:
                 files = {name: found for name, found in known.items() if found is not None}
                 return DescribedFiles(id=question.id, files=files)
             case Measure():
-                used, file_bytes = self._quotas.used(question.folder), self._quotas.file_bytes(question.path)
+                used, file_bytes = (
+                    self._quotas.used(question.folder, question.path),
+                    self._quotas.file_bytes(question.path),
+                )
                 return Measured(id=question.id, used=used, file_bytes=file_bytes)
             case _:
                 assert_never(question)

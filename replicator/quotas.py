@@ -12,6 +12,7 @@ from cluster.quota import NOTHING, Usage, overrun
 from cluster.tree_path import is_below, parents
 from replicator.core.head import Kind, winner
 from replicator.index import Index
+from replicator.partials import Partials
 from replicator.refusals import RefusedError
 
 
@@ -30,8 +31,9 @@ class Claim:
 class Quotas:
     """The claims of this node. Used by the control thread alone."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, partials: Partials) -> None:
         self._index = index
+        self._partials = partials
         self._claims: set[Claim] = set()
 
     @contextmanager
@@ -39,7 +41,7 @@ class Quotas:
         """Count what the request adds until it is settled or the block ends; RefusedError when it does not fit."""
         added = self._added(request)
         if request.quota is not None:
-            wrong = overrun(request.quota, self.used(request.quota.home), added)
+            wrong = overrun(request.quota, self.used(request.quota.home, request.path), added)
             if wrong:
                 raise RefusedError(Reason.OVER_QUOTA, f"{request.path}: {wrong}")
         # What a change will free is free when it is made: it may fail yet.
@@ -50,10 +52,11 @@ class Quotas:
         finally:
             self._claims.discard(claim)
 
-    def used(self, home: str) -> Usage:
-        """What stands below the home, and what is about to."""
+    def used(self, home: str, path: str = "") -> Usage:
+        """What stands below the home, is about to, or is kept of uploads that were cut, but for those to `path`."""
         under_way = (claim.added for claim in self._claims if is_below(claim.path, home))
-        return sum(under_way, self._index.usages.below(home))
+        kept_bytes = self._partials.bytes_below(home, path)
+        return sum(under_way, self._index.usages.below(home) + Usage(kept_bytes, 0))
 
     def file_bytes(self, path: str) -> int | None:
         """The size of the file at `path`, wherever its content is; None when there is none."""

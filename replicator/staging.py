@@ -2,7 +2,8 @@
 
 `up-*` belongs to the ftpnode, `pub-*` to a publish under way here, `peer-CONTENT-*` holds content that a peer had us
 prepare or that we fetched: it is a durable copy, kept over a restart until it expires. `part-CONTENT` is the beginning
-of content that is being fetched, `grow-*` what has come of an upload that still arrives on a peer.
+of content that is being fetched, `grow-*` what has come of an upload that still arrives on a peer, `cut-*` what came of
+one that was cut.
 """
 
 import itertools
@@ -15,6 +16,7 @@ import msgspec
 
 from cluster.content_id import content_id_of_file
 from cluster.tree_path import complaint
+from replicator.partials import Partials
 
 _PREPARED: Final = "peer-"
 _PUBLISHING: Final = "pub-"
@@ -43,12 +45,14 @@ class Staging:
         self.folder = folder
         self.offers: dict[str, Path] = {}  # what is being published here, by content id: peers may ask for it
         self._held: dict[str, list[Held]] = {}
+        self.partials = Partials(folder)
         self._parts: dict[str, Path] = {}
         self._numbers = itertools.count(1)
         self._salt = secrets.token_hex(4)
 
     def start(self) -> None:
         """Take up what an earlier run left: whole `peer-*` files; of the others nobody was told that they are safe."""
+        self.partials.start()
         for file in self.folder.iterdir():
             if file.name.startswith(_PREPARED):
                 content_id = file.name.removeprefix(_PREPARED).partition("-")[0]

@@ -9,10 +9,10 @@ So between two nodes there are two connections, and each works without the other
     Index(entries…, upto, complete)       →    merges the heads; Acked(seen, held) as it commits and fetches
     Prepare(number, content, data?)       →    Begin(number, offset) when it wants the bytes, then
     Chunk(number, data)…                  →    Prepared(number, problem): staged and fsynced, or why not
-    Arriving(number, path)                →    Begin(number, 0) when it takes the bytes of an upload under way, then
+    Arriving(number, path, …)             →    Begin(number, 0) when it takes the bytes of an upload under way, then
     Chunk(number, data)…                  →    Taken(number, upto) as they are written, and in the end
     Sealed(number, content, size)         →    Prepared(number, problem); or, in its stead,
-    GivenUp(number)                       →    nothing
+    GivenUp(number, cut)                  →    nothing
     Commit(number, entries)               →    Committed(number, problem): visible under its name, and in the index
     AskBlocks(number, content_id, …)      →    Blocks(number, blocks, last, problem)…: what the content is made of
     Want(number, content_id, spans)       →    Data(number, data, problem)…: the bytes of the spans, in their order
@@ -120,10 +120,15 @@ class Prepare(_Message, frozen=True, kw_only=True):
 
 
 class Arriving(_Message, frozen=True, kw_only=True):
-    """Hold, hidden, what comes of an upload whose end is not known yet."""
+    """Hold, hidden, what comes of an upload whose end is not known yet.
+
+    If it is cut, or the connection is lost before its end, what came is kept for the account, for `keep_s`.
+    """
 
     number: _Count
     path: _Text
+    account: _Text = ""
+    keep_s: Annotated[float, Meta(ge=0, le=10**9)] = 0.0
 
 
 class Taken(_Message, frozen=True, kw_only=True):
@@ -142,9 +147,10 @@ class Sealed(_Message, frozen=True, kw_only=True):
 
 
 class GivenUp(_Message, frozen=True, kw_only=True):
-    """Nothing will come of the upload."""
+    """The upload will not end: it was `cut`, or it is not wanted any more."""
 
     number: _Count
+    cut: bool = False
 
 
 class Begin(_Message, frozen=True, kw_only=True):

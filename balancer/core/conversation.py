@@ -4,6 +4,7 @@ A procedure serves one command of the client. It is a generator: it says what it
 for the next event, and returns when the command is answered. Nothing in here knows how anything is done.
 """
 
+import posixpath
 from collections.abc import Generator, Mapping
 from enum import Enum
 from typing import Final, TypeAlias, TypeVar
@@ -135,6 +136,7 @@ class Conversation:
         self.hash_name: str | None = None
 
         self.rest_bytes = 0
+        self.told_size: tuple[str, str] | None = None  # of which path SIZE has told what, when it last told something
         self.buffer_size_given = self.protected = rules.implicit_tls
         self.data: DataPlan | tuple[str, int] = DataPlan.NONE
         self.epsv_only = False
@@ -206,6 +208,10 @@ class Conversation:
         if self.node is not None:
             self.refused.add(self.node)
             self.leave_node(why)
+
+    def absolute(self, path: str) -> str:
+        """The path as the client means it, from the root, as far as we know its folder."""
+        return posixpath.normpath(posixpath.join(self.folder or "/", path))
 
     def take_rest(self) -> int:
         """The restart offset for this transfer; it holds for one."""

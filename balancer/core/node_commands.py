@@ -132,6 +132,8 @@ def _remember(talk: Conversation, command: Command, answer: Reply) -> Steps[None
             talk.folder = told.text[told.text.index('"') + 1 : told.text.rindex('"')].replace('""', '"')
         else:
             talk.folder = _joined(talk.folder or "/", command)
+    if command.verb == "SIZE" and answer.code == 213:
+        talk.told_size = (talk.absolute(command.argument), answer.text)
     if command.verb == "OPTS" and answer.is_good:
         name, _, value = command.argument.partition(" ")
         match name.upper():

@@ -7,7 +7,7 @@ to a file (APPE, REST and STOR) is repeated only when the file shows whether the
 from enum import Enum
 
 from balancer.core.actions import ExpectReply, FeedNode, ReceiveUpload
-from balancer.core.back_leg import have_back_leg, look
+from balancer.core.back_leg import ask, have_back_leg, look
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps, Transfer
 from balancer.core.events import BackDataLost, Ending, UploadEnded
@@ -18,6 +18,7 @@ from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, 
 
 _UNSPOOLED = reply(452, "The balancer's disk takes no more; nothing was stored, please try again.")
 _CUTS = {Ending.CUT, Ending.UNSPOOLED}
+_ANOTHER_SIZE = reply(450, "What has come of this file is not as SIZE has told; ask again.")
 _UNKNOWN_OUTCOME = reply(451, "The node was lost, and it is unknown whether it kept the upload.")
 
 
@@ -59,11 +60,12 @@ def store(talk: Conversation, command: Command) -> Steps[None]:
     before: Lookup = Unknown()
     if adds and command.verb != "STOU" and (yield from have_back_leg(talk)):
         before = yield from look(talk, command.argument)
+    told = _told(talk, command) if isinstance(before, Absent) else None
     final = NO_NODE
     while transfer.ending not in _CUTS and (yield from have_back_leg(talk)):
         verdict = (yield from _look_first(talk, command, before, offset_bytes)) if adds and transfer.began else None
         if verdict is None:
-            answer = yield from offer(talk, command, offset_bytes)
+            answer = yield from _offer(talk, command, offset_bytes, told)
             if answer is not None and answer.is_preliminary:
                 open_front(talk, transfer, answer)
                 answer = yield from _fed(talk, transfer)
@@ -74,6 +76,24 @@ def store(talk: Conversation, command: Command) -> Steps[None]:
             break
     # Of our own full disk a node only knows that the upload was cut.
     end(talk, transfer, _UNSPOOLED if transfer.ending is Ending.UNSPOOLED else final)
+
+
+def _told(talk: Conversation, command: Command) -> str | None:
+    """What SIZE has told of a file that is not there: so much has come of an upload, and APPE goes on with it."""
+    path, told = talk.told_size or ("", "")
+    return told if command.verb == "APPE" and path == talk.absolute(command.argument) else None
+
+
+def _offer(talk: Conversation, command: Command, offset_bytes: int, told: str | None) -> Steps[Reply | None]:
+    """As `offer`; but a node that would take the rest of an upload for a whole file is not asked.
+
+    A node goes on with what has come if this session has asked it for the size, and it may not be the one that told.
+    """
+    if told is not None:
+        answer = yield from ask(talk, f"SIZE {command.argument}")
+        if answer is None or answer.code != 213 or answer.text != told:
+            return answer and _ANOTHER_SIZE
+    return (yield from offer(talk, command, offset_bytes))
 
 
 def _look_first(talk: Conversation, command: Command, before: Lookup, offset_bytes: int) -> Steps[Reply | None]:

@@ -1,13 +1,14 @@
 """RETR, SIZE, MDTM."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from typing_extensions import override
 
+from cluster.publish import PartialFound
 from ftpnode.commands.reading import read_here
 from ftpnode.core.listing import Entry, timestamp
 from ftpnode.core.verdict import Ending, judge_download
+from ftpnode.partial_uploads import found_partial
 from ftpnode.transfer import Transfer
 from ftpnode.transfer_record import TransferRecord
 from ftpnode.trouble import CommandRefusedError
@@ -63,22 +64,33 @@ def retrieve(session: "Session", argument: str) -> None:
 
 
 def size(session: "Session", argument: str) -> None:
-    """SIZE (RFC 3659 section 4), in every type, because no type converts."""
-    _show(session, argument, lambda entry: str(entry.size_bytes))
+    """SIZE (RFC 3659 section 4), in every type, because no type converts.
+
+    Where no file stands it tells how much has come of an upload of the account that was cut: where REST may go on.
+    """
+    assert session.login is not None, "SIZE needs a login"
+    path, service, login = session.tree_path(argument), session.service, session.login
+
+    def tell(found: Entry | PartialFound) -> None:
+        session.told_partial = (path, found.size_bytes) if isinstance(found, PartialFound) else None
+        session.reply(f"213 {found.size_bytes}")
+
+    def look() -> Entry | PartialFound:
+        return _file(session, path)
+
+    read_here(session, path, look, tell, otherwise=lambda: found_partial(service, login, path))
 
 
 def show_modification_time(session: "Session", argument: str) -> None:
     """MDTM (RFC 3659 section 3) that asks."""
-    _show(session, argument, lambda entry: timestamp(entry.mtime_s))
-
-
-def _show(session: "Session", argument: str, shown: Callable[[Entry], str]) -> None:
     path = session.tree_path(argument)
+    read_here(
+        session, path, lambda: _file(session, path), lambda entry: session.reply(f"213 {timestamp(entry.mtime_s)}")
+    )
 
-    def look() -> Entry:
-        entry = session.service.tree.entry(path)
-        if entry.is_directory:
-            raise CommandRefusedError("550 Not a file.")
-        return entry
 
-    read_here(session, path, look, lambda entry: session.reply(f"213 {shown(entry)}"))
+def _file(session: "Session", path: str) -> Entry:
+    entry = session.service.tree.entry(path)
+    if entry.is_directory:
+        raise CommandRefusedError("550 Not a file.")
+    return entry

@@ -1,6 +1,5 @@
 """STOR, APPE, STOU, REST: bytes into staging, then a verdict, then the publisher, then the reply."""
 
-import contextlib
 import secrets
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from ftpnode.arrival import Arrival
 from ftpnode.commands.reading import read_here
 from ftpnode.core.replies import published
 from ftpnode.core.verdict import Ending, judge_upload
+from ftpnode.partial_uploads import found_partial, go_on
 from ftpnode.ports import ChangeRefusedError
 from ftpnode.publish_upload import publish_upload
 from ftpnode.room import stage
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _MAX_OFFSET_DIGITS: Final = 18
 _WHOLE_FILE: Final = -1
+_ASK_FIRST: Final = "450 A part of this file has come before: ask its SIZE and go on, or send all by STOR."
 
 
 class Upload(Transfer):
@@ -55,7 +56,7 @@ class Upload(Transfer):
         self._ended_s = clock.monotonic_s()
         verdict = judge_upload(ending)
         if not verdict.complete:
-            self._session.threads.run(self._service.workers.disk, self._staged.discard, _forget)
+            self._arrival.cut_soon(keep=verdict.may_go_on)
             self._close_with(verdict.reply, ending.value)
             return
         self._service.publishing += 1
@@ -130,18 +131,17 @@ def restart(session: "Session", argument: str) -> None:
 def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None:
     assert session.login is not None, "uploads need a login"
     service, home, login = session.service, session.home, session.login
+    told_path, told_bytes = session.told_partial or (path, 0)
+    session.told_partial = None
+    if told_path != path:
+        told_bytes = 0
 
     def prepare() -> StagedFile:
         look_at_target(service, path, home)
         staged = stage(service, login, path)
         try:
-            if keep_bytes == _WHOLE_FILE:
-                with contextlib.suppress(FileNotFoundError), existing(service, path, login) as source:
-                    staged.copy_from(source, source.seek(0, 2))
-            elif keep_bytes:
-                with existing(service, path, login) as source:
-                    _check_offset(keep_bytes, source.seek(0, 2))
-                    staged.copy_from(source, keep_bytes)
+            if keep_bytes:
+                _keep(session, path, staged, keep_bytes, told_bytes)
         except BaseException:
             staged.discard()
             raise
@@ -153,10 +153,27 @@ def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None
     read_here(session, above, prepare, lambda staged: session.data.begin(Upload(session, path, staged, opening)), pool)
 
 
+def _keep(session: "Session", path: str, staged: StagedFile, keep_bytes: int, told_bytes: int) -> None:
+    """Begin with the bytes that the command keeps: of the file, or of what has come of it before.
+
+    APPE goes on with the latter for a client that was just told how much that is, and for no other: one that appends
+    by itself would send its bytes once more.
+    """
+    service, login = session.service, session.login
+    assert login is not None, "uploads need a login"
+    try:
+        with existing(service, path, login) as source:
+            size_bytes = source.seek(0, 2)
+            if keep_bytes != _WHOLE_FILE:
+                _check_offset(keep_bytes, size_bytes)
+            staged.copy_from(source, size_bytes if keep_bytes == _WHOLE_FILE else keep_bytes)
+    except FileNotFoundError:
+        if keep_bytes != _WHOLE_FILE or told_bytes:
+            go_on(service, login, path, staged, told_bytes if keep_bytes == _WHOLE_FILE else keep_bytes)
+        elif found_partial(service, login, path) is not None:
+            raise CommandRefusedError(_ASK_FIRST) from None
+
+
 def _check_offset(offset: int, size_bytes: int) -> None:
     if offset > size_bytes:
         raise CommandRefusedError(f"554 The file has {size_bytes} bytes; REST asks for {offset}.")
-
-
-def _forget(_future: object) -> None:
-    """What a discarded file leaves is nothing; a file that cannot be removed goes at the next start."""

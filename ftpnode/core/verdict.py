@@ -33,13 +33,26 @@ class Ending(StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What follows from an ending; an upload that is `complete` is published, and `reply` waits for that answer."""
+    """What follows from an ending; an upload that is `complete` is published, and `reply` waits for that answer.
+
+    What came of one that was cut is right so far where its client `may_go_on` with it.
+    """
 
     complete: bool
     reply: str
+    may_go_on: bool = False
 
 
 TRANSFER_COMPLETE: Final = "226 Transfer complete."
+
+_MAY_GO_ON: Final = {
+    Ending.RESET,
+    Ending.TLS_CUT,
+    Ending.STALLED,
+    Ending.TOO_SLOW,
+    Ending.ABORTED,
+    Ending.CONTROL_GONE,
+}
 
 _UPLOAD_CUTS: Final = {
     Ending.SENT: "426 Transfer aborted; nothing was stored.",
@@ -83,7 +96,7 @@ def judge_upload(ending: Ending) -> Verdict:
     """The verdict on an upload: complete only when the client ended its data in the orderly way."""
     if ending in {Ending.CLOSED, Ending.CLOSE_NOTIFY}:
         return Verdict(complete=True, reply=TRANSFER_COMPLETE)
-    return Verdict(complete=False, reply=_UPLOAD_CUTS[ending])
+    return Verdict(complete=False, reply=_UPLOAD_CUTS[ending], may_go_on=ending in _MAY_GO_ON)
 
 
 def judge_download(ending: Ending) -> Verdict:

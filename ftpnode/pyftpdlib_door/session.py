@@ -49,6 +49,7 @@ class Session(Arrival):
         self.failed_logins = 0
         self.cwd = "/"
         self.restart_at = 0
+        self.told_partial: tuple[str, int] | None = None  # the last SIZE told so much of a cut upload to this tree path
         self.rename_from: str | None = None
         self.facts: frozenset[str] = frozenset(FACTS)
         self.hash_name = HASH_NAMES[0]
@@ -292,7 +293,7 @@ class Session(Arrival):
         self.data.drop()
         self.service.sessions.log_out(self)
         self.user, self.login = "", None
-        self.cwd, self.restart_at, self.rename_from = "/", 0, None
+        self.cwd, self.restart_at, self.rename_from, self.told_partial = "/", 0, None, None
         self.only_epsv = False
         self.expect_login()
 

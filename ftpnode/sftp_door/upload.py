@@ -164,9 +164,10 @@ class Upload(Handle):
     def _cut(self, ending: Ending) -> None:
         """Under the lock."""
         self._ending = ending
-        self._staged.discard()
+        verdict = judge_upload(ending)
+        self._arrival.cut_soon(keep=verdict.may_go_on)
         self._session.transfer_ends(self)
-        self._write_down(ending.value, is_complete=False, reply=sftp_status.without_code(judge_upload(ending).reply))
+        self._write_down(ending.value, is_complete=False, reply=sftp_status.without_code(verdict.reply))
 
     def _publish(self) -> Done:
         """Runs in a worker thread. The same content in the same place is no change, so a time is set by itself then."""

@@ -12,15 +12,18 @@ from cluster.publish import (
     Arriving,
     Ask,
     Copies,
+    Cut,
     Describe,
     Described,
     DescribedFiles,
     DescribeFiles,
     Done,
     Fetch,
+    FindPartial,
     MakeDirectory,
     Measure,
     Measured,
+    PartialFound,
     Publish,
     Reason,
     Refused,
@@ -43,6 +46,8 @@ class FakeReplicator:
         self.seen = []
         self.questions = []
         self.arriving = []
+        self.cut = []
+        self.partials = {}
         self.elsewhere = {}
         self._threads = []
         self._connections = set()
@@ -55,6 +60,8 @@ class FakeReplicator:
         self.seen.clear()
         self.questions.clear()
         self.arriving.clear()
+        self.cut.clear()
+        self.partials.clear()
         self.elsewhere.clear()
 
     def __enter__(self):
@@ -114,9 +121,8 @@ class FakeReplicator:
     def _answer_to(self, request):
         if isinstance(request, Ask):
             return State(id=request.id, health=ReplicatorHealth(node="node1", incarnation="1", state=self.state))
-        if isinstance(request, Arriving):
-            self.arriving.append(request)
-            return Done(id=request.id, copies=1, wanted=1)
+        if isinstance(request, Arriving | Cut | FindPartial):
+            return self._of_uploads(request)
         if isinstance(request, MakeDirectory) and "/" not in request.path:
             return self.do(request)
         if isinstance(request, Describe):
@@ -140,6 +146,18 @@ class FakeReplicator:
         known = {name: self._described(Describe(id=0, path=f"{request.folder}/{name}")) for name in request.names}
         files = {name: Copies(one.content_id, 2) for name, one in known.items() if isinstance(one, Described)}
         return DescribedFiles(id=request.id, files=files)
+
+    def _of_uploads(self, request):
+        if isinstance(request, FindPartial):
+            content = self.partials.get((request.account, request.path))
+            if content is None or (self.root / request.path).exists():
+                return Refused(id=request.id, reason=Reason.NOT_FOUND, text="nothing has come")
+            (self.root / ".tripod/staging/cut-1").write_bytes(content + b"and more")
+            return PartialFound(id=request.id, name="cut-1", size_bytes=len(content))
+        if isinstance(request, Cut):
+            (self.root / ".tripod/staging" / request.staged).unlink()
+        (self.arriving if isinstance(request, Arriving) else self.cut).append(request)
+        return Done(id=request.id, copies=1, wanted=1)
 
     def _measured(self, request):
         used = count_tree(self.root, request.folder)

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from cluster.content_id import content_id_of
-from cluster.publish import Arriving, Policy, Reason
+from cluster.publish import Arriving, Cut, FindPartial, Policy, Reason
 from cluster.replication_settings import Replication
 from replicator.arrivals import Arrivals
 from replicator.connection import PeerError
+from replicator.core.place import Heard
 from replicator.inflow import Inflow
 from replicator.mesh import Mesh
 from replicator.preparing import Offer
@@ -44,10 +45,11 @@ class Upload:
         self.file.write_bytes(PORTION)
         self.content = PORTION
         self.mesh = Mesh([link], there.staging, Replication(prepare_timeout_s=2.0))
-        self.arrivals = Arrivals(self.mesh, there.staging, wanted)
+        self.arrivals = Arrivals(self.mesh, there, wanted)
 
-    def begin(self):
-        return self.arrivals.begin(Arriving(id=1, path="x", staged="up-1", policy=BOTH))
+    async def begin(self, keep_s=0.0):
+        request = Arriving(id=1, account="a", path="x", staged="up-1", policy=BOTH, keep_s=keep_s)
+        return await self.arrivals.answer(request)
 
     def grow(self, data=PORTION):
         with self.file.open("ab") as file:
@@ -57,6 +59,7 @@ class Upload:
     async def publish(self, link, content=None):
         content = self.content if content is None else content
         with self.arrivals.sealed("up-1") as outflows:
+            self.sealed = list(outflows)
             offer = Offer(content_id_of(content), len(content), self.file, outflows)
             await link.prepare("x", offer, 2.0)
         head = remote_head(content)
@@ -66,7 +69,7 @@ class Upload:
 async def test_the_bytes_are_on_the_peer_hidden_before_the_upload_ends_and_visible_after_it(tmp_path):
     async with linked(tmp_path) as (there, link, here):
         upload = Upload(there, link)
-        upload.begin()
+        await upload.begin()
         for count in (1, 2, 3):
             await until(lambda count=count: growing(here) == [count * len(PORTION)])
             assert tree(here.tree.root) == {}
@@ -81,7 +84,7 @@ async def test_the_bytes_are_on_the_peer_hidden_before_the_upload_ends_and_visib
 async def test_little_by_little_comes_too(tmp_path):
     async with linked(tmp_path) as (there, link, here):
         upload = Upload(there, link)
-        upload.begin()
+        await upload.begin()
         await until(lambda: growing(here) == [len(PORTION)])
         upload.grow(b"a few")
         await until(lambda: growing(here) == [len(PORTION) + 5])
@@ -90,7 +93,7 @@ async def test_little_by_little_comes_too(tmp_path):
 async def test_what_was_written_out_of_order_is_sent_again_as_a_whole(tmp_path):
     async with linked(tmp_path) as (there, link, here):
         upload = Upload(there, link)
-        upload.begin()
+        await upload.begin()
         await until(lambda: growing(here) == [len(PORTION)])
         upload.file.write_bytes(b"changed" + PORTION)
         await upload.publish(link, b"changed" + PORTION)
@@ -101,7 +104,7 @@ async def test_what_was_written_out_of_order_is_sent_again_as_a_whole(tmp_path):
 async def test_a_file_that_becomes_shorter_is_sent_again_as_a_whole(tmp_path):
     async with linked(tmp_path) as (there, link, here):
         upload = Upload(there, link)
-        upload.begin()
+        await upload.begin()
         await until(lambda: growing(here) == [len(PORTION)])
         upload.file.write_bytes(b"short")
         await upload.publish(link, b"short")
@@ -112,19 +115,19 @@ async def test_a_file_that_becomes_shorter_is_sent_again_as_a_whole(tmp_path):
 async def test_nothing_stays_on_the_peer_of_an_upload_that_is_thrown_away(tmp_path):
     async with linked(tmp_path) as (there, link, here):
         upload = Upload(there, link)
-        upload.begin()
+        await upload.begin()
         await until(lambda: growing(here) == [len(PORTION)])
         upload.file.unlink()
         await until(lambda: growing(here) == [])
         upload.file.write_bytes(PORTION)
-        upload.begin()  # its place is free again
+        await upload.begin()  # its place is free again
         assert list(here.staging.folder.iterdir()) == []
 
 
 async def test_nothing_stays_on_a_peer_that_loses_the_connection_and_the_whole_is_sent_when_it_is_back(tmp_path):
     async with linked(tmp_path) as (there, link, here):
         upload = Upload(there, link)
-        upload.begin()
+        await upload.begin()
         await until(lambda: growing(here) == [len(PORTION)])
         link._connection.close()
         await until(lambda: not link.connected)
@@ -137,7 +140,7 @@ async def test_nothing_stays_on_a_peer_that_loses_the_connection_and_the_whole_i
 async def test_a_peer_that_comes_back_during_the_upload_gets_it_from_the_begin(tmp_path):
     async with linked(tmp_path) as (there, link, here):
         upload = Upload(there, link)
-        upload.begin()
+        await upload.begin()
         await until(lambda: growing(here) == [len(PORTION)])
         link._connection.close()
         await until(lambda: not link.connected)
@@ -148,12 +151,80 @@ async def test_a_peer_that_comes_back_during_the_upload_gets_it_from_the_begin(t
         assert tree(here.tree.root) == {"x": upload.content}
 
 
+async def find(arrivals, account="a"):
+    return await arrivals.answer(FindPartial(id=1, account=account, path="x"))
+
+
+async def test_what_came_of_an_upload_that_is_cut_is_kept_here_and_on_the_peer(tmp_path):
+    async with linked(tmp_path) as (there, link, here):
+        upload = Upload(there, link)
+        await upload.begin(keep_s=60.0)
+        await until(lambda: growing(here) == [len(PORTION)])
+        elsewhere = Arrivals(upload.mesh, here, 2)
+        assert (await find(upload.arrivals)).name == "up-1"
+        assert (await find(elsewhere)).name.startswith("grow-")
+        await upload.arrivals.answer(Cut(id=1, staged="up-1"))
+        await until(lambda: not here.staging.partials.growing)
+        for replica, arrivals in ((there, upload.arrivals), (here, elsewhere)):
+            found = await find(arrivals)
+            assert found.size_bytes == len(PORTION) - 4096
+            assert (replica.staging.folder / found.name).read_bytes() == PORTION[:-4096]
+            with pytest.raises(RefusedError):
+                await find(arrivals, "another")
+        assert tree(here.tree.root) == tree(there.tree.root) == {}
+        here.hear("x", (remote_head(b"a whole one"),))
+        with pytest.raises(RefusedError):
+            await find(elsewhere)
+
+
+async def test_a_peer_keeps_what_came_when_the_node_of_the_upload_is_lost(tmp_path):
+    async with linked(tmp_path) as (there, link, here):
+        upload = Upload(there, link)
+        await upload.begin(keep_s=60.0)
+        await until(lambda: growing(here) == [len(PORTION)])
+        link._connection.close()
+        await until(lambda: not here.staging.partials.growing)
+        assert (await find(Arrivals(upload.mesh, here, 2))).size_bytes == len(PORTION) - 4096
+
+
+async def test_what_replaces_a_file_goes_out_in_the_end_alone_for_little_of_it_may_differ(tmp_path):
+    async with linked(tmp_path) as (there, link, here):
+        upload = Upload(there, link)
+        there.index.feed("x", Heard(heads=(remote_head(PORTION),)))
+        await upload.begin()
+        upload.grow()
+        await upload.publish(link)
+        assert upload.sealed == []
+        assert tree(here.tree.root) == {"x": upload.content}
+
+
+@pytest.mark.parametrize("keep_s", [0.0, 60.0])
+async def test_what_nobody_wants_is_kept_nowhere(tmp_path, keep_s):
+    async with linked(tmp_path) as (there, link, here):
+        upload = Upload(there, link)
+        await upload.begin(keep_s=keep_s)
+        await until(lambda: growing(here) == [len(PORTION)])
+        await upload.arrivals.answer(Cut(id=1, staged="up-1", keep=not keep_s))
+        await until(lambda: list(here.staging.folder.iterdir()) == [])
+        assert list(there.staging.folder.iterdir()) == []
+
+
+async def test_of_an_upload_that_nobody_told_of_nothing_is_kept(tmp_path):
+    async with linked(tmp_path) as (there, link, _):
+        upload = Upload(there, link)
+        await upload.arrivals.answer(Cut(id=1, staged="up-1"))
+        await upload.arrivals.answer(Cut(id=1, staged="up-1"))
+        with pytest.raises(RefusedError):
+            await upload.arrivals.answer(Cut(id=1, staged="../up-1"))
+        assert list(there.staging.folder.iterdir()) == []
+
+
 async def test_what_is_not_there_cannot_be_followed(tmp_path):
     async with linked(tmp_path) as (there, link, _):
         upload = Upload(there, link)
         upload.file.unlink()
         with pytest.raises(RefusedError) as refused:
-            upload.begin()
+            await upload.begin()
         assert refused.value.reason is Reason.NOT_FOUND
         with upload.arrivals.sealed("up-1") as outflows:
             assert outflows == {}

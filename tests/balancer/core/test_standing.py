@@ -43,6 +43,7 @@ def test_everything_that_a_conversation_remembers_is_carried_or_known_not_to_nee
             "rename_from": st.none() | st.text(),
             "mlst_facts": st.none() | st.text(),
             "hash_name": st.none() | st.text(),
+            "told_size": st.none() | st.tuples(st.text(), st.text()),
             "rest_bytes": st.integers(0, 10**17),
             "data": st.just(DataPlan.NONE) | st.tuples(st.text(), st.integers(0, 65535)),
             "epsv_only": st.booleans(),

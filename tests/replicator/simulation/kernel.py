@@ -297,6 +297,14 @@ _INSTEAD = {"os": os, "shutil": shutil, "secrets": secrets}
 _CLOCKS = {"now_ns": now_ns, "now_s": now_s, "monotonic_s": monotonic_s}
 
 
+_SMALLER = {
+    ("replicator.arrivals", "_PORTION_BYTES"): 8,
+    ("replicator.partials", "_LEAST_BYTES"): 4,
+    ("replicator.partials", "_ROUND_BYTES"): 2,
+}
+"""The contents of this world are small."""
+
+
 @contextlib.contextmanager
 def simulated():
     """Production code of the replicator runs on simulated machines meanwhile."""
@@ -317,6 +325,9 @@ def simulated():
             if new is not None:
                 before.append((module, key, value))
                 setattr(module, key, new)
+    for (name, key), value in _SMALLER.items():
+        before.append((sys.modules[name], key, getattr(sys.modules[name], key)))
+        setattr(sys.modules[name], key, value)
     try:
         yield
     finally:
