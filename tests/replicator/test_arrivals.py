@@ -159,7 +159,7 @@ async def test_what_came_of_an_upload_that_is_cut_is_kept_here_and_on_the_peer(t
     async with linked(tmp_path) as (there, link, here):
         upload = Upload(there, link)
         await upload.begin(keep_s=60.0)
-        await until(lambda: growing(here) == [len(PORTION)])
+        await until(lambda: [each.size_bytes() for each in here.staging.partials.growing] == [len(PORTION)])
         elsewhere = Arrivals(upload.mesh, here, 2)
         assert (await find(upload.arrivals)).name == "up-1"
         assert (await find(elsewhere)).name.startswith("grow-")
