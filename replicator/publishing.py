@@ -246,8 +246,6 @@ class Publishing:
 
     async def _remove(self, request: Remove) -> Done:
         replica, path = self._replica, request.path
-        require(replica.index, path, Kind(request.kind))
-        await replica.rescan(path)  # who deletes, deletes what stands there now
         seen = require(replica.index, path, Kind(request.kind))
         refuse_children(replica.index, path)
         replica.held_deletes.asked(seen.kind)

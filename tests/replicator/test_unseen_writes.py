@@ -56,10 +56,12 @@ async def test_a_folder_does_not_replace_a_file_that_was_written_unseen(tmp_path
         assert tree(here.root) == {"d": b"written by a program"}
 
 
-async def test_who_removes_removes_what_stands_there_now(tmp_path):
+async def test_a_removal_does_not_remove_what_was_written_unseen_before_it_is_asked_again(tmp_path):
     async with desk(tmp_path) as here:
         await here.upload("x", b"first", nodes="local")
         (here.root / "x").write_bytes(b"written by a program")
+        assert (await here.ask(Remove(id=1, path="x", kind="file"))).reason is Reason.CHANGED
+        assert tree(here.root) == {"x": b"written by a program"}
         assert isinstance(await here.ask(Remove(id=1, path="x", kind="file")), Done)
         assert tree(here.root) == {}
         assert not here.replica.index.is_live("x")

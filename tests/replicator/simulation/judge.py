@@ -144,6 +144,8 @@ class Judge:
     def failed(self, operation: Operation):
         """The disk failed in the middle: nobody knows what is there now; a repeated upload may be back."""
         self.may_be_gone |= operation.known
+        for path in operation.paths:  # an upload that failed after the rename has replaced what came meanwhile
+            self.may_be_gone |= {head.content_id for head in operation.node.index.place(path).heads}
         self.must_be_gone -= {(path, operation.content) for path in operation.paths}
 
     def acknowledged_change(self, operation: Operation):

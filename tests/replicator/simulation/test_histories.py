@@ -207,6 +207,13 @@ FOUND = {
         (0.4025, "cut", 1, "d", "0", 157, 6.06),
         (0.4392, "local-write", 0, "d", "all", 199, 3.028),
     ),
+    "a removal that waited for an upload removed it": history(
+        2002341, 4,
+        (2.872, "upload", 1, "a", "any-peer", 138, 0.587),
+        (3.597, "slow", 0, "d/y", "any-peer", 164, 1.501),
+        (4.066, "upload", 0, "a", "local", 183, 6.949),
+        (5.113, "remove", 0, "a", "any-peer", 128, 3.783),
+    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
@@ -238,5 +245,23 @@ def test_what_a_program_moves_back_after_a_rename_away_has_not_come_back_by_itse
             (3.11, "upload", 2, "b", "quorum", 112, 0.034),
             (3.152, "rename", 2, "b", "d/y", 161, 0.196),
             (5.13, "local-rename", 2, "d/y", "b", 15, 6.35),
+        )
+    )  # fmt: skip
+
+
+def test_an_upload_that_failed_after_its_rename_may_have_replaced_what_came_meanwhile():
+    run(
+        history(
+            2001499, 2,
+            (0.0458, "local-write", 0, "a", "local", 154, 0.483),
+            (0.0619, "disk-fails", 1, "d/y", "any-peer", 196, 5.621),
+            (0.1376, "mkdir", 1, "b", "local", 9, 5.457),
+            (0.1409, "cut", 0, "d", "1", 70, 1.623),
+            (0.212, "local-write", 1, "a", "quorum", 14, 0.062),
+            (0.2378, "upload", 1, "d", "all", 100, 0.048),
+            (0.3627, "upload", 1, "d", "any-peer", 109, 0.452),
+            (0.3855, "repeat", 0, "d/y", "all", 136, 4.478),
+            (0.4536, "repeat", 0, "d", "quorum", 148, 0.187),
+            (0.5676, "upload", 0, "d/x", "any-peer", 73, 0.018),
         )
     )  # fmt: skip
