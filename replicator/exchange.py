@@ -3,9 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Final
 
+from cluster.clock import monotonic_s
 from cluster.log import logger
 from replicator.wire import Answered, Asked, Busy
+
+_MOST_TIMEOUTS: Final = 120  # who only says that it is busy is not waited for any longer than so many
 
 log = logger(__name__)
 
@@ -29,8 +33,11 @@ class Exchange:
 
     async def answer(self, timeout_s: float) -> Answered:
         """The next answer; OSError when the connection is lost, TimeoutError when the peer gets on too slowly."""
+        until_s = monotonic_s() + _MOST_TIMEOUTS * timeout_s
         while isinstance(answer := await self._next(timeout_s), Busy):
-            pass
+            if monotonic_s() > until_s:
+                self.is_late(_MOST_TIMEOUTS * timeout_s)
+                raise TimeoutError
         return answer
 
     async def unhurried_answer(self) -> Answered:

@@ -80,4 +80,5 @@ class Giving:
 
     async def _tell_blocks(self, message: AskBlocks, source: Path) -> None:
         async for blocks in self._outlines.read(source, message.content_id, message.size_bytes):
-            await self._connection.send(Blocks(number=message.number, blocks=pack(blocks)))
+            number = message.number
+            await self._connection.send(Blocks(number=number, blocks=pack(blocks)) if blocks else Busy(number=number))

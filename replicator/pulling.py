@@ -30,6 +30,8 @@ async def ask_blocks(link: PeerLink, content_id: str, size_bytes: int, timeout_s
                 answer = await exchange.answer(timeout_s)
                 if not isinstance(answer, Blocks) or answer.problem:
                     raise PeerError(answer.problem if isinstance(answer, Blocks) else "answered something else")
+                if not answer.blocks and not answer.last:
+                    raise PeerError("sent an answer without blocks")
                 found += unpack(answer.blocks)
                 check(found, size_bytes, whole=answer.last)
                 if answer.last:

@@ -213,6 +213,7 @@ async def test_of_several_givers_any_may_have_lied_and_the_last_is_asked_alone(t
     [
         lie,
         lambda _end, message: Blocks(number=message.number, blocks=b"torn") if isinstance(message, Blocks) else message,
+        lambda _end, message: Blocks(number=message.number) if isinstance(message, Blocks) else message,
         lambda _end, message: (
             Blocks(number=message.number, blocks=message.blocks + message.blocks, last=message.last)
             if isinstance(message, Blocks)
@@ -222,7 +223,7 @@ async def test_of_several_givers_any_may_have_lied_and_the_last_is_asked_alone(t
             msgspec.structs.replace(message, data=message.data * 2) if isinstance(message, Data) else message
         ),
     ],
-    ids=["other bytes", "no list", "too long a list", "too many bytes"],
+    ids=["other bytes", "no list", "an empty list", "too long a list", "too many bytes"],
 )
 async def test_nothing_that_a_peer_says_of_a_change_makes_other_content(tmp_path, lies):
     async with peers(tmp_path, "a", "b") as found:
