@@ -132,7 +132,7 @@ class DataTransfers:
     async def _connect_back(self, control: BackLeg, port: int) -> None:
         settings, node_tls = self._around.settings, self._around.node_tls
         target = settings.nodes[control.node].address, port
-        source = settings.balancer.source_addresses[0]
+        source = settings.balancer.source_address(target[0])
         try:
             sock = await connect(target, source, settings.balancer.connect_timeout_s)
         except OSError as error:

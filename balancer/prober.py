@@ -13,6 +13,7 @@ import msgspec
 from balancer.core.features import names_in
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.core.reply import Reply, ReplyError, ReplyReader
+from cluster.ask import host_and_port
 from cluster.clock import now_s
 from cluster.health import FtpnodeHealth, NodeState
 from cluster.live import Bans
@@ -101,7 +102,7 @@ class Prober:
 
     @asynccontextmanager
     async def _connection(self, port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        source = self._settings.balancer.source_addresses[0]
+        source = self._settings.balancer.source_address(self._node.address)
         reader, writer = await asyncio.open_connection(self._node.address, port, local_addr=(source, 0))
         try:
             # LOCAL marks a probe; TLS is claimed so that an account which needs it can be probed too.
@@ -114,7 +115,7 @@ class Prober:
             writer.transport.abort()  # closing TLS politely would wait for a node that hangs
 
     async def _read_health(self, http: aiohttp.ClientSession) -> ProbePassed | ProbeFailed:
-        async with http.get(f"http://{self._node.address}:{self._node.management_port}/health") as response:
+        async with http.get(f"http://{host_and_port(self._node.management)}/health") as response:
             response.raise_for_status()
             health = msgspec.json.decode(await response.read(), type=FtpnodeHealth)
         if health.node != self._name:
@@ -130,9 +131,8 @@ class Prober:
 
     async def _read_bans(self, http: aiohttp.ClientSession) -> frozenset[str]:
         """The client addresses that this node has banned; they are turned away at the VIP too."""
-        address, port = self._node.management
         headers = {"Authorization": f"Bearer {self._token}"}
-        async with http.get(f"http://{address}:{port}/bans", headers=headers) as response:
+        async with http.get(f"http://{host_and_port(self._node.management)}/bans", headers=headers) as response:
             response.raise_for_status()
             bans = msgspec.json.decode(await response.read(), type=Bans)
         return frozenset(ban.address for ban in bans.bans)

@@ -246,7 +246,8 @@ class SessionLegs:
         nodes.moves_in(name, self)
         try:
             async with asyncio.timeout(settings.balancer.connect_timeout_s):
-                source, signed = settings.balancer.source_addresses[0], sign(encode_header(header), key, now_s())
+                source = settings.balancer.source_address(target[0])
+                signed = sign(encode_header(header), key, now_s())
                 await open_back_leg(back, target, source, signed, pump)
         except OSError as error:
             nodes.moves_out(name, self)

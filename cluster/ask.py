@@ -63,12 +63,12 @@ def _ask(address: tuple[str, int], method: str, path: str, token: str, timeout_s
         response = connection.getresponse()
         body = response.read(_MAX_ANSWER_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        raise UnreachableError(f"{_shown(address)} does not answer: {error}") from error
+        raise UnreachableError(f"{host_and_port(address)} does not answer: {error}") from error
     finally:
         connection.close()
     if response.status != 200:
         text = body.decode(errors="replace").strip()
-        raise RefusedError(f"{_shown(address)} refused {path}: {response.status} {text}")
+        raise RefusedError(f"{host_and_port(address)} refused {path}: {response.status} {text}")
     return body
 
 
@@ -76,8 +76,10 @@ def _decode(address: tuple[str, int], body: bytes, kind: type[Document]) -> Docu
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise UnreachableError(f"{_shown(address)} answered with something else: {error}") from error
+        raise UnreachableError(f"{host_and_port(address)} answered with something else: {error}") from error
 
 
-def _shown(address: tuple[str, int]) -> str:
-    return f"{address[0]}:{address[1]}"
+def host_and_port(address: tuple[str, int]) -> str:
+    """As URLs write it (RFC 3986, 3.2.2): an IPv6 address in brackets."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

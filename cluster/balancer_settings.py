@@ -156,6 +156,10 @@ class Balancer(Section, frozen=True):
         """Where the services and the passive ports listen."""
         return self.listen or self.vip
 
+    def source_address(self, target: str) -> str:
+        """Its own address for connections to `target`: the first of that family (the settings' rules want one)."""
+        return next(source for source in self.source_addresses if (":" in source) == (":" in target))
+
     @property
     def management(self) -> tuple[str, int]:
         """Where the health document and the commands are served."""

@@ -222,6 +222,12 @@ def _balancer(settings: Settings) -> Iterator[Problem]:
     if not balancer.source_addresses:
         fix = "name the addresses from which the balancer connects to the nodes"
         yield Problem("balancer.source_addresses", "is empty, so no node believes the balancer", fix)
+    families = {":" in source for source in balancer.source_addresses}
+    for name, node in settings.nodes.items():
+        if families and (":" in node.address) not in families:
+            family = "IPv6" if ":" in node.address else "IPv4"
+            what = f"has no {family} address, and node {name} has no other"
+            yield Problem("balancer.source_addresses", what, f"add the balancer's {family} address")
     yield from _addresses(balancer)
 
 
@@ -238,9 +244,12 @@ def _addresses(balancer: Balancer) -> Iterator[Problem]:
             yield Problem(where, str(error), "write a network such as 192.0.2.0/24")
     for where, text in texts.items():
         try:
-            ipaddress.ip_address(text)
+            spelt = str(ipaddress.ip_address(text))
         except ValueError:
             yield Problem(where, f"{text!r} is not an IP address", "write an address such as 192.0.2.10")
+        else:
+            if spelt != text:  # peers are compared as they are spelt
+                yield Problem(where, f"{text!r} is not how the address is written", f"write {spelt}")
 
 
 def _policies(settings: Settings) -> Iterator[Problem]:

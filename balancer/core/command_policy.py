@@ -12,7 +12,7 @@ _CHECKING: Final = frozenset({"HASH", "XCRC", "XMD5", "XSHA256"})
 
 ALWAYS: Final = frozenset({
     "ABOR", "ALLO", "AUTH", "CCC", "CLNT", "EPRT", "EPSV", "FEAT", "HELP", "HOST", "MODE", "NOOP", "PASS", "PASV",
-    "PBSZ", "PORT", "PROT", "QUIT", "REST", "STRU", "SYST", "TYPE", "USER",
+    "PBSZ", "PORT", "PROT", "QUIT", "REIN", "REST", "STRU", "SYST", "TYPE", "USER",
 })  # fmt: skip
 """Change and show nothing of the tree; a client cannot do without."""
 

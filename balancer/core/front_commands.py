@@ -16,7 +16,7 @@ from balancer.core.data_address import (
 from balancer.core.events import NoPortFree, PortLeased
 from cluster.host_name import is_host_of
 
-_TYPES: Final = {"A": "A", "A N": "A", "I": "I", "L 8": "I", "L8": "I"}
+_TYPES: Final = {"A": "A", "A N": "A", "I": "I", "L 7": "A", "L7": "A", "L 8": "I", "L8": "I"}
 
 
 def _feat(talk: Conversation, _argument: str) -> None:
@@ -60,10 +60,24 @@ def _user(talk: Conversation, argument: str) -> None:
     if not argument.strip():
         talk.say(501, "USER needs a name.")
         return
-    talk.leave_node("the client logs in anew", politely=True)
-    talk.account, talk.logged_in = argument.strip(), False
-    talk.folder = talk.rename_from = None
+    _log_out(talk)
+    talk.account = argument.strip()
     talk.say(331, "Password, please.")
+
+
+def _rein(talk: Conversation, _argument: str) -> None:
+    """RFC 959, 4.1.1: as after the greeting; TLS stays."""
+    _log_out(talk)
+    talk.say(220, "Ready for a new user.")
+
+
+def _log_out(talk: Conversation) -> None:
+    talk.leave_node("the client logs in anew", politely=True)
+    if talk.logged_in:
+        talk.act(ReleasePort())
+        talk.data, talk.rest_bytes, talk.epsv_only = DataPlan.NONE, 0, False
+    talk.account, talk.logged_in = None, False
+    talk.folder = talk.rename_from = None
 
 
 def _auth(talk: Conversation, argument: str) -> None:
@@ -129,11 +143,10 @@ def _stru(talk: Conversation, argument: str) -> None:
 
 
 def _rest(talk: Conversation, argument: str) -> None:
+    """RFC 3659, 5; bytes are bytes in every TYPE, as the nodes keep them."""
     text = argument.strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         talk.say(501, "REST needs a number of bytes.")
-    elif talk.type != "I" and int(text):
-        talk.say(501, "REST needs TYPE I.")
     else:
         talk.rest_bytes = int(text)
         talk.say(350, f"The next transfer begins at byte {int(text)}.")
@@ -255,6 +268,7 @@ AFTER_LOGIN: Final[Mapping[str, Callable[[Conversation, str], None]]] = {
     "REST": _rest,
     "ALLO": _allo,
     "ABOR": _abor,
+    "REIN": _rein,
     "PORT": _port,
     "EPRT": _eprt,
 }

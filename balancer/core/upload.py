@@ -19,6 +19,7 @@ from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, 
 _UNSPOOLED = reply(452, "The balancer's disk takes no more; nothing was stored, please try again.")
 _CUTS = {Ending.CUT, Ending.UNSPOOLED}
 _ANOTHER_SIZE = reply(450, "What has come of this file is not as SIZE has told; ask again.")
+_NO_REST = reply(503, "REST makes no sense before APPE and STOU.")
 _UNKNOWN_OUTCOME = reply(451, "The node was lost, and it is unknown whether it kept the upload.")
 
 
@@ -50,6 +51,9 @@ def judge(before: Lookup, after: Lookup, offset_bytes: int | None, added_bytes: 
 
 def store(talk: Conversation, command: Command) -> Steps[None]:
     """Serve one upload."""
+    if command.verb != "STOR" and talk.take_rest():
+        talk.tell(_NO_REST)
+        return
     refusal = why_not(talk)
     if refusal is not None:
         talk.tell(refusal)

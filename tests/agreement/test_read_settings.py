@@ -162,6 +162,18 @@ MISTAKES = [
     ),
     ("site: public", "site: pubic", "balancer.services.public.site", "use one of: ingest, public"),
     ("source_addresses: [127.0.0.10]", "source_addresses: []", "balancer.source_addresses", "name the addresses"),
+    (
+        "source_addresses: [127.0.0.10]",
+        "source_addresses: ['::1']",
+        "balancer.source_addresses",
+        "add the balancer's IPv4 address",
+    ),
+    (
+        "source_addresses: [127.0.0.10]",
+        "source_addresses: [127.0.0.10, '0:0::1']",
+        "balancer.source_addresses[1]",
+        "write ::1",
+    ),
     ("mode: full-mesh", "mode: half-mesh", "replication.mode", "use one of: full-mesh, none"),
     *(
         ("mode: full-mesh", f"mode: full-mesh\n  links: [{links}]", f"replication.links{where}", fix)

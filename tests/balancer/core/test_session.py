@@ -102,6 +102,36 @@ def test_after_epsv_all_only_epsv_is_allowed() -> None:
         talk.client(line).client_gets("501")
 
 
+def test_rein_forgets_who_the_client_is_and_what_it_prepared() -> None:
+    talk = Transcript().logs_in()
+    talk.client("EPSV ALL").client_gets("200").client("REST 5").client_gets("350")
+    talk.client("REIN").node_is_left(politely=True).does(a.ReleasePort()).client_gets("220")
+    talk.client("PWD").client_gets("530").client("REIN").client_gets("530")
+    talk.logs_in()
+    talk.client("PORT 192,0,2,7,4,5").does(a.ReleasePort()).client_gets("200")
+
+
+def test_another_user_finds_nothing_that_the_one_before_prepared() -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("USER lansurvey").node_is_left(politely=True).does(a.ReleasePort()).client_gets("331")
+    talk.client("PASS x").node_opens("node1").node_gets("USER lansurvey").node("331 go on")
+    talk.node_gets("PASS x").node("230 in").client_gets("230 in")
+    talk.client("STOR a").client_gets("425")
+
+
+@pytest.mark.parametrize("verb", ["APPE", "STOU"])
+def test_rest_makes_no_sense_before_what_only_adds_and_is_forgotten(verb: str) -> None:
+    talk = Transcript().logs_in()
+    talk.client("REST 10").client_gets("350").client(f"{verb} a").client_gets("503")
+    talk.client(f"{verb} a").client_gets("425")
+
+
+@pytest.mark.parametrize("line", ["TYPE L7", "TYPE L 7", "TYPE a n", "TYPE I"])
+def test_bytes_are_bytes_in_every_type_so_rest_is_taken_under_each(line: str) -> None:
+    Transcript().logs_in().client(line).client_gets("200").client("REST 10").client_gets("350")
+
+
 def test_pasv_is_not_for_ipv6() -> None:
     rules = msgspec.structs.replace(
         RULES, client=("2001:db8::7", 5000), local=("2001:db8::10", 21), pasv_address="2001:db8::10"

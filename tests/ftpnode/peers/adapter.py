@@ -11,8 +11,9 @@ import re
 import sys
 import threading
 import types
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -20,13 +21,14 @@ import yaml
 from cluster.password import hash_password
 from cluster.read_settings import read_settings
 from tests.ftpnode.peers.differences import DIFFERENCES, NOT_ASKED
-from tests.ftpnode.running import RunningNode, running
+from tests.ftpnode.running import running
 from tests.kit.cluster_folder import LabCluster, write_cluster
 
 PACKAGE: Final = "pyftpdlib_suite"
 HOME: Final = "Home"
 _PATIENCE_S: Final = 10
 _THEIR_PATIENCE_S: Final = 1
+Entrance = tuple[str, int]
 _CODE: Final = re.compile(r"\d{3}\b")
 
 sys.modules.setdefault("psutil", types.ModuleType("psutil"))  # looks for what their server left in their own process
@@ -39,19 +41,31 @@ class Nodes:
         self._folder = folder
         self._root = folder / "root"
         self._stack = contextlib.ExitStack()
-        self._nodes: dict[str, RunningNode] = {}
+        self._entrances: dict[str, Entrance] = {}
 
-    def node(self, **changes: object) -> RunningNode:
-        """The ftpnode with these settings beside the usual; started at the first question."""
-        key = repr(sorted(changes.items()))
-        if key not in self._nodes:
-            self._nodes[key] = self._stack.enter_context(running(self._cluster(len(self._nodes), changes)))
-        return self._nodes[key]
+    def entrance(self, *, ipv6: bool, **changes: object) -> Entrance:
+        """Where clients of an ftpnode with these settings beside the usual come in; started at the first question."""
+        key = repr((ipv6, sorted(changes.items())))
+        if key not in self._entrances:
+            cluster = self._cluster(len(self._entrances), changes, ipv6=ipv6)
+            self._entrances[key] = self._stack.enter_context(self.opened(cluster))
+        return self._entrances[key]
+
+    @contextlib.contextmanager
+    def opened(self, cluster: LabCluster) -> Iterator[Entrance]:
+        """Start what the clients meet."""
+        with running(cluster) as node:
+            yield node.host, node.port()
+
+    def place(self, document: dict[str, Any], *, ipv6: bool) -> None:
+        """Change where a cluster's programs listen."""
+        if ipv6:
+            document["nodes"]["node1"]["address"] = "::1"
 
     def end(self) -> None:
         self._stack.close()
 
-    def _cluster(self, number: int, changes: dict[str, object]) -> LabCluster:
+    def _cluster(self, number: int, changes: dict[str, object], *, ipv6: bool) -> LabCluster:
         folder = self._folder / f"cluster{number}"
         cluster = write_cluster(folder, nodes=1, replication="none")
         document = yaml.safe_load(cluster.file.read_text())
@@ -61,6 +75,7 @@ class Nodes:
         document["sites"] = {"ingest": {"port": 2121, "accounts": ["user", "anonymous"]}}
         document["balancer"]["services"] = {"ingest": {"site": "ingest", "port": 2121}}
         document["nodes"]["node1"] |= {"root": str(self._root)}
+        self.place(document, ipv6=ipv6)
         for path, value in changes.items():
             *sections, name = path.split("__")
             part = document
@@ -75,27 +90,24 @@ class OurServer:
     """Stands in for their server thread: the same face, an ftpnode behind it."""
 
     nodes: Nodes
+    differences: Mapping[str, str]
     handler: type
 
     def __init__(self, address: tuple[str, int] | None = None) -> None:
         self.server = types.SimpleNamespace(max_cons=0, max_cons_per_ip=0)
         self.lock = threading.Lock()
         self._address = address[0] if address else ""
-        node = self._node()
-        self.host, self.port = node.host, node.port()
+        self.host, self.port = self._entrance()
 
     def start(self) -> None:
-        node = self._node()
-        self.host, self.port = node.host, node.port()
+        self.host, self.port = self._entrance()
 
     def stop(self) -> None:
         """The ftpnode goes on for other tests."""
         importlib.import_module(PACKAGE).reset_server_opts()
 
-    def _node(self) -> RunningNode:
+    def _entrance(self) -> Entrance:
         changes: dict[str, object] = {}
-        if self._address == "::1":
-            changes["nodes__node1__address"] = "::1"
         if self.handler.banner != "pyftpdlib ready.":
             changes["sites__ingest__greeting"] = self.handler.banner
         if getattr(self.handler, "tls_control_required", False):
@@ -106,7 +118,7 @@ class OurServer:
             changes["limits__sessions_per_address"] = self.server.max_cons_per_ip
         if self.handler.max_login_attempts != 3:
             changes["limits__login_attempts"] = self.handler.max_login_attempts
-        return self.nodes.node(**changes)
+        return self.nodes.entrance(ipv6=self._address == "::1", **changes)
 
 
 class WithoutTexts:
@@ -121,9 +133,14 @@ class WithoutTexts:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    use(Nodes(config.rootpath), DIFFERENCES)
+
+
+def use(nodes: Nodes, differences: Mapping[str, str]) -> None:
+    """Point their suite at ours."""
     suite = importlib.import_module(PACKAGE)
     suite.GLOBAL_TIMEOUT, suite.NO_RETRIES = _PATIENCE_S, 1
-    OurServer.nodes = Nodes(config.rootpath)
+    OurServer.nodes, OurServer.differences = nodes, differences
     OurServer.handler = suite.FTPHandler
     suite.FtpdThreadWrapper = OurServer
 
@@ -133,7 +150,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    unused = {*DIFFERENCES, *NOT_ASKED} - {name for item in items for name in _names(item)}
+    differences = OurServer.differences
+    unused = {*differences, *NOT_ASKED} - {name for item in items for name in _names(item)}
     if unused:
         raise pytest.UsageError(f"no test of theirs is called {sorted(unused)}")
     not_asked = [item for item in items if item.cls.__name__ in NOT_ASKED or _is_imported(item)]
@@ -143,8 +161,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for module in _modules(item):
             module.pytest = WithoutTexts()
         for name in _names(item):
-            if name in DIFFERENCES:
-                item.add_marker(pytest.mark.xfail(reason=DIFFERENCES[name], strict=True))
+            if name in differences:
+                item.add_marker(pytest.mark.xfail(reason=differences[name], strict=True))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,4 +1,4 @@
-"""pyftpdlib's own functional tests, of the version that we are built on, asked of our ftpnode."""
+"""pyftpdlib's own functional tests, of the version that we are built on, asked of our ftpnode and through the VIP."""
 
 import importlib.metadata
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from tests.ftpnode.peers.adapter import HOME, PACKAGE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 REPOSITORY = Path(__file__).parents[3]
 MODULES = ("test_functional.py", "test_functional_ssl.py")
@@ -49,9 +49,10 @@ def suite(source, tmp_path):
     return tmp_path
 
 
-def test_their_functional_tests_pass_but_for_the_differences_that_we_chose(suite):
+@pytest.mark.parametrize("adapter", ["tests.ftpnode.peers.adapter", "tests.balancer.peers.adapter"])
+def test_their_functional_tests_pass_but_for_the_differences_that_we_chose(suite, adapter):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    options = ["-p", "tests.ftpnode.peers.adapter", "-p", "no:cacheprovider", "-q", "-rfEX", "--tb=short"]
+    options = ["-p", adapter, "-p", "no:cacheprovider", "-q", "-rfEX", "--tb=short"]
     options += ["--rootdir", suite, "-c", suite / "pytest.ini", "-W", "ignore", "--timeout", "60"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *(suite / PACKAGE / module for module in MODULES)],

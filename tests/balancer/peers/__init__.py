@@ -1,0 +1,1 @@
+"""What clients meet at a node they meet at the VIP too."""
