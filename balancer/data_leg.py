@@ -82,7 +82,8 @@ class DataLeg:
         while not self._tls.shake_hands():
             await self._flush()
             self._tls.feed(await self._receive_raw())
-        await self._flush()
+        if not self._tls.owes_only_tickets:
+            await self._flush()
         return self._tls.was_resumed
 
     async def receive(self) -> bytes:

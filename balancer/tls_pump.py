@@ -48,6 +48,15 @@ class TlsPump:
         return session_was_reused(self._tls)
 
     @property
+    def owes_only_tickets(self) -> bool:
+        """Whether all that must go out after the handshake is session tickets: those of a server in TLS 1.3.
+
+        They can wait for the first data or the end. A client that only uploads need not read them, and when it closes
+        its connection with them unread, its kernel resets it and drops what it has not sent yet.
+        """
+        return not self._server and self._tls.get_protocol_version_name() == "TLSv1.3"
+
+    @property
     def client_certificate(self) -> bytes:
         """The certificate (DER) that the client has shown and holds the key of; empty without one."""
         return client_certificate(self._tls)

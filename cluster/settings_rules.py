@@ -222,13 +222,18 @@ def _balancer(settings: Settings) -> Iterator[Problem]:
     if not balancer.source_addresses:
         fix = "name the addresses from which the balancer connects to the nodes"
         yield Problem("balancer.source_addresses", "is empty, so no node believes the balancer", fix)
+    yield from _families(settings)
+    yield from _addresses(balancer)
+
+
+def _families(settings: Settings) -> Iterator[Problem]:
+    balancer = settings.balancer
     families = {":" in source for source in balancer.source_addresses}
     for name, node in settings.nodes.items():
         if families and (":" in node.address) not in families:
             family = "IPv6" if ":" in node.address else "IPv4"
             what = f"has no {family} address, and node {name} has no other"
             yield Problem("balancer.source_addresses", what, f"add the balancer's {family} address")
-    yield from _addresses(balancer)
 
 
 def _addresses(balancer: Balancer) -> Iterator[Problem]:

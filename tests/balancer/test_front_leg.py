@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from OpenSSL import SSL
 
 from balancer import spool
 from balancer.spool_memory import SEGMENT_BYTES
@@ -160,6 +161,36 @@ async def test_an_upload_over_tls_without_close_notify_is_cut_at_the_node(tmp_pa
         await asyncio.to_thread(talk)
         assert "/cut" not in b.tree.files
         assert [ending for node in b.nodes for ending in node.endings] == ["cut"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+async def test_an_upload_by_a_client_that_never_reads_its_data_connection_is_whole(tmp_path, version):
+    """As curl: close_notify, then close; what is unread then makes the kernel drop what it has not sent."""
+    content = CONTENT * 4
+    async with bench(tmp_path) as b:
+
+        def talk():
+            context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+            context.set_min_proto_version(version)
+            context.set_max_proto_version(version)
+            ftp = tls_client(b)
+            ftp.sendcmd("PBSZ 0")
+            ftp.sendcmd("PROT P")
+            ftp.voidcmd("TYPE I")
+            for name in ("one", "two", "three"):
+                sock = ftp.transfercmd(f"STOR {name}")
+                sock.settimeout(None)
+                data = SSL.Connection(context, sock)
+                data.set_connect_state()
+                data.sendall(content)
+                data.shutdown()
+                sock.close()
+                assert ftp.voidresp().startswith("226")
+            ftp.close()
+
+        await asyncio.to_thread(talk)
+        assert [b.tree.files[f"/{name}"] for name in ("one", "two", "three")] == [content] * 3
 
 
 @pytest.mark.asyncio
