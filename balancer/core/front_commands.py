@@ -77,7 +77,7 @@ def _log_out(talk: Conversation) -> None:
         talk.act(ReleasePort())
         talk.data, talk.rest_bytes, talk.epsv_only = DataPlan.NONE, 0, False
     talk.account, talk.logged_in = None, False
-    talk.folder = talk.rename_from = None
+    talk.folder = talk.rename_from = talk.told_size = None
 
 
 def _auth(talk: Conversation, argument: str) -> None:
