@@ -4,6 +4,7 @@ import secrets
 import socket
 from typing import Any, ClassVar, Final
 
+from OpenSSL import SSL
 from pyftpdlib.ioloop import IOLoop, _CallLater
 from typing_extensions import override
 
@@ -56,9 +57,18 @@ class Arrival(ControlWire):
 
     @override
     def recv(self, buffer_size: int) -> bytes:
-        """As FTPHandler's, but not a byte beyond a PROXY header: what follows it may be TLS."""
+        """As FTPHandler's, but not a byte beyond a PROXY header: what follows it may be TLS.
+
+        And where TLS ends without a word (a reset, a record that cannot be read), the connection is closed: pyftpdlib
+        knows only some of the ways in which OpenSSL says so.
+        """
         left = self.get_terminator()
-        return bytes(super().recv(buffer_size if self.bounds_lines else min(buffer_size, left)))
+        try:
+            return bytes(super().recv(buffer_size if self.bounds_lines else min(buffer_size, left)))
+        except SSL.Error as error:
+            log.info("TLS ended badly", session=self.id, client=self.remote_ip, why=str(error))
+            self.handle_close()
+            return b""
 
     def read_proxy_header(self, data: bytes) -> None:
         """Take what has come of the header; a connection that begins with anything else is closed."""

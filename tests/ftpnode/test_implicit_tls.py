@@ -144,3 +144,12 @@ def test_openssl_s_client_sees_the_greeting_and_the_nodes_certificate(node):
     assert "Verify return code: 0 (ok)" in said
     assert "220 " in said
     assert "CN = node1" in said
+
+
+def test_bytes_that_are_no_tls_end_a_connection_under_tls_and_are_no_error_of_ours(node):
+    plain = socket.create_connection((node.host, PORT), timeout=10)
+    with plain.dup() as raw, node.tls_context().wrap_socket(plain) as client:
+        assert client.recv(1000).startswith(b"220")
+        raw.sendall(b"QUIT\r\n" * 10)
+        until(lambda: "TLS ended badly" in node.log_file.read_text(), "it is noticed")
+    assert "Traceback" not in node.log_file.read_text()
