@@ -20,16 +20,22 @@ class Damages:
         node.blind = blind
 
     def _rot(self, node, event):
-        """The disk damages a file that is known and at rest; its stat says nothing of it."""
+        """The disk damages a file that is known and at rest; its stat says nothing of it.
+
+        Nor will it after a power cut: it has stood there long enough for all names to be safe. That a time is lost is
+        a change like any program's, and is read.
+        """
         path = event.path
         found, known = node.disk.there(f"{ROOT}/{path}"), node.rows.value("places", path, Place)
         if node.program is None or known is None or found is None or found.is_folder or not found.data:
             return
         node.program.take_turn()
         row = node.index.place(path).row
-        at_rest = row == known.row and path not in node.index.pending and found.safe and found.safe[0] == found.data
+        is_safe = found.safe == (found.data, found.mode, found.mtime_ns)
+        at_rest = row == known.row and path not in node.index.pending and is_safe
         if not at_rest or row.content_id != content_id_of(found.data):
             return
+        node.disk.write_journal()
         self.judge.rots(node, path, content_id_of(found.data[:-1] + bytes([found.data[-1] ^ 1])))
         node.disk.rot(found)
 

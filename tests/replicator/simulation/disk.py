@@ -83,6 +83,11 @@ class Disk:
         found = _below(self.root, "", lambda node: node.safe)
         return {path: node.safe[0] for path, node in found if not node.is_folder and node.safe is not None}
 
+    def write_journal(self) -> None:
+        """As file systems do every few seconds: all names are safe."""
+        for _, folder, _, _ in list(self._journal):
+            self.sync(folder)
+
     # changing
 
     def create(self, path: str, mode: int = 0o644) -> Inode:

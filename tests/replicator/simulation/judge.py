@@ -83,6 +83,9 @@ class Judge:
         for operation in cut_off:
             left = {content for path in operation.paths for content in contents_at(node.disk, path)}
             self.may_be_gone |= operation.shown - left
+            self.rotten -= (
+                left  # what it had touched on the disk already is read anew, and looks like somebody's change
+            )
 
     def fed(self, node, path: str, event, before: Place, after: Place):
         """The index of a node took something in."""
