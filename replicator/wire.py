@@ -319,4 +319,8 @@ def encode(message: Message) -> bytes:
 
 def decode(payload: bytes) -> Message:
     """A message from a frame's payload; msgspec.MsgspecError when it is none."""
-    return _messages.decode(payload)
+    try:
+        return _messages.decode(payload)
+    except UnicodeDecodeError as error:  # msgspec lets it pass
+        message = f"a text that is not UTF-8: {error}"
+        raise msgspec.DecodeError(message) from error
