@@ -23,6 +23,7 @@ from replicator.core.dirty import SETTLE_S
 from replicator.core.runs import LEAP_BITS
 from replicator.fetching import Fetching
 from replicator.index import Index
+from replicator.intake import Intake
 from replicator.lookups import Lookups
 from replicator.marker import Mark, Marker, WrongRootError
 from replicator.measures import Measures
@@ -77,7 +78,7 @@ class Engine:
         self.mesh = Mesh([self._link(peer, dial) for peer in sorted(peers)], self._staging, replication)
         fetching = Fetching(self.mesh.links, self.replica, self.door.outlines, replication)
         self.replica.fetch, self.replica.build = fetching.fetch, fetching.build
-        self._worker = Worker(self.replica, self.progressed)
+        self._worker = Worker(self.replica, Intake(self.replica, self.mesh.links, replication), self.progressed)
         self.lookups = Lookups(self.replica, self.mesh, self._worker)
         self.replica.wake = self._worker.wake
         for link in self.mesh.links:

@@ -2,8 +2,9 @@
 
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from cluster.replication_settings import Compression
 from replicator.connection import Connection
@@ -12,8 +13,10 @@ from replicator.holding import in_a_line
 from replicator.outlines import Outlines
 from replicator.packing import Packing
 from replicator.replica import Replica
-from replicator.throttle import Throttle
-from replicator.wire import CHUNK_BYTES, AskBlocks, Blocks, Busy, Data, Want
+from replicator.throttle import ClosedError, Throttle
+from replicator.wire import CHUNK_BYTES, AskBlocks, Blocks, Busy, Data, Small, Want, WantSmall
+
+_SMALL_ANSWER_BYTES: Final = 2 << 20
 
 
 class Giving:
@@ -33,6 +36,21 @@ class Giving:
         problem = await self._from_a_source(message.content_id, lambda source: self._give_spans(message, source))
         if problem:
             await self._connection.send(Data(number=message.number, problem=problem))
+
+    async def give_small(self, message: WantSmall) -> None:
+        """Answer a WantSmall: as much as fits into one message, one content at least; none while the link is closed."""
+
+        async def say() -> None:
+            await self._connection.send(Busy(number=message.number))
+
+        try:
+            most_bytes = _SMALL_ANSWER_BYTES if self._throttle.limit is None else self._throttle.chunk_bytes()
+            sources = [next(self._replica.sources.files(content_id), None) for content_id in message.contents]
+            contents = await self._replica.blocking(_read_small, sources, most_bytes)
+            await self._throttle.let_through(sum(len(data or b"") for data in contents), say)
+        except ClosedError:
+            contents = [None] * len(message.contents)
+        await self._connection.send(Small(number=message.number, contents=tuple(contents)))
 
     async def tell_blocks(self, message: AskBlocks) -> None:
         """Answer an AskBlocks, some blocks at a time as the file is read; with a problem where it is not here."""
@@ -82,3 +100,19 @@ class Giving:
         async for blocks in self._outlines.read(source, message.content_id, message.size_bytes):
             number = message.number
             await self._connection.send(Blocks(number=number, blocks=pack(blocks)) if blocks else Busy(number=number))
+
+
+def _read_small(sources: Sequence[Path | None], most_bytes: int) -> list[bytes | None]:
+    """The first contents, until they have so many bytes; none for what cannot be read, or is not small."""
+    contents: list[bytes | None] = []
+    size_bytes = 0
+    for source in sources:
+        data = None
+        if source is not None:
+            with contextlib.suppress(OSError), source.open("rb", buffering=0) as file:
+                data = file.read(CHUNK_BYTES)
+        size_bytes += len(data or b"")
+        contents.append(data)
+        if size_bytes >= most_bytes:
+            break
+    return contents

@@ -46,6 +46,7 @@ from replicator.wire import (
     Prepare,
     Sealed,
     Want,
+    WantSmall,
     Welcome,
 )
 
@@ -237,7 +238,7 @@ class Answerer:
                 spawn(self._commit(message))
             case Doubt(content_id=content_id):
                 self._door.on_doubt(content_id)
-            case AskBlocks() | Want() | Canary() | Compare():
+            case AskBlocks() | Want() | WantSmall() | Canary() | Compare():
                 spawn(self._answer(message))
             case _:
                 raise PeerError(f"sent {type(message).__name__}, which only an answerer sends")
@@ -248,6 +249,8 @@ class Answerer:
                 await self._giving.tell_blocks(message)
             case Want():
                 await self._giving.give(message)
+            case WantSmall():
+                await self._giving.give_small(message)
             case Canary():
                 await self._door.take_canary(self.peer, message, self.connection)
             case Compare():

@@ -38,6 +38,7 @@ from replicator.wire import (
     Ping,
     Pong,
     Prepared,
+    Small,
     Taken,
     Welcome,
 )
@@ -254,6 +255,7 @@ class PeerLink:
                     | Committed()
                     | Blocks()
                     | Data()
+                    | Small()
                     | Busy()
                     | Arrived()
                     | Compared() as answer

@@ -34,6 +34,7 @@ from replicator.core.place import (
     Touch,
     Written,
     plan,
+    row_of,
 )
 from replicator.disk_lanes import DiskLanes, each
 from replicator.held_deletes import HeldDeletes
@@ -76,7 +77,7 @@ class Replica:
         self.marker = marker
         self.staging = staging
         self.locks = PathLocks()
-        self._settlers = PathLocks()
+        self.settlers = PathLocks()
         self._contents = PathLocks()
         self.fetch: Fetch = _no_peer
         self.build: Build = _not_similar
@@ -119,6 +120,11 @@ class Replica:
             if wake and (path in index.pending or losers(place.heads)):
                 self.wake(path)
 
+    def doubt(self, path: str, number: int) -> None:
+        """An intent failed at this path, and its change may have been made: the next look decides."""
+        self._resolve(path)
+        self._doubtful[path] = number
+
     async def settle(self, path: str) -> None:
         """Make the disk show the winner of `path`, and keep what lost.
 
@@ -126,7 +132,7 @@ class Replica:
         """
         if self.index.excludes(path):
             return
-        async with self._settlers.of(path), self._contents.of(*self._wanted(path)):
+        async with self.settlers.of(path), self._contents.of(*self._wanted(path)):
             await self._settle(path)
 
     def _wanted(self, path: str) -> tuple[str, ...]:
@@ -206,7 +212,7 @@ class Replica:
                 known = await self.conflicts.keep_shown(path, place, keep=keep)
                 try:
                     known = known if keep else await self.versions.keep(path, place, head.content_id)
-                    piece = Installation(held.file, path, _row_of(head), head.mode, known, held.is_synced)
+                    piece = Installation(held.file, path, row_of(head), head.mode, known, held.is_synced)
                     async with self._intending(path, place, head):
                         row = await self.lanes.run(self.tree.install_all, piece)
                         self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
@@ -374,10 +380,6 @@ class Replica:
             self.index.feed(path, Applied(row=seen.row, seen=intent.seen))
         else:
             self.index.feed(path, Found(row=seen.row, mode=seen.mode, now_ns=now_ns(), imported=imported))
-
-
-def _row_of(head: Head) -> Row:
-    return Row(kind=head.kind, content_id=head.content_id, size_bytes=head.size_bytes, mtime_ns=head.mtime_ns)
 
 
 def _shown_kind(place: Place) -> Kind | None:

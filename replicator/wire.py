@@ -18,6 +18,7 @@ So between two nodes there are two connections, and each works without the other
     Want(number, content_id, spans)       →    Data(number, data, problem)…: the bytes of the spans, in their order
                                           ←    Busy(number): the answer takes its time, and gets on
     Doubt(content)                        →    reads that content again, from its disk
+    WantSmall(number, contents)           →    Small(number, contents): the first of them that fit into one message
     Canary(number, content)               →    Arrived(number, problem): fetched like any file, in place, durable
     Compare(number, folders' digests)     →    Compared(number, the folders that differ)
     Ping                                  →    Pong(its clock)
@@ -38,6 +39,7 @@ PROTOCOL: Final = 1
 CHUNK_BYTES: Final = 512 << 10
 WINDOW_BYTES: Final = 2 << 20
 MAX_INDEX_ENTRIES: Final = 500
+MAX_SMALL: Final = 256
 MAX_HEADS: Final = 64
 MAX_CANARY_BYTES: Final = 64 << 10
 MAX_COMPARED: Final = 500
@@ -229,6 +231,20 @@ class Data(_Message, frozen=True, kw_only=True):
     problem: _Text = ""
 
 
+class WantSmall(_Message, frozen=True, kw_only=True):
+    """Send these small contents whole."""
+
+    number: _Count
+    contents: Annotated[tuple[_Content, ...], Meta(min_length=1, max_length=MAX_SMALL)]
+
+
+class Small(_Message, frozen=True, kw_only=True):
+    """The first of them, at least one, in their order; none for one that is not here."""
+
+    number: _Count
+    contents: Annotated[tuple[_Bytes | None, ...], Meta(min_length=1, max_length=MAX_SMALL)]
+
+
 class Busy(_Message, frozen=True, kw_only=True):
     """The answer under that number is being worked on, and has got on since the last Busy."""
 
@@ -301,12 +317,15 @@ Asked = (
     | Commit
     | AskBlocks
     | Want
+    | WantSmall
     | Doubt
     | Canary
     | Compare
     | Ping
 )
-Answered = Welcome | Acked | Begin | Taken | Prepared | Committed | Blocks | Data | Busy | Arrived | Compared | Pong
+Answered = (
+    Welcome | Acked | Begin | Taken | Prepared | Committed | Blocks | Data | Small | Busy | Arrived | Compared | Pong
+)
 Message = Asked | Answered
 
 _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

@@ -1,15 +1,18 @@
 """Settles pending paths, several at a time, and tries again what could not be done."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from cluster.log import logger
 from cluster.tree_path import parent
+from replicator.intake import Intake
 from replicator.marker import WrongRootError
 from replicator.replica import NotYetError, Replica, UnstableError
+from replicator.wire import MAX_SMALL
 
-_AT_ONCE: Final = 128
+_AT_ONCE: Final = 16
+_INTAKES: Final = 2
 
 log = logger(__name__)
 
@@ -17,8 +20,13 @@ log = logger(__name__)
 class Worker:
     """Makes the disk follow the index. Used by the control thread alone."""
 
-    def __init__(self, replica: Replica, on_progress: Callable[[], None]) -> None:
+    many = 16  # so many small new files are taken in together
+
+    def __init__(self, replica: Replica, intake: Intake, on_progress: Callable[[], None]) -> None:
         self._replica = replica
+        self._intake = intake
+        self._small: asyncio.Queue[str] = asyncio.Queue()
+        self._alone: set[str] = set()  # what the intake could not settle
         self._on_progress = on_progress
         self._queue: asyncio.Queue[str | asyncio.Future[None]] = asyncio.Queue()
         self._queued: set[str] = set()
@@ -28,7 +36,7 @@ class Worker:
         """The path is pending."""
         if path not in self._queued:
             self._queued.add(path)
-            self._queue.put_nowait(path)
+            (self._queue if path in self._alone or not self._intake.suits(path) else self._small).put_nowait(path)
 
     async def turn(self) -> None:
         """Wait as long as a path waits that is woken now."""
@@ -47,6 +55,38 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(_AT_ONCE):
                 tasks.create_task(self._work())
+            for _ in range(_INTAKES):
+                tasks.create_task(self._take_in())
+
+    async def _take_in(self) -> None:
+        """Small new files: many together, a few one by one."""
+        while True:
+            paths = [await self._small.get()]
+            while len(paths) < MAX_SMALL and not self._small.empty():
+                paths.append(self._small.get_nowait())
+            if len(paths) >= self.many:
+                self._queued.difference_update(paths)
+                await self._settle_together(paths)
+            else:
+                for path in paths:
+                    self._queue.put_nowait(path)
+
+    async def _settle_together(self, paths: Sequence[str]) -> None:
+        try:
+            await self._intake.settle(paths)
+        except (NotYetError, UnstableError, WrongRootError, OSError) as error:
+            log.warning("many small files are settled one by one", files=len(paths), why=str(error))
+        pending = self._replica.index.pending
+        for path in paths:
+            if path in pending:
+                self._alone.add(path)
+                self.wake(path)
+            else:
+                self.trouble.pop(path, None)
+        self._on_progress()
+        for folder in {parent(path) for path in paths}:
+            if folder in pending:
+                self.wake(folder)
 
     async def _work(self) -> None:
         while True:
@@ -56,6 +96,7 @@ class Worker:
                     path.set_result(None)
                 continue
             self._queued.discard(path)
+            self._alone.discard(path)
             try:
                 await self._replica.settle(path)
             except (NotYetError, UnstableError, WrongRootError, OSError) as error:

@@ -154,6 +154,11 @@ class Rest(msgspec.Struct, frozen=True):
 Action = Install | MakeFolder | Touch | Clear | Rest
 
 
+def row_of(head: Head) -> Row:
+    """What stands on the disk that shows this version; not which file it is."""
+    return Row(kind=head.kind, content_id=head.content_id, size_bytes=head.size_bytes, mtime_ns=head.mtime_ns)
+
+
 def step(place: Place, clock: Clock, event: Input, merge: Merge = merged) -> tuple[Place, Clock]:
     """The place and the clock after `event`; equal to the ones before when it changes nothing."""
     match event:

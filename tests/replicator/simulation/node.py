@@ -87,6 +87,7 @@ class Program:
         self.engine = Engine(settings, node.name, self.index, self.watch, self._dial)
         self.engine.listen = self._listen
         self.engine._scan.many = 2
+        self.engine._worker.many = 2
         self.index.feed = self._feed
         self.stop = asyncio.Event()
         self.running = self.loop.create_task(self._run())
