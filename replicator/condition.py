@@ -21,6 +21,7 @@ from replicator.worker import Worker
 _HEARING_LEASES: Final = 3
 _MAX_BACKLOG: Final = 1_000_000
 _ALARM_S: Final = 60.0
+_COUNT_REST_SHARE: Final = 20
 
 
 class Condition:
@@ -42,6 +43,7 @@ class Condition:
         self._mesh, self._door, self._sight, self._worker = mesh, door, sight, worker
         self._backlog: dict[str, tuple[int, int]] = {}
         self._counted: dict[str, tuple[int, int]] = {}  # between which of our sequences each backlog was counted
+        self._count_again_s: dict[str, float] = {}
 
     def state(self) -> NodeState:
         """Whether it serves."""
@@ -83,11 +85,14 @@ class Condition:
     def count_backlog(self, link: PeerLink) -> tuple[int, int]:
         """Count anew what the peer is known to lack, for the health document too: entries and bytes."""
         between = link.facts.acked, self._index.durable_sequence
-        if self._counted.get(link.name) != between:
+        began_s = monotonic_s()
+        if self._counted.get(link.name) != between and began_s >= self._count_again_s.get(link.name, 0.0):
             lacking = self._index.announcements(link.facts.acked, _MAX_BACKLOG)
             heads = (winner(self._index.place(path).heads) for _, path in lacking)
             self._backlog[link.name] = len(lacking), sum(head.size_bytes for head in heads if head)
             self._counted[link.name] = between
+            now_s = monotonic_s()  # a large backlog takes its time, and changes all the while
+            self._count_again_s[link.name] = now_s + _COUNT_REST_SHARE * (now_s - began_s)
         return self._backlog[link.name]
 
     def _notices(self) -> tuple[str, ...]:

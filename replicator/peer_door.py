@@ -243,7 +243,7 @@ class Answerer:
             case _:
                 raise PeerError(f"sent {type(message).__name__}, which only an answerer sends")
 
-    async def _answer(self, message: AskBlocks | Want | Canary | Compare) -> None:
+    async def _answer(self, message: AskBlocks | Want | WantSmall | Canary | Compare) -> None:
         match message:
             case AskBlocks():
                 await self._giving.tell_blocks(message)

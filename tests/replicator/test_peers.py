@@ -18,6 +18,7 @@ from replicator.connection import LOST, Connection, PeerError, client_tls, serve
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.fetching import Fetching
 from replicator.index import PeerFacts
+from replicator.intake import Intake
 from replicator.measures import Measures
 from replicator.outlines import Outlines
 from replicator.peer_door import PeerDoor
@@ -286,7 +287,7 @@ async def test_a_canary_is_fetched_verified_and_kept_where_no_client_looks(tmp_p
     content = b"c" * 4096
     async with door(tmp_path) as (replica, answering, site, port), dialled(site, port) as connection:
         link = GivingLink(content)
-        worker = Worker(replica, lambda: None)
+        worker = Worker(replica, Intake(replica, [], Replication()), lambda: None)
         propagation = Propagation(replica, [link], worker, Measures(), QUICK)
         answering.take_canary = propagation.take
         working = asyncio.create_task(worker.run())
