@@ -199,6 +199,7 @@ class Scrub:
             await index.durable()
             await replica.blocking(make_folders_durably, self._folder)
             await replica.blocking(replace_durably, on_disk(replica.tree.root, path), self._folder / kept)
+            replica.staging.drop_same(row.content_id, row.inode)
             index.feed(path, Found(row=None, now_ns=now_ns()))
         self.found += 1
         self._measures.rotten.inc()

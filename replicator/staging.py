@@ -112,6 +112,12 @@ class Staging:
             del self._held[content_id]
         return held
 
+    def drop_same(self, content_id: str, inode: int) -> None:
+        """Drop what is the very file with that inode: a power cut may leave both names of a rename."""
+        for held in list(self._held.get(content_id, [])):
+            if held.file.lstat().st_ino == inode:
+                self.drop(held)
+
     def drop(self, held: Held) -> None:
         """Forget a file that will not be needed, and remove it."""
         files = self._held.get(held.content_id, [])

@@ -214,6 +214,12 @@ FOUND = {
         (4.066, "upload", 0, "a", "local", 183, 6.949),
         (5.113, "remove", 0, "a", "any-peer", 128, 3.783),
     ),
+    "a file that had rotted was put back from its second name, which a power cut had left in staging": history(
+        3000284, 2,
+        (2.134, "upload", 0, "d/y", "all", 109, 0.033),
+        (2.347, "power-cut", 1, "d", "any-peer", 55, 0.031),
+        (2.773, "rot", 1, "d/y", "all", 163, 0.017),
+    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
