@@ -5,10 +5,11 @@ from typing import Final, Protocol, TypeVar, TypeVarTuple
 
 import msgspec
 
+from cluster.clock import now_ns
 from cluster.durable_file import replace_durably, sync_folder
 from cluster.log import logger
 from replicator.core.head import Head, losers
-from replicator.core.place import Place, Row
+from replicator.core.place import Found, Place, Row
 from replicator.index import Conflict, Index
 from replicator.staging import Held, Staging
 from replicator.tree import Tree
@@ -64,6 +65,9 @@ class ConflictStore:
         if lost is not None and self._is_discarded(path, lost):
             return place.row
         known = await self._blocking(self._tree.keep, path, name, place.row)
+        # The second name has changed what stat says. If nothing comes of the change, a scan would read the file for
+        # that, and take what had rotted meanwhile for a new version.
+        self._index.feed(path, Found(row=known, now_ns=now_ns()))
         stamp_ns, node = (lost.stamp_ns, lost.dot.node) if lost else (0, self._index.node)
         content_id, size_bytes = place.row.content_id, place.row.size_bytes
         self._index.note_conflict(Conflict(path=path, content_id=content_id, node=node, stamp_ns=stamp_ns,

@@ -34,7 +34,7 @@ from replicator.peer_link import Dial, PeerLink, PeerSite
 from replicator.propagation import Propagation
 from replicator.publishing import Publishing
 from replicator.replica import NotYetError, Replica, UnstableError
-from replicator.restart import replay_intents
+from replicator.restart import know_again, replay_intents
 from replicator.scan import Scan, differing
 from replicator.scrub import Scrub
 from replicator.selecting import follow_selection
@@ -114,7 +114,7 @@ class Engine:
         intents = await replay_intents(self.replica)
         if unclean:
             log.warning("the last run was cut off; its intents are replayed", intents=intents)
-        await self.replica.blocking(self._staging.start)
+        await know_again(self.replica, await self.replica.blocking(self._staging.start))
         await self.replica.versions.sweep(self._staging.files)
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))
         replication = self._replication

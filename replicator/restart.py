@@ -1,9 +1,13 @@
 """Carries out what an earlier run intended and may have half done, by looking at what is on the disk now."""
 
+from collections.abc import Mapping
+
+import msgspec
+
 from cluster.clock import now_ns
 from cluster.log import logger
 from replicator.core.head import Kind
-from replicator.core.place import Applied, Written
+from replicator.core.place import Applied, Found, Written
 from replicator.index import Intent
 from replicator.replica import Replica
 from replicator.tree import OddEntryError, UnstableError, is_as_recorded
@@ -26,6 +30,24 @@ async def replay_intents(replica: Replica) -> int:
         index.forget(number)
     await index.durable()
     return len(intents)
+
+
+async def know_again(replica: Replica, doubles: Mapping[int, int]) -> None:
+    """Files lost a second name, by our own hand, and that alone changed what stat says of them (see Staging.start).
+
+    Without this the next scan would read them, and take what had rotted meanwhile for a new version.
+    """
+    if not doubles:
+        return
+    index = replica.index
+    for path in list(index.places):
+        row = index.place(path).row
+        if row is None or doubles.get(row.inode) != row.ctime_ns:
+            continue
+        seen = await replica.blocking(replica.tree.look, path)
+        known = msgspec.structs.replace(row, ctime_ns=seen.row.ctime_ns) if seen is not None else None
+        if seen is not None and known is not None and known.same_file(seen.row):
+            index.feed(path, Found(row=known, now_ns=now_ns()))
 
 
 async def _replay(replica: Replica, intent: Intent) -> None:

@@ -50,11 +50,20 @@ class Staging:
         self._numbers = itertools.count(1)
         self._salt = secrets.token_hex(4)
 
-    def start(self) -> None:
-        """Take up what an earlier run left: whole `peer-*` files; of the others nobody was told that they are safe."""
+    def start(self) -> dict[int, int]:
+        """Take up what an earlier run left: whole `peer-*` files; of the others nobody was told that they are safe.
+
+        A power cut may leave both names of a rename: then the one in staging goes. The files that this was about, by
+        inode, each with the time of change (ns) that it had before.
+        """
         self.partials.start()
+        doubles = {}
         for file in self.folder.iterdir():
-            if file.name.startswith(_PREPARED):
+            status = file.lstat()
+            if status.st_nlink > 1 and file.name.startswith((_PREPARED, _PUBLISHING, _RECOVERED)):
+                doubles[status.st_ino] = status.st_ctime_ns
+                file.unlink()
+            elif file.name.startswith(_PREPARED):
                 content_id = file.name.removeprefix(_PREPARED).partition("-")[0]
                 with file.open("rb") as stream:
                     whole = content_id_of_file(stream) == content_id
@@ -66,6 +75,7 @@ class Staging:
                 self.part_file(file.name.removeprefix(_PART))
             elif file.name.startswith((_PUBLISHING, _GROWING, _RECOVERED)):
                 file.unlink()
+        return doubles
 
     def new_file(self, content_id: str) -> Path:
         """A fresh name for content that is being received; it counts only after `add`."""

@@ -18,7 +18,7 @@ from cluster.replication_settings import Replication
 from replicator.conflict_store import Blocking
 from replicator.core.head import Kind
 from replicator.core.kept_versions import Version, must_go
-from replicator.core.place import Place, Row
+from replicator.core.place import Found, Place, Row
 from replicator.index import Index
 from replicator.tree import Tree, UnstableError
 
@@ -49,7 +49,7 @@ class Versions:
         if kept is None or place.row is None:
             return place.row
         try:
-            return await self._blocking(self._tree.keep_version, path, kept, place.row)
+            row = await self._blocking(self._tree.keep_version, path, kept, place.row)
         except UnstableError:
             self._drop(self._index.versions[path, kept.name])
             raise
@@ -57,6 +57,8 @@ class Versions:
             self._drop(self._index.versions[path, kept.name])
             log.warning("a version is not kept", path=path, why=str(error))
             return place.row
+        self._index.feed(path, Found(row=row, now_ns=now_ns()))  # the second name is ours: see the conflict store
+        return row
 
     async def note(self, path: str, place: Place, successor: str = "") -> Path | None:
         """List what stands under `path` as a version; the name that its file must get, None when it is not kept."""
