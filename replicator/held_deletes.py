@@ -52,10 +52,9 @@ class HeldDeletes:
         """
         paths = [path for path in lost if self._index.place(path).row is not None]
         new = [path for path in paths if path not in self._index.held]
-        files = [path for path in new if not _is_folder(self._index.place(path))]
+        files = self._lost(new)
         if not any(not held.peer for held in self._index.held.values()):
-            further = {path for path in coming if self._is_file(path)}.difference(files)
-            if not files or not self._is_flood(FOUND, len(files) + len(further)):
+            if not files or not self._is_flood(FOUND, len(self._lost([*new, *coming]))):
                 self._spend(FOUND, len(files))
                 return frozenset()
             log.warning("deletions are held back", found=len(files), example=files[0])
@@ -70,7 +69,8 @@ class HeldDeletes:
         if not deleted and not any(path in self._index.held for path, _ in news):
             return whole
         if not any(held.peer for held in self._index.held.values()):
-            count = sum(not _is_folder(self._index.place(path)) for path in deleted)
+            told = {head.content_id for _, heads in whole if (head := winner(heads)) and head.is_live}
+            count = len(self._lost(deleted, told))
             granted = self._granted if monotonic_s() < self._granted_until_s else 0
             if not self._is_flood(PEERS, max(0, count - granted)):
                 self._granted = max(0, granted - count)
@@ -123,9 +123,21 @@ class HeldDeletes:
             )
         return tuple(notices)
 
-    def _is_file(self, path: str) -> bool:
-        row = self._index.place(path).row
-        return row is not None and row.kind is Kind.FILE
+    def _lost(self, paths: Iterable[str], told: Collection[str] = ()) -> list[str]:
+        """The files that are lost if all these paths go: what was renamed stands elsewhere, or a peer tells of it."""
+        going = dict.fromkeys(paths)
+        stays: dict[str, bool] = dict.fromkeys(told, True)
+        lost = []
+        for path in going:
+            row = self._index.place(path).row
+            if row is None or row.kind is not Kind.FILE:
+                continue
+            if row.content_id not in stays:
+                here = self._index.by_content.get(row.content_id, ())
+                stays[row.content_id] = any(other not in going for other in here)
+            if not stays[row.content_id]:
+                lost.append(path)
+        return lost
 
     def _is_flood(self, whose: str, asked: int) -> bool:
         spent = recent(self._spent.get(whose, UNSPENT), monotonic_s(), self._window_s)

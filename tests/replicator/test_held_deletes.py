@@ -77,6 +77,29 @@ async def test_a_few_deletions_go(tmp_path):
         assert all(winner(here.index.place(path).heads).kind is Kind.TOMBSTONE for path in NAMES[:3])
 
 
+async def test_a_folder_that_was_renamed_is_no_flood(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        await filled(here)
+        (here.tree.root / "d").rename(here.tree.root / "e")
+        for path in NAMES:
+            await here.rescan(path.replace("d/", "e/"))
+        await scan_of(here).delete(["d"])
+        assert not here.index.held
+        assert all(winner(here.index.place(path).heads).kind is Kind.TOMBSTONE for path in NAMES)
+        assert sorted(path.name for path in (here.tree.root / "e").iterdir()) == [name[2:] for name in NAMES]
+
+
+async def test_a_folder_that_a_peers_client_renamed_is_no_flood(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        await filled(here)
+        news = tombstones(NAMES)
+        moved = [(f"e/{path[2:]}", (remote_head(path.encode(), sequence=300 + number),))
+                 for number, path in enumerate(NAMES)]  # fmt: skip
+        assert len(here.held_deletes.heard("a", [*moved, *news])) == 2 * len(NAMES)
+        assert not here.index.held
+        assert here.held_deletes.heard("a", tombstones(NAMES)) == []  # without the new names they are
+
+
 async def test_the_first_of_a_flood_is_held_for_what_is_seen_to_follow(tmp_path):
     async with OpenReplica(tmp_path) as here:
         await filled(here)
