@@ -52,13 +52,17 @@ def nodes_in_sync(status: ClusterStatus) -> frozenset[str]:
     return frozenset(name for name, node in status.nodes.items() if node is not None and _is_in_sync(node))
 
 
-def _is_in_sync(node: FtpnodeHealth) -> bool:
+def has_caught_up(node: FtpnodeHealth) -> bool:
+    """Whether a node has heard all news and lacks nothing."""
     replicator = node.replicator
     if replicator is None:
         return node.state is not NodeState.FAILED  # replication: none, or it is down
-    if replicator.state is not NodeState.READY or replicator.wanted_files or replicator.to_hear:
-        return False
-    return all(peer.in_sync and peer.backlog_files == 0 for peer in replicator.peers)
+    return replicator.state is NodeState.READY and not replicator.wanted_files and not replicator.to_hear
+
+
+def _is_in_sync(node: FtpnodeHealth) -> bool:
+    peers = node.replicator.peers if node.replicator is not None else ()
+    return has_caught_up(node) and all(peer.in_sync and peer.backlog_files == 0 for peer in peers)
 
 
 def health(address: tuple[str, int], kind: type[Health], *, timeout_s: float = TIMEOUT_S) -> Health | None:

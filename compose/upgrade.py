@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from cluster.clock import monotonic_s
 from cluster.upgrade_settings import Upgrade
-from compose.status import ClusterStatus, nodes_in_sync, why_not_well
+from compose.status import ClusterStatus, has_caught_up, nodes_in_sync, why_not_well
 
 BALANCER: Final = "balancer"
 _LOOK_EVERY_S: Final = 0.2
@@ -73,7 +73,7 @@ class RollingUpgrade:
         """A node that is not well may be the only one that has something, or its peer may go next."""
         if not self._wait_for(lambda status: not why_not_well(status), _BEGIN_S):
             raise UpgradeFailedError(f"not begun: {why_not_well(self._ground.status())}")
-        if not self._all_get_in_sync(_BEGIN_S):
+        if not self._all_get_in_sync("", _BEGIN_S):
             raise UpgradeFailedError("not begun: not every node has what the others have")
 
     def _upgrade(self, node: str) -> None:
@@ -87,18 +87,24 @@ class RollingUpgrade:
         self._ground.restart(node)
         stays = f"{node} stays drained: look after it, then `tripod enable {node}`"
         self._wait(lambda status: _is_new(status, node, monotonic_s() - began_s), f"{node} was not restarted; {stays}")
-        if not self._all_get_in_sync(self._settings.ready_s):
+        if not self._all_get_in_sync(node, self._settings.ready_s):
             raise UpgradeFailedError(f"after {self._settings.ready_s:g} s {node} is not in sync; {stays}")
         self._ground.enable(node)
         self._wait(lambda status: not why_not_well(status), f"{node} is enabled, and not all is well")
         self._say(f"{node}: upgraded")
 
-    def _all_get_in_sync(self, timeout_s: float) -> bool:
-        """Whether every node is in sync at some moment, each at its own: under load something is always on its way."""
+    def _all_get_in_sync(self, drained: str, timeout_s: float) -> bool:
+        """Whether every node is in sync at some moment, each at its own: under load something is always on its way.
+
+        The `drained` one, if any, tells the others nothing but what it hears of them: it need only have caught up.
+        """
         seen: set[str] = set()
 
         def look(status: ClusterStatus) -> bool:
             seen.update(nodes_in_sync(status))
+            found = status.nodes.get(drained)
+            if found is not None and has_caught_up(found):
+                seen.add(drained)
             return seen >= status.nodes.keys()
 
         return self._wait_for(look, timeout_s)

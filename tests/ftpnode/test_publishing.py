@@ -22,6 +22,7 @@ REPLIES = {
     Reason.BAD_PATH: "553",
     Reason.CHANGED: "451",
     Reason.IO_ERROR: "451",
+    Reason.HELD_BACK: "550",
 }
 
 

@@ -60,7 +60,12 @@ class Nodes:
     def place(self, document: dict[str, Any], *, ipv6: bool) -> None:
         """Change where a cluster's programs listen."""
         if ipv6:
-            document["nodes"]["node1"]["address"] = "::1"
+            # There is one ::1 for all tests that run at the same time, so the ports are our own.
+            document["nodes"]["node1"] |= {
+                "address": "::1", "management_port": 27398, "passive_ports": {"first": 27300, "last": 27389},
+            }  # fmt: skip
+            document["balancer"]["source_addresses"] = [document["balancer"]["vip"], "fd00::1"]
+            document["sites"]["ingest"]["port"] = document["balancer"]["services"]["ingest"]["port"] = 27399
 
     def end(self) -> None:
         self._stack.close()

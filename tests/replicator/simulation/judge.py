@@ -82,7 +82,8 @@ class Judge:
         self._unknown.setdefault(node.name, []).extend(cut_off)
         for operation in cut_off:
             left = {content for path in operation.paths for content in contents_at(node.disk, path)}
-            self.may_be_gone |= operation.shown - left
+            if not operation.content or operation.content in left:  # an upload takes nothing away but by what it puts
+                self.may_be_gone |= operation.shown - left
             self.rotten -= (
                 left  # what it had touched on the disk already is read anew, and looks like somebody's change
             )

@@ -35,6 +35,7 @@ class Members:
         if len(self.members) < 3:
             return
         self.judge.loses(node)
+        self.judge.memory_lost = True  # that it replaced something, perhaps nobody else had heard
         self._restart_with({other.name for other in self.members} - {node.name})
         if event.number % 3:
             self.scheduler.after(2.0 + event.lasts_s, self._come_back, node, event.number % 3 == 1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 
 import msgspec
@@ -20,18 +20,23 @@ from replicator.mesh import Mesh, PreparedCopies
 from replicator.replica import Replica
 from replicator.scan import Scan
 from replicator.tree import ANYTHING, Tree
+from replicator.versions import Versions
 from tests.replicator.simulation import kernel
-from tests.replicator.simulation.history import WEIGHTS, random_history
+from tests.replicator.simulation.history import WEIGHTS, Event, History, random_history
 from tests.replicator.simulation.shrink import broken_promise
 
 
 class Planted(msgspec.Struct, frozen=True):
-    """One planted bug; the search draws the kinds `often` more often, and begins with the seed `first` to save time."""
+    """One planted bug.
+
+    The search draws the kinds `often` more often, or other `histories`, and begins with the seed `first` to save time.
+    """
 
     what: str
     patches: tuple[tuple[object, str, Callable], ...]
     often: dict[str, int] = {}
     first: int = 0
+    histories: Callable[[int, Mapping[str, int]], History] = random_history
 
 
 def histories_until_found(planted: Planted, most: int) -> int | None:
@@ -39,7 +44,7 @@ def histories_until_found(planted: Planted, most: int) -> int | None:
     weights = WEIGHTS | planted.often
     with planting(planted):
         for number in range(most):
-            if broken_promise(random_history(planted.first + number, weights)):
+            if broken_promise(planted.histories(planted.first + number, weights)):
                 return number + 1
     return None
 
@@ -127,6 +132,10 @@ def forget_at_once(self, _now_s, now_ns):
     self._index.forget_tombstones(self._index.durable_sequence, now_ns + 10**18)
 
 
+async def keep_no_version(_self, _path, place, _successor=""):
+    return place.row
+
+
 @contextlib.asynccontextmanager
 async def intend_nothing(*_):
     yield
@@ -137,15 +146,28 @@ async def always_here(self, path, content_id):
     return row is not None and row.content_id == content_id
 
 
+def crashes_in_an_upload(seed: int, _weights: Mapping[str, int]) -> History:
+    """The only copy of a file is uploaded over, and its node crashes at its so-many-th call meanwhile."""
+    return History(
+        seed,
+        2,
+        (
+            Event(0.5, "cut", 0, other="1", lasts_s=5.0),
+            Event(1.0, "upload", 0, "a", "local", 7),
+            Event(2.0, "crash-at-call", 0, number=4 * seed + 1, lasts_s=1.0),
+            Event(2.001, "upload", 0, "a", "local", 8),
+        ),
+    )
+
+
 PLANTED = (
     Planted("bytes are not fsynced", ((kernel.os, "fsync", fsync_of_folders_only),)),
     Planted("names are not fsynced", ((kernel.os, "fsync", fsync_of_files_only),)),
     Planted("the index is committed before the rename", ((Tree, "put", put_after_the_index),)),
     Planted(
         "the old file is unlinked before the rename",
-        ((Tree, "put", unlink_then_put),),
-        {"crash-at-call": 60, "upload": 60, "repeat": 0, "power-cut": 0, "kill": 0},
-        10_000,
+        ((Tree, "put", unlink_then_put), (Versions, "keep", keep_no_version)),  # a kept version would mend it
+        histories=crashes_in_an_upload,
     ),
     Planted("of two versions the newer mtime wins, pairwise", ((replicator.index, "step", step_pairwise),)),
     Planted(
@@ -168,8 +190,7 @@ PLANTED = (
     Planted(
         "a version that is applied leaves no intent",
         ((Replica, "_intending", intend_nothing),),
-        {"crash-at-call": 40, "remove": 15},
-        420,
+        dict.fromkeys(WEIGHTS, 0) | {"crash-at-call": 40, "upload": 30, "remove": 15},
     ),
     Planted(
         "a member that was away for months goes on with its index",
