@@ -56,10 +56,15 @@ class Condition:
         if self.started_s is None:
             return ()
         tellers = [
-            Teller(name=link.name, connected_s=link.connected_s, told_all=self._door.has_told_all(link.name))
+            Teller(name=link.name, connected_s=link.connected_s, told_all=self._has_told(link))
             for link in self._mesh.links
         ]
         return still_to_hear(tellers, self.started_s, monotonic_s(), _HEARING_LEASES * self._replication.lease_s)
+
+    def _has_told(self, link: PeerLink) -> bool:
+        """A peer that told all and is gone has nothing new before it is back: nobody need wait for it meanwhile."""
+        is_gone = link.connected_s is None
+        return self._door.has_told_all(link.name) or (is_gone and self._door.has_once_told_all(link.name))
 
     def health(self) -> ReplicatorHealth:
         """The health document."""

@@ -69,6 +69,7 @@ class PeerDoor:
         self.outlines = Outlines(replica)
         self._throttles: dict[str, Throttle] = {}
         self.trouble: dict[str, str] = {}
+        self.told: set[str] = set()
         self.on_complete: Callable[[], None] = lambda: None
         self.on_doubt: Callable[[str], None] = lambda _content_id: None
         self.refusal: Callable[[Hello], str] = lambda _hello: ""
@@ -111,6 +112,10 @@ class PeerDoor:
         way = link_of(self.settings.links, self.node, peer)
         compression = way.compression if way and way.compression else self.settings.compression
         return Giving(self.replica, connection, self.outlines, self.throttle(peer), compression)
+
+    def has_once_told_all(self, peer: str) -> bool:
+        """Whether a peer has told us its whole index since we started."""
+        return peer in self.told
 
     def has_told_all(self, peer: str) -> bool:
         """Whether a peer has told us its whole index since it last connected."""
@@ -276,6 +281,7 @@ class Answerer:
         self.progressed.set()
         if message.complete:
             self.told_all = True
+            self._door.told.add(self.peer)
             self._door.on_complete()
 
     def _note(self, progress: PeerProgress) -> int:

@@ -18,7 +18,7 @@ from cluster.replication_settings import Replication
 from replicator.conflict_store import Blocking
 from replicator.core.head import Kind
 from replicator.core.kept_versions import Version, must_go
-from replicator.core.place import Found, Place, Row
+from replicator.core.place import Place, Row
 from replicator.index import Index
 from replicator.tree import Tree, UnstableError
 
@@ -57,7 +57,6 @@ class Versions:
             self._drop(self._index.versions[path, kept.name])
             log.warning("a version is not kept", path=path, why=str(error))
             return place.row
-        self._index.feed(path, Found(row=row, now_ns=now_ns()))  # the second name is ours: see the conflict store
         return row
 
     async def note(self, path: str, place: Place, successor: str = "") -> Path | None:

@@ -227,20 +227,6 @@ FOUND = {
         (2.773, "rot", 1, "d/y", "all", 163, 0.017),
         (5.028, "kill", 1, "d", "any-peer", 96, 5.054),
     ),
-    "what had rotted was a new version after an upload that failed had given it a second name": history(
-        4000073, 3,
-        (0.591, "power-cut", 1, "a", "any-peer", 137, 1.396),
-        (0.827, "upload", 2, "b", "any-peer", 161, 0.35),
-        (1.104, "upload", 0, "b", "quorum", 127, 0.023),
-        (1.35, "cut-one-way", 1, "a", "0", 27, 1.656),
-        (2.027, "disk-fails", 2, "d/y", "any-peer", 80, 7.255),
-        (2.461, "upload", 2, "d/x", "local", 150, 0.393),
-        (3.048, "upload", 1, "a", "any-peer", 140, 5.961),
-        (3.174, "reset", 0, "d/y", "1", 188, 1.41),
-        (3.959, "upload", 1, "d/y", "local", 188, 0.031),
-        (4.171, "upload", 2, "a", "quorum", 101, 0.031),
-        (5.636, "rot", 2, "a", "all", 81, 1.424),
-    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
