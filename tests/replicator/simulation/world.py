@@ -349,15 +349,13 @@ class World(Programs, Damages, Members):
             task.result()
 
     def _compare_everywhere(self):
-        """What was lost without a trace comes back by this alone; and where nothing was, nothing differs.
-
-        A node that was put back to an older disk may know what the others have forgotten that they deleted.
-        """
+        """What was lost without a trace comes back by this alone; and where nothing was, nothing differs."""
         self._everywhere(lambda node: node.engine.comparison.run(old_ns=-2 * MAX_DRIFT_NS))
         for node in self.members:
             found = node.engine.comparison.outcomes
             if len(found) != len(self.members) - 1:
                 raise BrokenPromiseError(f"{node.name} compared with {list(found)} alone")
+            # A node that was put back may know what the others have forgotten that they deleted.
             if any(outcome.folders for outcome in found.values()) and not (self.forgotten or self.judge.memory_lost):
                 raise BrokenPromiseError(f"all had settled, but {node.name} finds that its peers differ: {found}")
 
