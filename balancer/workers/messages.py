@@ -1,7 +1,6 @@
 """What the head and its workers say to each other. What has a number is answered under the same number."""
 
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,6 +12,7 @@ from balancer.moved_session import MovedSession
 from balancer.nodes import NodeKnowledge
 from balancer.session_legs import Arrival
 from cluster.log import LogFormat
+from cluster.path_on_wire import path_as_text, path_from_text
 from cluster.place import Place
 from cluster.settings import Settings
 from cluster.sum_metrics import Family
@@ -195,20 +195,8 @@ decode_to_worker: Final = msgspec.msgpack.Decoder(ToWorker).decode
 decode_to_head: Final = msgspec.msgpack.Decoder(ToHead).decode
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, Path):
-        return str(value)
-    raise NotImplementedError(f"{type(value)} in the settings")
-
-
-def _path(kind: type, value: Any) -> Path:
-    if kind is Path:
-        return Path(value)
-    raise NotImplementedError(f"{kind} in the settings")
-
-
-pack_settings: Final = msgspec.msgpack.Encoder(enc_hook=_plain).encode
+pack_settings: Final = msgspec.msgpack.Encoder(enc_hook=path_as_text).encode
 """Settings as a message carries them."""
 
-unpack_settings: Final = msgspec.msgpack.Decoder(Settings, dec_hook=_path).decode
+unpack_settings: Final = msgspec.msgpack.Decoder(Settings, dec_hook=path_from_text).decode
 """Settings that came with a message."""

@@ -4,13 +4,13 @@ Every order but `Begin`, the first one, has a number, which its report repeats. 
 finishes as on SIGTERM.
 """
 
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from cluster.live import LiveSession
 from cluster.log import LogFormat
+from cluster.path_on_wire import path_as_text, path_from_text
 from cluster.place import Place
 from cluster.problem import Problem
 from cluster.settings import Settings
@@ -109,22 +109,10 @@ class NumberedReport(msgspec.Struct, frozen=True):
     report: Report
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, Path):
-        return str(value)
-    raise NotImplementedError(f"{type(value)} in a message")
-
-
-def _path(kind: type, value: Any) -> Path:
-    if kind is Path:
-        return Path(value)
-    raise NotImplementedError(f"{kind} in a message")
-
-
-encode: Final = msgspec.msgpack.Encoder(enc_hook=_plain).encode
+encode: Final = msgspec.msgpack.Encoder(enc_hook=path_as_text).encode
 """The payload of a frame."""
 
-decode_order: Final = msgspec.msgpack.Decoder(NumberedOrder, dec_hook=_path).decode
+decode_order: Final = msgspec.msgpack.Decoder(NumberedOrder, dec_hook=path_from_text).decode
 """An order from a frame's payload; msgspec.MsgspecError when it is none."""
 
 decode_report: Final = msgspec.msgpack.Decoder(NumberedReport).decode
