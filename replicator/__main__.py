@@ -25,7 +25,7 @@ from cluster.health import ReplicatorHealth, ScrubHealth
 from cluster.kept import ConflictList
 from cluster.log import LogFormat, start_logging
 from cluster.settings import Settings
-from replicator.connection import first_of
+from replicator.peers.connection import first_of
 from replicator.service import Service
 
 Document = TypeVar("Document", bound=msgspec.Struct)

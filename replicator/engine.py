@@ -16,32 +16,32 @@ import msgspec
 from cluster.clock import monotonic_s, now_ns, now_s
 from cluster.log import logger
 from cluster.settings import Settings
-from replicator.comparison import Comparison
-from replicator.condition import Condition
 from replicator.core.copies import is_in_sync
 from replicator.core.dirty import SETTLE_S
 from replicator.core.runs import LEAP_BITS
-from replicator.fetching import Fetching
-from replicator.index import Index
-from replicator.intake import Intake
-from replicator.lookups import Lookups
-from replicator.marker import Mark, Marker, WrongRootError
+from replicator.disk.marker import Mark, Marker, WrongRootError
+from replicator.disk.staging import Staging
+from replicator.disk.tree import Tree
+from replicator.index.index import Index
 from replicator.measures import Measures
-from replicator.membership import Membership
-from replicator.mesh import Mesh
-from replicator.peer_door import PeerDoor
-from replicator.peer_link import Dial, PeerLink, PeerSite
-from replicator.propagation import Propagation
-from replicator.publishing import Publishing
+from replicator.operators.condition import Condition
+from replicator.operators.lookups import Lookups
+from replicator.peers.comparison import Comparison
+from replicator.peers.door import PeerDoor
+from replicator.peers.link import Dial, PeerLink, PeerSite
+from replicator.peers.membership import Membership
+from replicator.peers.mesh import Mesh
+from replicator.peers.propagation import Propagation
+from replicator.publish.publishing import Publishing
 from replicator.replica import NotYetError, Replica, UnstableError
 from replicator.restart import know_again, replay_intents
-from replicator.scan import Scan, differing
-from replicator.scrub import Scrub
 from replicator.selecting import follow_selection
-from replicator.sight import Sight
-from replicator.staging import Staging
-from replicator.tree import Tree
-from replicator.watch import Watch
+from replicator.transfers.fetching import Fetching
+from replicator.transfers.intake import Intake
+from replicator.watching.scan import Scan, differing
+from replicator.watching.scrub import Scrub
+from replicator.watching.sight import Sight
+from replicator.watching.watch import Watch
 from replicator.worker import Worker
 
 _TICK_S: Final = 1.0

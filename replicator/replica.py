@@ -17,7 +17,6 @@ from cluster.clock import now_ns
 from cluster.log import logger
 from cluster.replication_settings import Replication
 from cluster.tree_path import parents
-from replicator.conflict_store import ConflictStore
 from replicator.core.belief import remembers_more
 from replicator.core.head import Head, Heads, Kind, Vector, losers, seen_by, winner
 from replicator.core.place import (
@@ -36,15 +35,16 @@ from replicator.core.place import (
     plan,
     row_of,
 )
-from replicator.disk_lanes import DiskLanes, each
+from replicator.disk.conflict_store import ConflictStore
+from replicator.disk.lanes import DiskLanes, each
+from replicator.disk.marker import ROLLED_BACK, Marker
+from replicator.disk.path_locks import PathLocks
+from replicator.disk.sources import Sources
+from replicator.disk.staging import Held, Staging
+from replicator.disk.tree import Installation, OddEntryError, Sighting, Tree, UnstableError, is_as_recorded
+from replicator.disk.versions import Versions
 from replicator.held_deletes import HeldDeletes
-from replicator.index import Index, Intent
-from replicator.marker import ROLLED_BACK, Marker
-from replicator.path_locks import PathLocks
-from replicator.sources import Sources
-from replicator.staging import Held, Staging
-from replicator.tree import Installation, OddEntryError, Sighting, Tree, UnstableError, is_as_recorded
-from replicator.versions import Versions
+from replicator.index.index import Index, Intent
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")

@@ -8,9 +8,9 @@ from cluster.clock import now_ns
 from cluster.log import logger
 from replicator.core.head import Kind
 from replicator.core.place import Applied, Found, Written
-from replicator.index import Intent
+from replicator.disk.tree import OddEntryError, UnstableError, is_as_recorded
+from replicator.index.index import Intent
 from replicator.replica import Replica
-from replicator.tree import OddEntryError, UnstableError, is_as_recorded
 
 log = logger(__name__)
 

@@ -10,7 +10,7 @@ from cluster.content_id import content_id_of
 from cluster.log import logger
 from cluster.replication_settings import Replication
 from cluster.selection import excluder
-from replicator.index import Index
+from replicator.index.index import Index
 
 log = logger(__name__)
 

@@ -9,14 +9,14 @@ from cluster.durable_file import make_folders_durably
 from cluster.log import logger
 from cluster.management import Management
 from cluster.settings import Settings
-from replicator.connection import client_tls, server_tls
 from replicator.engine import Engine
-from replicator.index import Index
-from replicator.index_writer import IndexWriter
-from replicator.operators import Operators
-from replicator.peer_link import tls_dialler
-from replicator.publish_socket import PublishSocket
-from replicator.watch import Watch
+from replicator.index.index import Index
+from replicator.index.writer import IndexWriter
+from replicator.operators.requests import Operators
+from replicator.peers.connection import client_tls, server_tls
+from replicator.peers.link import tls_dialler
+from replicator.publish.publish_socket import PublishSocket
+from replicator.watching.watch import Watch
 
 INDEX_NAME: Final = "index.sqlite3"
 

@@ -6,10 +6,10 @@ from typing import Final
 
 from cluster.log import logger
 from cluster.tree_path import parent
-from replicator.intake import Intake
-from replicator.marker import WrongRootError
+from replicator.disk.marker import WrongRootError
+from replicator.peers.wire import MAX_SMALL
 from replicator.replica import NotYetError, Replica, UnstableError
-from replicator.wire import MAX_SMALL
+from replicator.transfers.intake import Intake
 
 _AT_ONCE: Final = 16
 _INTAKES: Final = 2

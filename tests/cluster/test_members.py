@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from cluster.publish import Policy
-from replicator.index import PeerFacts
-from replicator.marker import ROLLED_BACK, STALE
+from replicator.disk.marker import ROLLED_BACK, STALE
+from replicator.index.index import PeerFacts
 from replicator.service import INDEX_NAME
 from tests.kit.cluster_folder import rewritten, write_cluster
 from tests.kit.replicators import Replicators

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from cluster.replication_settings import Replication
-from replicator.connection import Connection
-from replicator.fetching import Fetching
-from replicator.peer_door import PeerDoor
-from replicator.peer_link import PeerLink, PeerSite
-from replicator.wire import encode
+from replicator.peers.connection import Connection
+from replicator.peers.door import PeerDoor
+from replicator.peers.link import PeerLink, PeerSite
+from replicator.peers.wire import encode
+from replicator.transfers.fetching import Fetching
 from tests.kit.replica import OpenReplica
 
 QUICK = Replication(prepare_timeout_s=2.0, reconnect_s=0.05, lease_s=1.0, disk_reserve_bytes=0, inline_bytes=10)

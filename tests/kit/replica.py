@@ -6,12 +6,12 @@ from pathlib import Path
 from cluster.content_id import content_id_of
 from replicator.core.copies import PeerView
 from replicator.core.head import Dot, Head, Kind
-from replicator.index import Index, PeerFacts
-from replicator.index_writer import IndexWriter
-from replicator.marker import Mark, Marker
+from replicator.disk.marker import Mark, Marker
+from replicator.disk.staging import Held, Staging
+from replicator.disk.tree import Tree
+from replicator.index.index import Index, PeerFacts
+from replicator.index.writer import IndexWriter
 from replicator.replica import Replica
-from replicator.staging import Held, Staging
-from replicator.tree import Tree
 
 REMOTE = "there:1"
 

@@ -6,12 +6,12 @@ import pytest
 
 from cluster.publish import Reason
 from cluster.replication_settings import DeleteBudget, DeleteBudgets
-from replicator.approval import Approval
 from replicator.core.head import Kind, winner
 from replicator.held_deletes import HeldDeletes
-from replicator.refusals import RefusedError
+from replicator.operators.approval import Approval
+from replicator.publish.refusals import RefusedError
 from replicator.replica import NotYetError
-from replicator.scan import Scan
+from replicator.watching.scan import Scan
 from tests.kit.publish_client import tree
 from tests.kit.replica import REMOTE, OpenReplica, hold, remote_head
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from replicator.conflict_store import over_quota
 from replicator.core.head import Kind, winner
 from replicator.core.place import Written
-from replicator.index import Conflict, Intent
-from replicator.marker import WrongRootError
+from replicator.disk.conflict_store import over_quota
+from replicator.disk.marker import WrongRootError
+from replicator.index.index import Conflict, Intent
 from replicator.replica import NotYetError
 from replicator.restart import replay_intents
 from tests.kit.publish_client import tree

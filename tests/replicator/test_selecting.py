@@ -5,10 +5,10 @@ import pytest
 from cluster.publish import MakeDirectory, Publish, Remove, Rename, SetMtime
 from cluster.replication_settings import Replication
 from replicator.core.head import winner
-from replicator.index import PeerFacts
-from replicator.refusals import RefusedError, refuse_excluded
-from replicator.scan import Scan
+from replicator.index.index import PeerFacts
+from replicator.publish.refusals import RefusedError, refuse_excluded
 from replicator.selecting import follow_selection
+from replicator.watching.scan import Scan
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head
 from tests.replicator.test_held_deletes import NoWatch

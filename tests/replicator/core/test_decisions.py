@@ -8,7 +8,7 @@ from replicator.core.copies import PeerView, copies_wanted, is_in_sync
 from replicator.core.dirty import Mark, collapsed, ripe
 from replicator.core.head import Dot, Head, Kind
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
-from replicator.peer_progress import PeerProgress
+from replicator.peers.progress import PeerProgress
 
 NOW_NS = 10**18
 GOOD = Head(dot=Dot("n:1", 3), vector={"n:1": 2}, stamp_ns=NOW_NS, kind=Kind.FILE, content_id="0" * 64, size_bytes=1)

@@ -298,9 +298,9 @@ _CLOCKS = {"now_ns": now_ns, "now_s": now_s, "monotonic_s": monotonic_s}
 
 
 _SMALLER = {
-    ("replicator.arrivals", "_PORTION_BYTES"): 8,
-    ("replicator.partials", "_LEAST_BYTES"): 4,
-    ("replicator.partials", "_ROUND_BYTES"): 2,
+    ("replicator.publish.arrivals", "_PORTION_BYTES"): 8,
+    ("replicator.disk.partials", "_LEAST_BYTES"): 4,
+    ("replicator.disk.partials", "_ROUND_BYTES"): 2,
 }
 """The contents of this world are small."""
 

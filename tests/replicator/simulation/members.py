@@ -2,7 +2,7 @@
 
 import msgspec
 
-from replicator.marker import ROLLED_BACK, STALE
+from replicator.disk.marker import ROLLED_BACK, STALE
 from tests.replicator.simulation.node import Twin
 
 MONTHS_S = 70 * 86_400.0

@@ -10,12 +10,12 @@ from collections import deque
 
 import msgspec
 
-from replicator.connection import Connection, PeerError
-from replicator.wire import Chunk, Data, Entry, Index, Prepare
+from replicator.peers.connection import Connection, PeerError
+from replicator.peers.wire import Chunk, Data, Entry, Index, Prepare
 
 
 class Wire(Connection):
-    """One end of a connection: the interface of replicator.connection.Connection, without TLS and bytes."""
+    """One end of a connection: the interface of replicator.peers.connection.Connection, without TLS and bytes."""
 
     def __init__(self, network: "Network", loop, here: str, there: str) -> None:
         self._network, self.loop, self.here, self.there = network, loop, here, there

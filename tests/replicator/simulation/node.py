@@ -8,11 +8,11 @@ from cluster.health import NodeState
 from cluster.replication_settings import DeleteBudget, DeleteBudgets, Replication
 from cluster.settings import Cluster, Node, Settings
 from cluster.settings_values import Ports
-from replicator.approval import Approval
-from replicator.connection import first_of
 from replicator.engine import Engine
-from replicator.index import Index
-from replicator.watch import Watch
+from replicator.index.index import Index
+from replicator.operators.approval import Approval
+from replicator.peers.connection import first_of
+from replicator.watching.watch import Watch
 from tests.replicator.simulation import kernel
 from tests.replicator.simulation.disk import Disk
 from tests.replicator.simulation.kernel import Machine, SimulatedPath

@@ -8,19 +8,19 @@ from functools import reduce
 import msgspec
 
 import replicator.core.belief
-import replicator.index
-import replicator.peer_door
+import replicator.index.index
+import replicator.peers.door
 import replicator.replica
-from replicator.conflict_store import ConflictStore
 from replicator.core import place as core_place
+from replicator.disk.conflict_store import ConflictStore
+from replicator.disk.marker import Marker
+from replicator.disk.tree import ANYTHING, Tree
+from replicator.disk.versions import Versions
 from replicator.engine import Engine
-from replicator.marker import Marker
-from replicator.membership import Membership
-from replicator.mesh import Mesh, PreparedCopies
+from replicator.peers.membership import Membership
+from replicator.peers.mesh import Mesh, PreparedCopies
 from replicator.replica import Replica
-from replicator.scan import Scan
-from replicator.tree import ANYTHING, Tree
-from replicator.versions import Versions
+from replicator.watching.scan import Scan
 from tests.replicator.simulation import kernel
 from tests.replicator.simulation.history import WEIGHTS, Event, History, random_history
 from tests.replicator.simulation.shrink import broken_promise
@@ -169,7 +169,7 @@ PLANTED = (
         ((Tree, "put", unlink_then_put), (Versions, "keep", keep_no_version)),  # a kept version would mend it
         histories=crashes_in_an_upload,
     ),
-    Planted("of two versions the newer mtime wins, pairwise", ((replicator.index, "step", step_pairwise),)),
+    Planted("of two versions the newer mtime wins, pairwise", ((replicator.index.index, "step", step_pairwise),)),
     Planted(
         "content that lost is not kept",
         ((ConflictStore, "keep_losers", keep_nothing), (ConflictStore, "keep_shown", keep_nothing)),
@@ -186,7 +186,7 @@ PLANTED = (
         first=130,
     ),
     Planted("tombstones are forgotten at once", ((Membership, "tick", forget_at_once),)),
-    Planted("a clock from the future is believed", ((replicator.peer_door, "disbelief", lambda *_: None),)),
+    Planted("a clock from the future is believed", ((replicator.peers.door, "disbelief", lambda *_: None),)),
     Planted(
         "a version that is applied leaves no intent",
         ((Replica, "_intending", intend_nothing),),
@@ -200,7 +200,7 @@ PLANTED = (
     Planted(
         "two clones of a node go on, both",
         (
-            (replicator.index, "was_given", lambda *_: True),
+            (replicator.index.index, "was_given", lambda *_: True),
             (replicator.core.belief, "was_given", lambda *_: True),
         ),
         {"clone": 25, "kill": 10, "wipe": 0, "leave": 0, "away": 0},

@@ -22,7 +22,7 @@ class Rows:
 
 
 class SimulatedWriter:
-    """As replicator.index_writer.IndexWriter, on simulated rows, time and faults."""
+    """As replicator.index.writer.IndexWriter, on simulated rows, time and faults."""
 
     def __init__(self, rows: Rows, loop, machine) -> None:
         self.durable_sequence = self.last_moment = 0

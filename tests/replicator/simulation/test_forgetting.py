@@ -2,7 +2,7 @@
 
 import pytest
 
-from replicator.comparison import Comparison, Outcome
+from replicator.peers.comparison import Comparison, Outcome
 from tests.replicator.simulation.history import history
 from tests.replicator.simulation.judge import BrokenPromiseError
 from tests.replicator.simulation.world import run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from replicator.scrub import Scrub
+from replicator.watching.scrub import Scrub
 from tests.replicator.simulation.history import history
 from tests.replicator.simulation.judge import BrokenPromiseError
 from tests.replicator.simulation.world import run

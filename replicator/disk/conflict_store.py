@@ -1,0 +1,131 @@
+"""Keeps content that lost on a path, on every node that has it, within a quota."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol, TypeVar, TypeVarTuple
+
+import msgspec
+
+from cluster.clock import now_ns
+from cluster.durable_file import replace_durably, sync_folder
+from cluster.log import logger
+from replicator.core.head import Head, losers
+from replicator.core.place import Found, Place, Row
+from replicator.disk.staging import Held, Staging
+from replicator.disk.tree import Tree
+from replicator.index.index import Conflict, Index
+
+_MAX_KEPT_NAME_BYTES: Final = 120
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
+
+log = logger(__name__)
+
+
+class Blocking(Protocol):
+    """Runs disk work in a pool."""
+
+    def __call__(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> Awaitable[_Result]:
+        """Run it, and wait for its result."""
+
+
+class ConflictStore:
+    """The conflict store of one replica. Used by the control thread alone."""
+
+    def __init__(self, index: Index, tree: Tree, staging: Staging, blocking: Blocking) -> None:
+        self._index = index
+        self._tree = tree
+        self._staging = staging
+        self._blocking = blocking
+
+    async def limit(self, limit_bytes: int) -> None:
+        """Keep the conflict store within its quota: the oldest content goes first, and the log says so."""
+        for conflict in over_quota(tuple(self._index.conflicts.values()), limit_bytes):
+            log.warning("conflict store full: content dropped", path=conflict.path, content_id=conflict.content_id)
+            self._index.drop_conflict(conflict)
+            self._remove(conflict.kept)
+
+    async def discard(self, conflict: Conflict) -> None:
+        """Give up content that lost, and list it no more; the same content may lose anew, and is kept then."""
+        log.warning("conflict discarded", path=conflict.path, content_id=conflict.content_id)
+        self._index.note_conflict(msgspec.structs.replace(conflict, kept="", discarded=True))
+        await self._index.durable()
+        self._remove(conflict.kept)
+
+    def _remove(self, kept: str) -> None:
+        """Two paths may keep the same content under one name."""
+        if kept and not any(other.kept == kept for other in self._index.conflicts.values()):
+            (self._tree.conflicts / kept).unlink(missing_ok=True)
+
+    async def keep_shown(self, path: str, place: Place, *, keep: bool) -> Row | None:
+        """Keep what stands under `path`, which lost, before it is replaced; the row that it has then."""
+        if not keep or place.row is None:
+            return place.row
+        name = kept_name(path, place.row.content_id)
+        lost = next((head for head in place.heads if head.content_id == place.row.content_id), None)
+        if lost is not None and self._is_discarded(path, lost):
+            return place.row
+        known = await self._blocking(self._tree.keep, path, name, place.row)
+        # The second name has changed what stat says. If nothing comes of the change, a scan would read the file for
+        # that, and take what had rotted meanwhile for a new version.
+        self._index.feed(path, Found(row=known, now_ns=now_ns()))
+        stamp_ns, node = (lost.stamp_ns, lost.dot.node) if lost else (0, self._index.node)
+        content_id, size_bytes = place.row.content_id, place.row.size_bytes
+        self._index.note_conflict(Conflict(path=path, content_id=content_id, node=node, stamp_ns=stamp_ns,
+                                          size_bytes=size_bytes, kept=name))  # fmt: skip
+        return known
+
+    async def keep_losers(self, path: str) -> None:
+        """List every content that lost on `path`, and keep it where only our staging has it."""
+        for head in losers(self._index.place(path).heads):
+            known = self._index.conflicts.get((path, head.content_id))
+            if self._is_discarded(path, head):
+                continue
+            held = None if known and known.kept else self._staging.take(head.content_id)
+            if held is not None:
+                await self._keep_held(path, head, held)
+            elif known is None or known.discarded:
+                self._note_conflict(path, head, "")
+
+    def _is_discarded(self, path: str, head: Head) -> bool:
+        known = self._index.conflicts.get((path, head.content_id))
+        return known is not None and known.discarded and (known.stamp_ns, known.node) == (head.stamp_ns, head.dot.node)
+
+    async def _keep_held(self, path: str, head: Head, held: Held) -> None:
+        """Move content that lost on `path` from staging to the conflict store."""
+        name = kept_name(path, head.content_id)
+        await self._blocking(replace_durably, held.file, self._tree.conflicts / name)
+        await self._blocking(sync_folder, self._tree.conflicts)
+        self._note_conflict(path, head, name)
+
+    def _note_conflict(self, path: str, head: Head, name: str) -> None:
+        if (path, head.content_id) not in self._index.conflicts:
+            log.warning("conflict", path=path, content_id=head.content_id, node=head.dot.node)
+        self._index.note_conflict(
+            Conflict(
+                path=path,
+                content_id=head.content_id,
+                node=head.dot.node,
+                stamp_ns=head.stamp_ns,
+                size_bytes=head.size_bytes,
+                kept=name,
+            )
+        )
+
+
+def over_quota(conflicts: tuple[Conflict, ...], limit_bytes: int) -> tuple[Conflict, ...]:
+    """The kept contents that must go, oldest first, for the rest to fit into `limit_bytes`."""
+    kept = sorted((conflict for conflict in conflicts if conflict.kept), key=lambda conflict: conflict.stamp_ns)
+    excess_bytes = sum(conflict.size_bytes for conflict in kept) - limit_bytes
+    gone = []
+    for conflict in kept:
+        if excess_bytes <= 0:
+            break
+        gone.append(conflict)
+        excess_bytes -= conflict.size_bytes
+    return tuple(gone)
+
+
+def kept_name(path: str, content_id: str) -> str:
+    """The file name of losing content in the conflict store."""
+    name = path.rpartition("/")[2].encode()[:_MAX_KEPT_NAME_BYTES].decode(errors="ignore")
+    return f"{content_id}-{name}"

@@ -1,0 +1,1 @@
+"""What this replica remembers, in memory and in SQLite."""

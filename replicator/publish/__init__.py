@@ -1,0 +1,1 @@
+"""What the ftpnode of this host asks, and how it is answered."""

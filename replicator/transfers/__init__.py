@@ -1,0 +1,1 @@
+"""How content goes from node to node."""

@@ -1,0 +1,174 @@
+"""Takes in many small new files of the peers at once: one question for all, one sync, one commit of their intents.
+
+What is not so plain (a conflict, a file in the way, content that is here already) is left to `Replica.settle`, and
+what goes wrong too.
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from cluster.content_id import content_id_of
+from cluster.durable_file import sync_file_system
+from cluster.log import logger
+from cluster.replication_settings import Replication
+from replicator.core.head import Head, seen_by
+from replicator.core.place import Applied, Install, plan, row_of
+from replicator.disk.tree import FILE_MODE, Installation
+from replicator.index.index import Intent
+from replicator.peers.connection import LOST, PeerError
+from replicator.peers.link import PeerLink
+from replicator.peers.wire import Small, WantSmall
+from replicator.replica import NotYetError, Replica
+
+log = logger(__name__)
+
+
+class _Staged(msgspec.Struct, frozen=True):
+    """A file to write."""
+
+    file: Path
+    data: bytes
+    mode: int
+    mtime_ns: int
+
+
+class Intake:
+    """Used by the control thread alone."""
+
+    def __init__(self, replica: Replica, links: Sequence[PeerLink], replication: Replication) -> None:
+        self._replica = replica
+        self._links = tuple(links)
+        self._replication = replication
+
+    def suits(self, path: str) -> bool:
+        """Whether the path waits for a small new file, the content of which is nowhere here."""
+        return self._wanted(path) is not None
+
+    async def settle(self, paths: Sequence[str]) -> None:
+        """As Replica.settle of each, as far as that goes: what is left stays pending."""
+        replica = self._replica
+        async with replica.settlers.of(*paths):
+            replica.marker.check()
+            wanted = {path: head for path in paths if (head := self._wanted(path)) is not None}
+            self._check_space(sum(head.size_bytes for head in wanted.values()))
+            contents = await self._fetch(list(dict.fromkeys(head.content_id for head in wanted.values())))
+            found = {path: head for path, head in wanted.items() if head.content_id in contents}
+            for path in found:
+                await replica.ensure_folders(path, over_files=True)
+            async with replica.locks.of(*found):
+                replica.marker.check()
+                still = {path: head for path, head in found.items() if self._wanted(path) == head}
+                await self._install(still, contents)
+
+    def _wanted(self, path: str) -> Head | None:
+        place = self._replica.index.place(path)
+        if len(place.heads) != 1 or place.row is not None or self._replica.index.excludes(path):
+            return None
+        action = plan(place)
+        if not isinstance(action, Install) or action.head.size_bytes > self._replication.inline_bytes:
+            return None
+        content_id = action.head.content_id
+        is_here = self._replica.staging.has(content_id) or any(self._replica.index.by_content.get(content_id, ()))
+        return None if is_here else action.head
+
+    def _check_space(self, size_bytes: int) -> None:
+        space = os.statvfs(self._replica.staging.folder)
+        if space.f_bavail * space.f_frsize < size_bytes + self._replication.disk_reserve_bytes:
+            raise NotYetError("the disk of this node is full")
+
+    async def _fetch(self, content_ids: Sequence[str]) -> dict[str, bytes]:
+        """What the connected peers give of these contents."""
+        contents: dict[str, bytes] = {}
+        for link in self._links:
+            missing = [content_id for content_id in content_ids if content_id not in contents]
+            if not missing:
+                break
+            if not link.connected:
+                continue
+            try:
+                await self._fetch_from(link, missing, contents)
+            except LOST as error:
+                log.info("small files are asked for elsewhere", peer=link.name, why=str(error) or type(error).__name__)
+        return contents
+
+    async def _fetch_from(self, link: PeerLink, missing: Sequence[str], contents: dict[str, bytes]) -> None:
+        while missing:
+            with link.exchange() as exchange:
+                await exchange.send(WantSmall(number=exchange.number, contents=tuple(missing)))
+                answer = await exchange.answer(self._replication.prepare_timeout_s)
+            if not isinstance(answer, Small) or not 0 < len(answer.contents) <= len(missing):
+                raise PeerError("answered something else than was asked")
+            given = zip(missing, answer.contents, strict=False)
+            contents |= {
+                content_id: data for content_id, data in given if data is not None and content_id_of(data) == content_id
+            }
+            missing = missing[len(answer.contents) :]
+
+    async def _install(self, heads: dict[str, Head], contents: dict[str, bytes]) -> None:
+        replica, index = self._replica, self._replica.index
+        staged = {
+            path: _Staged(
+                replica.staging.new_file(head.content_id),
+                contents[head.content_id],
+                head.mode & 0o777 or FILE_MODE,
+                head.mtime_ns,
+            )
+            for path, head in heads.items()
+        }
+        try:
+            await replica.blocking(_write_all, list(staged.values()))
+            seen = {path: seen_by(index.place(path).heads) for path in heads}
+            numbers = {
+                path: index.intend(Intent(path=path, content_id=head.content_id, seen=seen[path]))
+                for path, head in heads.items()
+            }
+            try:
+                await index.durable()
+            except sqlite3.Error as error:
+                for path, number in numbers.items():
+                    replica.doubt(path, number)
+                raise NotYetError(f"the index cannot be written: {error}") from error
+            pieces = [
+                Installation(staged[path].file, path, row_of(head), head.mode, None, is_synced=True)
+                for path, head in heads.items()
+            ]
+            rows = await replica.blocking(replica.tree.install_all, pieces)
+        except Exception:
+            await replica.blocking(_unlink_all, [each.file for each in staged.values()])
+            raise
+        failed = []
+        for path, row in zip(heads, rows, strict=True):
+            if isinstance(row, Exception):
+                replica.doubt(path, numbers[path])
+                failed.append(staged[path].file)
+            else:
+                index.feed(path, Applied(row=row, seen=seen[path]))
+                index.forget(numbers[path])
+        if failed:
+            await replica.blocking(_unlink_all, failed)
+
+
+def _write_all(pieces: Sequence[_Staged]) -> None:
+    """Write new files, with their time and mode, durably."""
+    if not pieces:
+        return
+    for piece in pieces:
+        fd = os.open(piece.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            view = memoryview(piece.data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fchmod(fd, piece.mode)
+            os.utime(fd, ns=(piece.mtime_ns, piece.mtime_ns))
+        finally:
+            os.close(fd)
+    sync_file_system(pieces[0].file.parent)
+
+
+def _unlink_all(files: Sequence[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,198 @@
+"""Walks the whole root and has the index follow what it finds; what is missing is healed, not deleted (a setting)."""
+
+import asyncio
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from cluster.clock import monotonic_s, now_ns
+from cluster.log import logger
+from cluster.tree_path import complaint, on_disk
+from replicator.core.head import Kind
+from replicator.core.place import Row
+from replicator.disk.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_recorded, sighting
+from replicator.replica import NotYetError, Replica
+from replicator.watching.taking_in import take_in
+from replicator.watching.watch import Watch
+
+_QUIET_NS: Final = 500_000_000
+_SLICE: Final = 200
+_SMALL_BYTES: Final = 256 << 10
+_TOGETHER: Final = 200
+
+log = logger(__name__)
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """What one folder has: tree paths with what stands there, and how many entries cannot be replicated."""
+
+    seen: dict[str, Sighting]
+    odd: int
+
+
+def list_folder(tree: Tree, folder: str) -> Listing:
+    """The entries of one folder. Blocks; a folder that is gone has none."""
+    seen, odd = {}, 0
+    try:
+        with os.scandir(on_disk(tree.root, folder)) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if complaint(path):
+                    odd += path.partition("/")[0] != ".tripod"
+                    continue
+                try:
+                    seen[path] = sighting(entry.stat(follow_symlinks=False))
+                except OddEntryError:
+                    odd += 1
+                except FileNotFoundError:
+                    continue
+    except (FileNotFoundError, NotADirectoryError):
+        return Listing({}, 0)
+    return Listing(seen, odd)
+
+
+def differing(tree: Tree, rows: Mapping[str, Row | None]) -> frozenset[str]:
+    """The paths where the disk is not as the row says; most marks are echoes of our own changes. Blocks."""
+    return frozenset(path for path, row in rows.items() if _differs(tree, path, row))
+
+
+def _differs(tree: Tree, path: str, row: Row | None) -> bool:
+    try:
+        return not is_as_recorded(tree.look(path), row)
+    except OSError:
+        return True
+
+
+def _absent(tree: Tree, paths: Sequence[str]) -> list[str]:
+    """Those where nothing stands. Blocks."""
+    return [path for path in paths if _is_absent(tree, path)]
+
+
+def _is_absent(tree: Tree, path: str) -> bool:
+    try:
+        return tree.look(path) is None
+    except OSError:
+        return False
+
+
+class Scan:
+    """Scans of one root. Used by the control thread alone."""
+
+    many = 16  # so many new small files of one folder are taken in together
+
+    def __init__(self, replica: Replica, watch: Watch, *, missing_is_deleted: bool) -> None:
+        self._replica = replica
+        self._watch = watch
+        self._missing_is_deleted = missing_is_deleted
+
+    async def run(self, folder: str = "", entries_per_s: float = math.inf) -> int:
+        """Look at everything below `folder`; how many entries cannot be replicated. WrongRootError when it is not ours.
+
+        OSError of a single entry is logged, and the next scan looks again. Others have their turn every few entries.
+        """
+        pace = _Pace(entries_per_s)
+        odd, folders = 0, [folder]
+        missing: list[str] = []
+        while folders:
+            folder = folders.pop()
+            self._replica.marker.check()
+            listing = await self._replica.blocking(list_folder, self._replica.tree, folder)
+            odd += listing.odd
+            small = []
+            for path, seen in listing.seen.items():
+                await pace.entry()
+                if self._is_news(path, seen):
+                    if seen.row.kind is Kind.FILE and seen.row.size_bytes <= _SMALL_BYTES:
+                        small.append(path)
+                    else:
+                        await self._look(path, deleted=False)
+            await self._take_in(small)
+            for path in list(self._replica.index.children.get(folder, ())):
+                await pace.entry()
+                if path not in listing.seen and self._replica.index.place(path).row is not None:
+                    missing.append(path)
+            folders += [path for path, seen in listing.seen.items() if seen.row.kind is Kind.DIRECTORY]
+        if self._missing_is_deleted:
+            await self.delete(missing)
+            return odd
+        for path in (below for top in missing for below in (top, *self._replica.index.below(top))):
+            if self._replica.index.place(path).row is not None and not self._replica.held_deletes.holds(path):
+                await self._look(path, deleted=False)
+        return odd
+
+    async def delete(self, gone: Sequence[str]) -> None:
+        """These are gone from the disk, with all below them, because somebody deleted them; or it is a flood, and held.
+
+        A folder above what is held back is made again, for others may put something into it.
+        """
+        index = self._replica.index
+        if not gone:
+            return
+        lost = list(dict.fromkeys(path for top in gone for path in (*list(index.below(top))[::-1], top)))
+        lost = [path for path in lost if not index.excludes(path)]
+        absent = await self._replica.blocking(_absent, self._replica.tree, lost)
+        held = self._replica.held_deletes.found(absent, self._watch.removed())
+        for path in lost:
+            if path not in held:
+                await self._look(path, deleted=True)
+        for folder in sorted(path for path in held if index.held[path].is_folder):
+            await self._look(folder, deleted=False)
+
+    def _is_news(self, path: str, seen: Sighting) -> bool:
+        """Whether it must be looked at now; what changes just now is left to the marks."""
+        index = self._replica.index
+        if index.excludes(path) or is_as_recorded(seen, index.place(path).row):
+            return False
+        changes = seen.row.kind is Kind.FILE and now_ns() - seen.row.ctime_ns < _QUIET_NS
+        if changes and self._replica.index.facts.imported:
+            self._watch.mark_found(path)
+            return False
+        return True
+
+    async def _take_in(self, small: Sequence[str]) -> None:
+        """Many small files at once; a few one by one, for a sync of the file system may take long."""
+        for start in range(0, len(small), _TOGETHER):
+            some = small[start : start + _TOGETHER]
+            if len(some) < self.many:
+                for path in some:
+                    await self._look(path, deleted=False)
+                continue
+            for path, trouble in (await take_in(self._replica, some)).items():
+                self._note(path, trouble)
+
+    async def _look(self, path: str, *, deleted: bool) -> None:
+        try:
+            await self._replica.rescan(path, deleted=deleted)
+        except (UnstableError, NotYetError, OSError) as error:
+            self._note(path, error)
+
+    def _note(self, path: str, trouble: Exception) -> None:
+        match trouble:
+            case UnstableError():
+                self._watch.mark_found(path)
+            case NotYetError() | OSError():
+                log.warning("cannot be read", path=path, why=str(trouble))
+            case _:
+                raise trouble
+
+
+class _Pace:
+    """Lets others have their turn, and holds a rate."""
+
+    def __init__(self, entries_per_s: float) -> None:
+        self._entries_per_s = entries_per_s
+        self._began_s = monotonic_s()
+        self._entries = 0
+
+    async def entry(self) -> None:
+        self._entries += 1
+        if self._entries % _SLICE == 0:
+            await asyncio.sleep(pause_s(self._entries, monotonic_s() - self._began_s, self._entries_per_s))
+
+
+def pause_s(entries: int, took_s: float, entries_per_s: float) -> float:
+    """How long to rest after so many entries in that time, to be no faster than the rate."""
+    return max(0.0, entries / entries_per_s - took_s)

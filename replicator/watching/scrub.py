@@ -1,0 +1,210 @@
+"""Scrubs: reads every file again, slowly, and takes what has rotted out of the tree until a peer gives it back.
+
+A file is rotten when its stat is what the index knows and its content is not, twice in a row, or when the disk cannot
+read it. That is never a new version. First the index knows that the content is not there, then the file moves to
+ROOT/.tripod/quarantine; what the tree should show is then missing, and is fetched like anything that is missing. A
+client that asks meanwhile waits for the fetch (read-through), or is told to come again: nobody gets rotten content.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar, TypeVarTuple
+
+import msgspec
+
+from cluster.clock import monotonic_s, now_ns
+from cluster.durable_file import make_folders_durably, replace_durably
+from cluster.health import ScrubHealth
+from cluster.log import logger
+from cluster.replication_settings import Replication
+from cluster.tree_path import QUARANTINE, on_disk
+from replicator.core.head import Kind, winner
+from replicator.core.place import Found, Rotten, Row
+from replicator.core.scrubbing import DAY_S, bytes_per_s, comes_after, rest_s
+from replicator.disk.conflict_store import kept_name
+from replicator.disk.rereading import ChangedError, Rereading, be_idle
+from replicator.index.scrub_facts import Quarantined, ScrubFacts
+from replicator.measures import Measures
+from replicator.replica import NotYetError, Replica
+
+_REST_S: Final = 60.0
+_NOTED_AFTER: Final = 200
+_LEAST_BYTES: Final = 4096
+_WORTH_SLEEPING_S: Final = 0.05
+_MAX_DOUBTS: Final = 1000
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
+
+log = logger(__name__)
+
+
+class Scrub:
+    """The scrubbing of one replica. Used by the control thread alone."""
+
+    def __init__(self, replica: Replica, measures: Measures, replication: Replication) -> None:
+        self._replica, self._measures, self._replication = replica, measures, replication
+        self._folder = replica.tree.root / QUARANTINE
+        self._pool = ThreadPoolExecutor(1, "scrub", initializer=be_idle)
+        self._doubted: dict[str, None] = {}
+        self._doubts = asyncio.Event()
+        self._read_bytes = 0  # in this round
+        self._debt_s = 0.0
+        self.found = 0
+
+    async def run(self) -> None:
+        """One step: a round if one is due, else a rest, which a peer's doubt ends. OSError and WrongRootError pass."""
+        if self._is_due(now_ns()):
+            await self.round()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REST_S):
+                await self._doubts.wait()
+        await self._look_into_doubts()
+
+    async def round(self, *, hurried: bool = False) -> None:
+        """Read every file from where the last round stopped, at the pace that is set, or as fast as can be."""
+        index = self._replica.index
+        facts = index.scrub
+        if not facts.began_ns:
+            facts = msgspec.structs.replace(facts, cursor="", began_ns=now_ns())
+            self._read_bytes = 0
+        for count, path in enumerate(self._after(facts.cursor)):
+            await self._look_into_doubts()
+            await self._check(path, self._pace(hurried=hurried))
+            if count % _NOTED_AFTER == 0:
+                index.note_scrub(msgspec.structs.replace(facts, cursor=path))
+                await asyncio.sleep(0)
+        index.note_scrub(ScrubFacts(last_began_ns=facts.began_ns, ended_ns=now_ns()))
+
+    def doubt(self, content_id: str) -> None:
+        """A peer got something else when it fetched this from us: look at it before all others."""
+        if len(self._doubted) < _MAX_DOUBTS:
+            self._doubted[content_id] = None
+            self._doubts.set()
+
+    def tidy(self) -> None:
+        """Drop what was quarantined once its path is whole again, replaced or deleted."""
+        for one in list(self._replica.index.quarantine.values()):
+            if not self._is_missed(one):
+                (self._folder / one.kept).unlink(missing_ok=True)
+                self._replica.index.release(one.path)
+                log.info("what was rotten is whole again, or replaced", path=one.path)
+        self._measures.quarantined.set(len(self._replica.index.quarantine))
+
+    def health(self, now_ns: int) -> ScrubHealth:
+        """How far it is."""
+        index, facts = self._replica.index, self._replica.index.scrub
+        total = index.usages.below("").bytes
+        return ScrubHealth(
+            percent=round(min(100.0, 100 * self._read_bytes / total), 1) if total and facts.began_ns else None,
+            ended_s_ago=round((now_ns - facts.ended_ns) / 1e9, 1) if facts.ended_ns else None,
+            found=self.found,
+            quarantined=len(index.quarantine),
+        )
+
+    def notices(self) -> tuple[str, ...]:
+        """Sentences for an operator."""
+        missed = [one for one in self._replica.index.quarantine.values() if self._is_missed(one)]
+        if not missed:
+            return ()
+        first = missed[0]
+        return (
+            f"{len(missed)} files are rotten here and no peer has given them back yet, such as {first.path!r}; "
+            f"the damaged bytes are kept as {QUARANTINE}/{first.kept}",
+        )
+
+    def close(self) -> None:
+        """Wait for the read under way."""
+        self._pool.shutdown()
+
+    def _is_due(self, now_ns: int) -> bool:
+        facts, days = self._replica.index.scrub, self._replication.scrub_days
+        if not days or facts.began_ns:
+            return days > 0
+        return not facts.last_began_ns <= now_ns < facts.last_began_ns + days * int(DAY_S) * 10**9
+
+    def _is_missed(self, one: Quarantined) -> bool:
+        place = self._replica.index.place(one.path)
+        shown = winner(place.heads)
+        wanted = shown is not None and shown.content_id == one.content_id
+        return wanted and (place.row is None or place.row.content_id != one.content_id)
+
+    def _after(self, cursor: str) -> Iterator[str]:
+        index = self._replica.index
+        for path in index.below(""):
+            row = index.place(path).row
+            if row is not None and row.kind is Kind.FILE and (not cursor or comes_after(path, cursor)):
+                yield path
+
+    def _pace(self, *, hurried: bool) -> float:
+        if hurried:
+            return float("inf")
+        total = self._replica.index.usages.below("").bytes
+        return bytes_per_s(total, self._replication.scrub_days, self._replication.scrub_bytes_per_s)
+
+    async def _look_into_doubts(self) -> None:
+        self._doubts.clear()
+        while self._doubted:
+            content_id = next(iter(self._doubted))
+            for path in tuple(self._replica.index.by_content.get(content_id, ())):
+                await self._check(path, self._replication.scrub_bytes_per_s)
+            del self._doubted[content_id]
+
+    async def _check(self, path: str, pace: float) -> None:
+        """Read one file, a second time if the first disagrees, and quarantine what is rotten."""
+        self._replica.marker.check()
+        row = self._replica.index.place(path).row
+        if row is None or row.kind is not Kind.FILE or not row.content_id or self._replica.index.excludes(path):
+            return  # what is excluded would not be fetched again
+        try:
+            if await self._is_sound(path, row, pace):
+                return
+            if await self._is_sound(path, row, pace):
+                log.warning("read wrong once, and right the second time: memory or disk are doubtful", path=path)
+                return
+            await self._quarantine(path, row)
+        except ChangedError:
+            return
+        except (OSError, NotYetError) as error:
+            log.warning("cannot be scrubbed", path=path, why=str(error))
+
+    async def _is_sound(self, path: str, row: Row, pace: float) -> bool:
+        reading = await self._blocking(Rereading, on_disk(self._replica.tree.root, path), row)
+        try:
+            while True:
+                began_s = monotonic_s()
+                count = await self._blocking(reading.read)
+                self._read_bytes += count
+                self._measures.scrubbed_bytes.inc(count)
+                self._debt_s += rest_s(max(count, _LEAST_BYTES), monotonic_s() - began_s, pace)
+                if self._debt_s > _WORTH_SLEEPING_S:
+                    rest, self._debt_s = self._debt_s, 0.0
+                    await asyncio.sleep(rest)
+                if not count:
+                    return await self._blocking(reading.is_sound)
+        finally:
+            await self._blocking(reading.close)
+
+    async def _quarantine(self, path: str, row: Row) -> None:
+        """The index first: whatever happens then, what stands there is not taken for a version."""
+        replica, index = self._replica, self._replica.index
+        async with replica.locks.of(path):
+            replica.marker.check()
+            if index.place(path).row != row or not await replica.is_as_recorded(path):
+                return
+            kept = f"{row.inode}-{kept_name(path, row.content_id)}"
+            index.feed(path, Rotten())
+            index.quarantine_one(Quarantined(path=path, content_id=row.content_id, kept=kept, at_ns=now_ns()))
+            await index.durable()
+            await replica.blocking(make_folders_durably, self._folder)
+            await replica.blocking(replace_durably, on_disk(replica.tree.root, path), self._folder / kept)
+            replica.staging.drop_same(row.content_id, row.inode)
+            index.feed(path, Found(row=None, now_ns=now_ns()))
+        self.found += 1
+        self._measures.rotten.inc()
+        log.warning("rotten: taken out of the tree, and fetched from a peer", path=path, content_id=row.content_id)
+        replica.wake(path)
+
+    async def _blocking(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)

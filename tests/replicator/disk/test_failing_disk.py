@@ -1,0 +1,74 @@
+"""A disk that fails in the middle of a change has perhaps done it: that makes no new version."""
+
+import pytest
+
+from cluster.publish import Reason, SetMtime
+from replicator.core.head import Kind, winner
+from replicator.disk.tree import Tree
+from tests.kit.publish_client import tree
+from tests.kit.replica import OpenReplica, hold, remote_head
+from tests.replicator.publish.test_publishing import desk
+
+pytestmark = pytest.mark.asyncio
+
+
+class DoesItAndFails(Tree):
+    """Each call that changes a file does it, and then the fsync of the folder fails."""
+
+    broken = False
+
+    def install_all(self, pieces):
+        rows = super().install_all(pieces)
+        return [OSError(5, "Input/output error") for _ in rows] if self.broken else rows
+
+    def touch(self, *arguments):
+        row = super().touch(*arguments)
+        return self.fail() if self.broken else row
+
+    def fail(self):
+        raise OSError(5, "Input/output error")
+
+
+async def test_a_peers_version_that_was_half_put_there_does_not_come_back_as_ours(tmp_path):
+    async with OpenReplica(tmp_path, DoesItAndFails) as here:
+        hold(here, b"old")
+        here.hear("x", (remote_head(b"old"),))
+        here.tree.broken = True
+        with pytest.raises(OSError, match="Input/output"):
+            await here.settle("x")
+        here.hear("x", (remote_head(None, sequence=2),))
+        here.tree.broken = False
+        await here.rescan("x")
+        await here.settle("x")
+        assert winner(here.index.place("x").heads).kind is Kind.TOMBSTONE
+        assert tree(here.tree.root) == {}
+        assert not here.index.intents
+
+
+async def test_what_a_program_wrote_after_the_failure_is_a_version_of_its_own(tmp_path):
+    async with OpenReplica(tmp_path, DoesItAndFails) as here:
+        hold(here, b"theirs")
+        here.hear("x", (remote_head(b"theirs"),))
+        here.tree.broken = True
+        with pytest.raises(OSError, match="Input/output"):
+            await here.settle("x")
+        here.tree.broken = False
+        (here.tree.root / "x").write_bytes(b"mine")
+        await here.rescan("x")
+        assert {head.dot.node for head in here.index.place("x").heads} == {"here", "there"}
+        assert not here.index.intents
+
+
+async def test_a_time_that_was_half_set_is_set_back(tmp_path):
+    async with desk(tmp_path, disk=DoesItAndFails) as here:
+        await here.upload("x", b"content", nodes="local")
+        heads = here.replica.index.place("x").heads
+        here.replica.tree.broken = True
+        answer = await here.ask(SetMtime(id=1, path="x", mtime_ns=10**18))
+        assert answer.reason is Reason.IO_ERROR
+        here.replica.tree.broken = False
+        await here.replica.rescan("x")
+        await here.replica.settle("x")
+        assert here.replica.index.place("x").heads == heads
+        assert (here.root / "x").stat().st_mtime_ns == 5
+        assert not here.replica.index.intents

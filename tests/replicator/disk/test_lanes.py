@@ -1,0 +1,76 @@
+"""Short disk work is done together: whatever gathers, each piece has its own result, and none waits for ever."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from replicator.disk.lanes import DiskLanes, each
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(16) as pool:
+        yield pool
+
+
+def double(number):
+    if number % 7 == 3:
+        raise OSError(number, "no")
+    return 2 * number
+
+
+async def test_every_piece_has_its_own_result_or_trouble(pool):
+    lanes, work = DiskLanes(pool), each(double)
+    found = await asyncio.gather(*(lanes.run(work, number) for number in range(100)), return_exceptions=True)
+    for number, result in enumerate(found):
+        if number % 7 == 3:
+            assert isinstance(result, OSError)
+            assert result.errno == number
+        else:
+            assert result == 2 * number
+
+
+async def test_what_gathers_while_the_lanes_are_busy_is_done_together(pool):
+    lanes, go, begun, batches = DiskLanes(pool), threading.Event(), threading.Semaphore(0), []
+
+    def together(pieces):
+        batches.append(len(pieces))
+        begun.release()
+        go.wait(20)
+        return pieces
+
+    first = [asyncio.create_task(lanes.run(together, number)) for number in range(4)]
+    for _ in first:
+        await asyncio.to_thread(begun.acquire)
+    later = [asyncio.create_task(lanes.run(together, number)) for number in range(100)]
+    await asyncio.sleep(0)
+    go.set()
+    assert await asyncio.gather(*first, *later) == [*range(4), *range(100)]
+    assert len(batches) <= 4 + 8
+
+
+async def test_work_of_two_kinds_at_once_is_not_mixed_up(pool):
+    lanes, doubles, texts = DiskLanes(pool), each(lambda number: 2 * number), each(str)
+    found = await asyncio.gather(*(lanes.run(work, number) for number in range(50) for work in (doubles, texts)))
+    assert found == [result for number in range(50) for result in (2 * number, str(number))]
+
+
+async def test_work_that_breaks_as_a_whole_is_told_to_everyone_who_waits(pool):
+    def together(_pieces):
+        raise MemoryError
+
+    lanes = DiskLanes(pool)
+    found = await asyncio.gather(*(lanes.run(together, number) for number in range(9)), return_exceptions=True)
+    assert all(isinstance(result, MemoryError) for result in found)
+    assert await lanes.run(each(double), 1) == 2
+
+
+async def test_nobody_waits_for_a_pool_that_was_shut_down(pool):
+    lanes = DiskLanes(pool)
+    pool.shutdown()
+    with pytest.raises(RuntimeError):
+        await lanes.run(each(double), 1)

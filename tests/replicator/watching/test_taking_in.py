@@ -1,0 +1,76 @@
+"""Many small files that are found at once become what they would have become one by one."""
+
+import os
+
+import pytest
+
+from replicator.core.head import Kind, winner
+from replicator.disk.tree import OddEntryError, Tree, UnstableError
+from replicator.watching.scan import Scan
+from replicator.watching.taking_in import take_in
+from replicator.watching.watch import Watch
+from tests.kit.replica import OpenReplica, hold, remote_head
+
+pytestmark = pytest.mark.asyncio
+
+
+def write_some(root, count, folder="many"):
+    (root / folder).mkdir()
+    for number in range(count):
+        (root / folder / f"f{number}").write_bytes(b"%d" % (number // 2))
+
+
+async def test_a_folder_of_files_is_known_after_one_scan(tmp_path, monkeypatch):
+    # What was written just now is otherwise left to its marks.
+    monkeypatch.setattr("replicator.watching.scan._QUIET_NS", 0)
+    (tmp_path / "other").mkdir()
+    async with OpenReplica(tmp_path) as here, OpenReplica(tmp_path / "other") as other:
+        for replica in (here, other):
+            write_some(replica.tree.root, 450)
+        await Scan(here, Watch(here.tree.root), missing_is_deleted=False).run()
+        one_by_one = Scan(other, Watch(other.tree.root), missing_is_deleted=False)
+        one_by_one.many = 10**9
+        await one_by_one.run()
+        assert len(here.index.places) == 451
+        for path, place in here.index.places.items():
+            theirs = other.index.place(path)
+            assert place.row.content_id == theirs.row.content_id
+            assert winner(place.heads).size_bytes == winner(theirs.heads).size_bytes
+            assert not here.index.pending
+
+
+class Changing(Tree):
+    """One file is written to whenever it was looked at, one is gone by then, one is no file."""
+
+    def look(self, path):
+        if path.endswith("odd"):
+            raise OddEntryError
+        seen = super().look(path)
+        if path.endswith("changing"):
+            (self.root / path).write_bytes(os.urandom(9))
+        elif path.endswith("gone"):
+            (self.root / path).unlink(missing_ok=True)
+        return seen
+
+
+async def test_what_goes_wrong_with_one_file_does_not_touch_the_others(tmp_path):
+    async with OpenReplica(tmp_path, Changing) as here:
+        for name in ("changing", "gone", "odd", "whole"):
+            (here.tree.root / name).write_bytes(b"before")
+        troubles = await take_in(here, ["changing", "gone", "odd", "whole"])
+        assert {path: type(trouble) for path, trouble in troubles.items()} == {
+            "changing": UnstableError,
+            "gone": UnstableError,
+            "odd": OddEntryError,
+        }
+        assert set(here.index.places) == {"whole"}
+
+
+async def test_what_a_peer_also_has_is_adopted_and_no_new_version(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        here.hear("x", (remote_head(b"same"),))
+        hold(here, b"same")
+        (here.tree.root / "x").write_bytes(b"same")
+        assert await take_in(here, ["x"]) == {}
+        assert [head.dot.node for head in here.index.place("x").heads] == ["there"]
+        assert here.index.place("x").row.kind is Kind.FILE
