@@ -44,7 +44,7 @@ class ControlLeg(asyncio.Protocol):
         self._transport = transport
         sock = transport.get_extra_info("socket")
         keep_alive(sock)
-        # A reply that follows another (226 after 150) must not wait until the client acknowledges the first: some 40 ms.
+        # A reply that follows another (226 after 150) must not wait for the acknowledgement of that one: 40 ms.
         # asyncio does this for sockets that say they are TCP, and those that a listener accepted do not say it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # ABOR comes with urgent data (RFC 959, 4.1.3); in line it is seen in its place.
