@@ -15,10 +15,10 @@ import click
 from bench.clients import command_ms, idle_cost, patient_sessions_per_s, sessions_per_s, streams_mb_s
 from bench.relays import (
     NETWORK,
-    balancer,
     haproxy,
     haproxy_version,
     mod_proxy,
+    node_with_balancers,
     proftpd_version,
     sink_with_balancer,
 )
@@ -48,7 +48,7 @@ def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
     ):
         folder = Path(temporary)
         node = bench.ftpnode()
-        ours = balancer(bench, folder / "ours", f"{NETWORK}.10", "balancer", node.password)
+        ours, under_tls = node_with_balancers(bench, node)
         sink, spooled = sink_with_balancer(bench, f"{NETWORK}.20", spooled=True)
         _, unspooled = sink_with_balancer(bench, f"{NETWORK}.21", spooled=False)
         tcp = haproxy(bench, sink)
@@ -61,7 +61,7 @@ def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
         _streams(sheet, folder, spooled, unspooled, tcp, quick=quick)
         _tls(sheet, folder, spooled, before_sink, quick=quick)
         _latency(sheet, sink, spooled, tcp, before_sink, quick=quick)
-        _short_sessions(sheet, ours, node, before_node, quick=quick)
+        _short_sessions(sheet, ours, under_tls, node, before_node, quick=quick)
     sheet.show(file)
     if page is not None:
         versions = {
@@ -118,12 +118,14 @@ def _latency(sheet: Sheet, sink: Server, ours: Server, tcp: Server | None, peer:
     sheet.ratio(f"added_to_a_command_vs_{_ADDED_MS}_ms", _ADDED_MS / max(added_ms, 0.001), target=1.0)
 
 
-def _short_sessions(sheet: Sheet, ours: Server, node: Server, peer: Server | None, *, quick: bool) -> None:
+def _short_sessions(
+    sheet: Sheet, ours: Server, under_tls: Server, node: Server, peer: Server | None, *, quick: bool
+) -> None:
     sessions = 160 if quick else 800
-    for server in (node, ours):
+    for server in (node, ours, under_tls):
         sessions_per_s(server, 4, 16, 10_240)  # the first login hashes the password
     rates = _in_turn(
-        {"balancer": ours, "node_alone": node},
+        {"balancer": ours, "TLS_to_node": under_tls, "node_alone": node},
         lambda server: sessions_per_s(server, 16, sessions, 10_240),
         3 if quick else 9,
     )
@@ -140,6 +142,7 @@ def _short_sessions(sheet: Sheet, ours: Server, node: Server, peer: Server | Non
         # Its processes share an SQLite table; some end before they greet when many start at once.
         sheet.figure("of them turned away, and tried again", "%", balancer=0.0, node_alone=0.0, mod_proxy=again)
     sheet.ratio("short_sessions_vs_node", median_ratio(rates["balancer"], rates["node_alone"]), target=0.5)
+    sheet.ratio("short_sessions_with_tls_to_the_node_vs_node", median_ratio(rates["TLS_to_node"], rates["node_alone"]))
     clients = (1, 16, 256) if quick else (1, 4, 16, 64, 256, 1000)
     sheet.growth(
         "short sessions/s by clients", {n: sessions_per_s(ours, n, max(n, sessions // 2), 10_240) for n in clients}

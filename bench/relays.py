@@ -39,7 +39,19 @@ def sink_with_balancer(bench: Bench, vip: str, *, spooled: bool) -> tuple[Server
     sink = [sys.executable, "-m", "bench.sink_node", "node1", address, "8021", vip, "2121", "2122"]
     return (
         bench.start(f"{name} sink", address, "station", "x", sink),
-        balancer(bench, folder, vip, f"{name} balancer", "x"),
+        balancer(bench, folder / "cluster.yaml", vip, f"{name} balancer", "x"),
+    )
+
+
+def node_with_balancers(bench: Bench, node: Server) -> tuple[Server, Server]:
+    """Two balancers before `bench.ftpnode()`: one that speaks plain FTP to it, as the peers do, and one with TLS."""
+    folder, vip, other = bench.folder / "ours", f"{NETWORK}.10", f"{NETWORK}.14"
+    secure = folder / "under-tls.yaml"
+    secure.write_text((folder / "cluster.yaml").read_text().replace(f"vip: {vip}", f"vip: {other}"))
+    with_plain_legs(folder)
+    return (
+        balancer(bench, folder / "cluster.yaml", vip, "balancer", node.password),
+        balancer(bench, secure, other, "balancer with TLS to its node", node.password),
     )
 
 
@@ -49,9 +61,9 @@ def with_plain_legs(folder: Path) -> None:
     file.write_text(file.read_text().replace("\nbalancer:\n", "\nbalancer:\n  node_tls: off\n"))
 
 
-def balancer(bench: Bench, folder: Path, vip: str, name: str, password: str) -> Server:
-    """The balancer of the cluster in `folder`."""
-    command = [sys.executable, "-m", "balancer", "run", "--config", str(folder / "cluster.yaml")]
+def balancer(bench: Bench, config: Path, vip: str, name: str, password: str) -> Server:
+    """The balancer of the cluster that `config` describes."""
+    command = [sys.executable, "-m", "balancer", "run", "--config", str(config)]
     return bench.start(name, vip, "station", password, command)
 
 
