@@ -232,11 +232,17 @@ def _found(place: Place, clock: Clock, event: Found, merge: Merge) -> tuple[Plac
     head = _head(after, place.seen, row, event.mode)
     touched = row is not None and known is not None and row.content_id == known.content_id
     if touched and not event.imported:  # another time on the same content must not outrank other content
-        stamps = (old.stamp_ns + 1 for old in place.heads if old.content_id == head.content_id)
-        head = msgspec.structs.replace(head, stamp_ns=max(stamps, default=head.stamp_ns))
+        head = msgspec.structs.replace(head, stamp_ns=_stamp_beside(place.heads, head))
     if event.imported:
         head = msgspec.structs.replace(head, stamp_ns=0)
     return _changed(merge(place.heads, (head,)), head, row, after)
+
+
+def _stamp_beside(heads: Heads, touched: Head) -> int:
+    """Just above what it touches; where that was replaced meanwhile, unseen, just below all that is known."""
+    same = [old.stamp_ns + 1 for old in heads if old.content_id == touched.content_id]
+    below = max(0, min((old.stamp_ns for old in heads), default=touched.stamp_ns + 1) - 1)
+    return max(same, default=below)
 
 
 def _made_folder(place: Place, clock: Clock, event: Written, merge: Merge) -> tuple[Place, Clock]:

@@ -17,7 +17,7 @@ from cluster.log import logger
 from cluster.replication_settings import Replication
 from replicator.core.head import Kind
 from replicator.core.kept_versions import Version, must_go
-from replicator.core.place import Place, Row
+from replicator.core.place import Found, Place, Row
 from replicator.disk.conflict_store import Blocking
 from replicator.disk.tree import Tree, UnstableError
 from replicator.index.index import Index
@@ -57,6 +57,7 @@ class Versions:
             self._drop(self._index.versions[path, kept.name])
             log.warning("a version is not kept", path=path, why=str(error))
             return place.row
+        self._index.feed(path, Found(row=row, now_ns=now_ns()))  # stat says something else now; see keep_shown
         return row
 
     async def note(self, path: str, place: Place, successor: str = "") -> Path | None:

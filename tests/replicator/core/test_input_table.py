@@ -30,6 +30,8 @@ REMOVED = head("there", "", kind=Kind.TOMBSTONE)
 OURS_AND_REMOVED = Place(heads=(OURS, REMOVED), row=file("ours"), seen=OURS.seen)
 FOLDER = Row(kind=Kind.DIRECTORY)
 MADE = Place(heads=(head("here", "", kind=Kind.DIRECTORY),), row=FOLDER, seen={"here:1": 1})
+REPLACED = Place(heads=(THEIRS,), row=file("ours"), seen=OURS.seen)
+"""What this disk shows a peer had seen, and has replaced; that has not arrived yet."""
 AHEAD = msgspec.structs.replace(OURS, stamp_ns=NOW_NS + 2 * MAX_DRIFT_NS)
 FROM_THE_FUTURE = Place(heads=(AHEAD, THEIRS), row=file("ours"), seen=AHEAD.seen)
 
@@ -43,6 +45,10 @@ BEGINS = {
     "Found, as the winner is": (BOTH, Found(row=file("theirs"), now_ns=NOW_NS)),
     "Found, something else": (BOTH, Found(row=file("new"), now_ns=NOW_NS)),
     "Found, another time on known content": (BOTH, Found(row=file("ours", mtime_ns=9), now_ns=NOW_NS)),
+    "Found, another time on content that a peer has replaced": (
+        REPLACED,
+        Found(row=file("ours", mtime_ns=9), now_ns=NOW_NS),
+    ),
     "Found nothing, and an event told of a removal": (BOTH, Found(row=None, now_ns=NOW_NS, deleted=True)),
     "Found nothing, and no event told (it is damage, and is fetched again)": (BOTH, Found(row=None, now_ns=NOW_NS)),
     "Found by a replica without memory": (
@@ -100,6 +106,8 @@ def test_an_input_does_what_the_document_says(what, version, superseded):
     assert {old.dot for old in before.heads if supersedes(new, old)} == SUPERSEDED[superseded]
     if "stamp just above" in version:
         assert new.stamp_ns == OURS.stamp_ns + 1
+    elif "stamp just below" in version:
+        assert (new.stamp_ns, winner(after.heads)) == (THEIRS.stamp_ns - 1, THEIRS)
     elif "stamp 0" in version:
         assert (new.stamp_ns, winner(after.heads)) == (0, THEIRS)
     else:

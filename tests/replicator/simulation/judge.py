@@ -132,7 +132,8 @@ class Judge:
         """A client was told that its upload is safe on so many nodes."""
         (path,), content = operation.paths, operation.content
         self.acknowledged += 1
-        self.promised[content] = f"uploaded as {path} to {operation.node.name}, {copies} copies"
+        if operation.node in self._world.members:  # or else it was taken out of the cluster while it answered
+            self.promised[content] = f"uploaded as {path} to {operation.node.name}, {copies} copies"
         self.acknowledged_change(operation)
         self.closed(operation)
         if content in self.may_be_gone | self._damaged or self.memory_lost:

@@ -11,7 +11,7 @@ import os as real_os
 import random
 import sys
 from pathlib import PosixPath
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 
 import structlog
 
@@ -293,9 +293,13 @@ def monotonic_s() -> float:
     return turn.machine.monotonic_s()
 
 
-_INSTEAD = {"os": os, "shutil": shutil, "secrets": secrets}
-_CLOCKS = {"now_ns": now_ns, "now_s": now_s, "monotonic_s": monotonic_s}
-
+_MODULES = {"os": os, "shutil": shutil, "secrets": secrets}
+_FUNCTIONS = {
+    cluster.clock.now_ns: now_ns,
+    cluster.clock.now_s: now_s,
+    cluster.clock.monotonic_s: monotonic_s,
+    cluster.durable_file.sync_file_system: sync_file_system,
+}
 
 _SMALLER = {
     ("replicator.publish.arrivals", "_PORTION_BYTES"): 8,
@@ -316,12 +320,10 @@ def simulated():
             continue
         for key, value in list(vars(module).items()):
             new = None
-            if key in _INSTEAD and value is sys.modules[key]:
-                new = _INSTEAD[key]
-            elif key in _CLOCKS and value is getattr(cluster.clock, key):
-                new = _CLOCKS[key]
-            elif value is cluster.durable_file.sync_file_system:
-                new = sync_file_system
+            if key in _MODULES and value is sys.modules[key]:
+                new = _MODULES[key]
+            elif isinstance(value, FunctionType):
+                new = _FUNCTIONS.get(value)
             if new is not None:
                 before.append((module, key, value))
                 setattr(module, key, new)

@@ -227,6 +227,20 @@ FOUND = {
         (2.773, "rot", 1, "d/y", "all", 163, 0.017),
         (5.028, "kill", 1, "d", "any-peer", 96, 5.054),
     ),
+    "what had rotted after an upload over it failed was a new version, for it had got a second name": history(
+        4000073, 3,
+        (0.591, "power-cut", 1, "a", "any-peer", 137, 1.396),
+        (0.827, "upload", 2, "b", "any-peer", 161, 0.35),
+        (1.104, "upload", 0, "b", "quorum", 127, 0.023),
+        (1.35, "cut-one-way", 1, "a", "0", 27, 1.656),
+        (2.027, "disk-fails", 2, "d/y", "any-peer", 80, 7.255),
+        (2.461, "upload", 2, "d/x", "local", 150, 0.393),
+        (3.048, "upload", 1, "a", "any-peer", 140, 5.961),
+        (3.174, "reset", 0, "d/y", "1", 188, 1.41),
+        (3.959, "upload", 1, "d/y", "local", 188, 0.031),
+        (4.171, "upload", 2, "a", "quorum", 101, 0.031),
+        (5.636, "rot", 2, "a", "all", 81, 1.424),
+    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
@@ -276,5 +290,19 @@ def test_an_upload_that_failed_after_its_rename_may_have_replaced_what_came_mean
             (0.3855, "repeat", 0, "d/y", "all", 136, 4.478),
             (0.4536, "repeat", 0, "d", "quorum", 148, 0.187),
             (0.5676, "upload", 0, "d/x", "any-peer", 73, 0.018),
+        )
+    )  # fmt: skip
+
+
+def test_a_node_that_was_taken_out_while_it_answered_promises_nothing():
+    run(
+        history(
+            20001178, 3,
+            (0.111, "upload", 2, "d/x", "local", 181, 5.005),
+            (1.264, "upload", 2, "d", "all", 66, 0.496),
+            (2.616, "slow", 2, "d", "any-peer", 62, 0.081),
+            (4.427, "upload", 2, "d", "any-peer", 182, 0.033),
+            (4.88, "upload", 1, "a", "all", 135, 0.031),
+            (5.619, "leave", 2, "d/y", "local", 196, 6.672),
         )
     )  # fmt: skip
