@@ -5,7 +5,7 @@ when it replaced or deleted something, and which content was promised.
 """
 
 from cluster.content_id import content_id_of
-from cluster.tree_path import CONFLICTS, STAGING, is_below
+from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, is_below
 from replicator.core.head import Kind, supersedes
 from replicator.core.hybrid_clock import drift_ns
 from replicator.core.place import Place, Row, Written
@@ -171,7 +171,7 @@ class Judge:
             self._damaged.add(content)
             self._gone_at.setdefault((node.name, path), set()).add(content)
             others = [other for other in self._world.members if other is not node]
-            if not any(content in _safe_contents(other) for other in others):
+            if not any(content in _safe_contents(other, hidden=(STAGING,)) for other in others):
                 self.may_be_gone.add(content)
 
     def rots(self, node, path: str, content: str):
@@ -257,9 +257,11 @@ def _contents_below(disk, folder: str) -> set[str]:
     return {content_id_of(node.data) for node in disk.files(folder).values() if not node.is_folder}
 
 
-def _safe_contents(node) -> set[str]:
+def _safe_contents(node, *, hidden: tuple[str, ...] = (STAGING, VERSIONS)) -> set[str]:
+    """What the node would have after the worst power cut; a kept version keeps no promise, but mends damage."""
+    prefixes = tuple(f"{ROOT}/{folder}" for folder in hidden)
     files = node.disk.safe_files()
-    return {content_id_of(data) for path, data in files.items() if not path.startswith(f"{ROOT}/{STAGING}")}
+    return {content_id_of(data) for path, data in files.items() if not path.startswith(prefixes)}
 
 
 def _holds(node, path: str, content: str) -> bool:

@@ -306,3 +306,16 @@ def test_a_node_that_was_taken_out_while_it_answered_promises_nothing():
             (5.619, "leave", 2, "d/y", "local", 196, 6.672),
         )
     )  # fmt: skip
+
+
+def test_a_kept_version_of_what_was_removed_is_no_copy_of_what_was_uploaded_again():
+    run(
+        history(
+            20003688, 2,
+            (0.323, "upload", 0, "d/x", "any-peer", 197, 0.003),
+            (0.729, "remove", 1, "d/x", "quorum", 60, 1.452),
+            (3.635, "crash-at-call", 1, "d/x", "local", 74, 0.109),
+            (3.991, "roll-back", 0, "d/x", "quorum", 79, 1.775),
+            (4.209, "repeat", 0, "d/y", "any-peer", 62, 0.044),
+        )
+    )  # fmt: skip
