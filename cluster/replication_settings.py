@@ -64,10 +64,18 @@ class Link(Section, frozen=True):
     compression: Compression | None = None
 
 
-class Replication(Section, frozen=True):
-    """How the replicators work. `mode: none` means that there are none, and every ftpnode publishes by itself."""
+Connection = Annotated[tuple[Name, ...], Meta(min_length=2, max_length=2)]
 
-    mode: Literal["full-mesh", "none"] = "full-mesh"
+
+class Replication(Section, frozen=True):
+    """How the replicators work. `mode: none` means that there are none, and every ftpnode publishes by itself.
+
+    In `full-mesh` every two nodes are peers; in `mode: connections` those of each pair in `connections`, and what is
+    new goes over the nodes between.
+    """
+
+    mode: Literal["full-mesh", "connections", "none"] = "full-mesh"
+    connections: tuple[Connection, ...] = ()
     prepare_timeout_s: Seconds = 5.0
     lease_s: Seconds = 3.0
     reconnect_s: Seconds = 1.0

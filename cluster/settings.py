@@ -240,6 +240,13 @@ class Settings(Section, frozen=True):
     limits: Limits = Limits()
     upgrade: Upgrade = Upgrade()
 
+    def peers_of(self, node: str) -> frozenset[str]:
+        """The nodes that `node` has links with."""
+        if self.replication.mode == "connections":
+            pairs = [pair for pair in self.replication.connections if node in pair]
+            return frozenset(name for pair in pairs for name in pair if name in self.nodes) - {node}
+        return frozenset(self.nodes) - {node}
+
     def asks_for_certificates(self, site: str) -> bool:
         """Whether somebody who may log in at `site` can be known by a certificate."""
         return any(self.accounts[name].client_certificate != "no" for name in self.sites[site].accounts)

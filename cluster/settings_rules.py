@@ -12,6 +12,7 @@ from typing import Final
 
 from cluster.balancer_rules import broken_routes
 from cluster.balancer_settings import Balancer
+from cluster.connection_rules import broken_connections
 from cluster.fingerprint import read_fingerprint
 from cluster.password import is_password_hash
 from cluster.problem import Problem
@@ -34,6 +35,7 @@ def broken_rules(settings: Settings) -> tuple[Problem, ...]:
         *_balancer(settings),
         *broken_routes(settings),
         *_policies(settings),
+        *broken_connections(settings),
         *_links(settings),
         *_patterns(settings),
         *_networks("limits.ban_exempt", settings.limits.ban_exempt),

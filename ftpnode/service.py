@@ -92,7 +92,7 @@ class Service:
 
 def has_replicator(settings: Settings) -> bool:
     """Whether changes go through a replicator."""
-    return settings.replication.mode == "full-mesh"
+    return settings.replication.mode != "none"
 
 
 def publisher_of(settings: Settings, name: str) -> Publisher:

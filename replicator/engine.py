@@ -32,6 +32,7 @@ from replicator.peers.link import Dial, PeerLink, PeerSite
 from replicator.peers.membership import Membership
 from replicator.peers.mesh import Mesh
 from replicator.peers.propagation import Propagation
+from replicator.peers.spreading import Spreading
 from replicator.publish.publishing import Publishing
 from replicator.replica import NotYetError, Replica, UnstableError
 from replicator.restart import know_again, replay_intents
@@ -73,7 +74,7 @@ class Engine:
         self._marker = Marker(mine.root, Mark(cluster=settings.cluster.name, node=node, incarnation=index.incarnation))
         self._staging = Staging(self._tree.staging)
         self.replica = Replica(index, self._tree, self._marker, self._staging, replication)
-        peers = frozenset(settings.nodes) - {node}
+        peers = settings.peers_of(node)
         self.door = PeerDoor(settings.cluster.name, node, peers, self.replica, replication)
         self.mesh = Mesh([self._link(peer, dial) for peer in sorted(peers)], self._staging, replication)
         fetching = Fetching(self.mesh.links, self.replica, self.door.outlines, replication)
@@ -85,7 +86,7 @@ class Engine:
             link.on_change = self._worker.retry
             link.on_disowned = self._disown
         self.replica.on_disowned = self._disown
-        self._membership = Membership(index, self.mesh.links, replication)
+        self._membership = self._member_watch()
         self.door.refusal = self._membership.refusal
         self.propagation = Propagation(self.replica, self.mesh.links, self._worker, self.measures, replication)
         self.door.take_canary = self.propagation.take
@@ -313,6 +314,18 @@ class Engine:
         self._marker.disown(why)
         for link in self.mesh.links:
             link.give_up()
+
+    def _member_watch(self) -> Membership:
+        """Of the peers over their links, and of members that are none over what is told of them."""
+        distant = sorted(self._settings.nodes.keys() - self.door.peers - {self._node})
+        if self._replication.mode != "connections":
+            return Membership(self._index, self.mesh.links, self._replication)
+        spreading = Spreading(self._index, frozenset(self._settings.nodes))
+        self.door.spreading = spreading
+        for link in self.mesh.links:
+            link.spreading = spreading
+        heard = {name: functools.partial(spreading.heard_upto, name) for name in distant}
+        return Membership(self._index, self.mesh.links, self._replication, heard)
 
     def _link(self, peer: str, dial: Dial) -> PeerLink:
         theirs = self._settings.nodes[peer]

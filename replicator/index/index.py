@@ -54,6 +54,7 @@ class PeerFacts(msgspec.Struct, frozen=True, kw_only=True):
     `seen`: the last sequence of the peer's `incarnation` whose heads are in our index; `held`: the last up to which
     their content is here too. `acked`: our own sequence up to which the peer holds everything. `silent_s`: for how long
     this node has run since without reaching it. `expelled_ns`: when a tombstone was forgotten that it did not have.
+    `heard`, of a member that is no peer of ours: our sequence up to which it is known to have heard of everything.
     """
 
     incarnation: str = ""
@@ -62,6 +63,7 @@ class PeerFacts(msgspec.Struct, frozen=True, kw_only=True):
     acked: int = 0
     silent_s: float = 0.0
     expelled_ns: int = 0
+    heard: int = 0
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from replicator.index.index import PeerFacts
 from replicator.peers.comparison import Comparing
 from replicator.peers.connection import LOST, Connection, PeerError, first_of
 from replicator.peers.progress import PeerProgress
+from replicator.peers.spreading import Spreading
 from replicator.peers.throttle import Throttle
 from replicator.peers.wire import (
     PROTOCOL,
@@ -37,6 +38,7 @@ from replicator.peers.wire import (
     GivenUp,
     Hello,
     Index,
+    Known,
     Ping,
     Pong,
     Prepare,
@@ -74,6 +76,7 @@ class PeerDoor:
         self.on_doubt: Callable[[str], None] = lambda _content_id: None
         self.refusal: Callable[[Hello], str] = lambda _hello: ""
         self.take_canary: TakeCanary = _no_canary
+        self.spreading: Spreading | None = None
         self._progress: dict[str, PeerProgress] = {}
         self._answerers: set[Answerer] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -229,6 +232,9 @@ class Answerer:
                 await self.connection.send(Pong(now_ns=now_ns()))
             case Index():
                 self._merge(message)
+            case Known(rows=rows):
+                if self._door.spreading is not None:  # else it has other connections in its cluster.yaml
+                    self._door.spreading.heard(f"{self.peer}:{self._incarnation}", rows)
             case Prepare() | Arriving():
                 spawn(self._holding.begin(message, self.peer))
             case Chunk() | Sealed() | GivenUp():

@@ -14,10 +14,12 @@ from cluster.log import logger
 from cluster.replication_settings import Replication
 from replicator.core.copies import PeerView
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
+from replicator.core.knowledge import Rows
 from replicator.disk.marker import ROLLED_BACK, STALE
 from replicator.index.index import Index, PeerFacts
 from replicator.peers.connection import LOST, Connection, PeerError, first_of
 from replicator.peers.exchange import Exchange
+from replicator.peers.spreading import Spreading
 from replicator.peers.wire import (
     MAX_INDEX_ENTRIES,
     PROTOCOL,
@@ -34,6 +36,7 @@ from replicator.peers.wire import (
     Doubt,
     Entry,
     Hello,
+    Known,
     Ping,
     Pong,
     Prepared,
@@ -45,6 +48,7 @@ from replicator.peers.wire import Index as IndexMessage
 from replicator.transfers.preparing import Offer, prepare
 
 _GATHER_S: Final = 0.01
+_SPREAD_S: Final = 1.0
 _HANDSHAKE_S: Final = 5.0
 _MAX_ENTRIES_BYTES: Final = 2 << 20
 
@@ -106,6 +110,8 @@ class PeerLink:
         self.round_trip_s = 0.0  # of the last Ping; what the peer has to do before it answers is in it
         self.heard_upto = 0  # the sequence of ours up to which our news is in the peer's index
         self._pinged_s = 0.0
+        self._spread_s = float("-inf")
+        self.spreading: Spreading | None = None  # where every two nodes have a link, nobody need tell of others
         self.on_change: Callable[[], None] = lambda: None
         self.on_disowned: Callable[[str], None] = lambda _why: None
 
@@ -271,6 +277,7 @@ class PeerLink:
     async def _stream(self, connection: Connection, seen: int) -> None:
         """Announce the index in its order, from where the peer stopped, for ever."""
         first = True
+        told: Rows = {}
         while True:
             self._news.clear()
             upto = self._index.durable_sequence
@@ -289,10 +296,22 @@ class PeerLink:
                 await connection.send(IndexMessage(entries=entries, upto=seen, complete=complete))
                 if not complete:
                     continue
+            told = await self._spread(connection, told, seen)
             with contextlib.suppress(asyncio.TimeoutError):
                 async with asyncio.timeout(1.0):  # unlike wait_for it never swallows a cancellation
                     await self._news.wait()
             await asyncio.sleep(_GATHER_S)
+
+    async def _spread(self, connection: Connection, told: Rows, seen: int) -> Rows:
+        """Tell who has heard what, if that is not what was told last, nor that a moment ago; what is told then."""
+        if self.spreading is None or monotonic_s() - self._spread_s < _SPREAD_S:
+            return told
+        rows = self.spreading.told(seen)
+        if rows is None or rows == told:
+            return told
+        self._spread_s = monotonic_s()
+        await connection.send(Known(rows=dict(rows)))
+        return rows
 
     async def _ping(self, connection: Connection) -> None:
         while True:

@@ -7,6 +7,7 @@ So between two nodes there are two connections, and each works without the other
     Hello(cluster, node, incarnation)     →
                                           ←    Welcome(node, incarnation, where it stopped, or why it is refused)
     Index(entries…, upto, complete)       →    merges the heads; Acked(seen, held) as it commits and fetches
+    Known(rows)                           →    nothing; where some nodes have no link, who has heard what
     Prepare(number, content, data?)       →    Begin(number, offset) when it wants the bytes, then
     Chunk(number, data)…                  →    Prepared(number, problem): staged and fsynced, or why not
     Arriving(number, path, …)             →    Begin(number, 0) when it takes the bytes of an upload under way, then
@@ -34,6 +35,7 @@ import msgspec
 from msgspec import Meta
 
 from replicator.core.head import Heads
+from replicator.core.knowledge import MAX_ROWS
 
 PROTOCOL: Final = 1
 CHUNK_BYTES: Final = 512 << 10
@@ -52,6 +54,7 @@ _Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
 _Folder = Annotated[str, Meta(max_length=4096)]
 _Folders = Annotated[tuple[_Folder, ...], Meta(max_length=MAX_COMPARED)]
 _Bytes = Annotated[bytes, Meta(max_length=2 << 20)]
+_Row = Annotated[dict[_Text, _Count], Meta(max_length=MAX_ROWS)]
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -99,6 +102,15 @@ class Index(_Message, frozen=True, kw_only=True):
     entries: _Entries
     upto: _Count
     complete: bool
+
+
+class Known(_Message, frozen=True, kw_only=True):
+    """Who has heard what: per replica, per other replica a sequence (replicator.core.knowledge).
+
+    The dialler's own row is about no more than what it has told in Index and Commit on this connection or before.
+    """
+
+    rows: Annotated[dict[_Text, _Row], Meta(max_length=MAX_ROWS)]
 
 
 class Acked(_Message, frozen=True, kw_only=True):
@@ -309,6 +321,7 @@ class Pong(_Message, frozen=True, kw_only=True):
 Asked = (
     Hello
     | Index
+    | Known
     | Prepare
     | Arriving
     | Chunk

@@ -174,7 +174,18 @@ MISTAKES = [
         "balancer.source_addresses[1]",
         "write ::1",
     ),
-    ("mode: full-mesh", "mode: half-mesh", "replication.mode", "use one of: full-mesh, none"),
+    ("mode: full-mesh", "mode: half-mesh", "replication.mode", "use one of: connections, full-mesh, none"),
+    *(
+        ("mode: full-mesh", f"mode: {mode}\n  connections: {connections}", f"replication.connections{where}", fix)
+        for mode, connections, where, fix in (
+            ("full-mesh", "[[node1, node2]]", "", "write `mode: connections`"),
+            ("connections", "[]", "", "add a pair such as [node1, node2]"),
+            ("connections", "[[node1, node9]]", "[0]", "use two of: node1, node2"),
+            ("connections", "[[node1, node1]]", "[0]", "name two nodes"),
+            ("connections", "[[node1]]", "[0]", "write a value of that kind"),
+            ("connections", "[[node1, node2], [node2, node1]]", "[1]", "drop one"),
+        )
+    ),
     *(
         ("mode: full-mesh", f"mode: full-mesh\n  links: [{links}]", f"replication.links{where}", fix)
         for links, where, fix in (

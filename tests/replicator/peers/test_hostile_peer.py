@@ -13,6 +13,7 @@ from cluster.replication_settings import Replication
 from cluster.tree_path import complaint
 from replicator.core.head import Dot, Head, Kind
 from replicator.peers.door import PeerDoor
+from replicator.peers.spreading import Spreading
 from replicator.peers.wire import (
     PROTOCOL,
     Arriving,
@@ -21,6 +22,7 @@ from replicator.peers.wire import (
     Entry,
     Hello,
     Index,
+    Known,
     Message,
     Ping,
     Prepare,
@@ -100,6 +102,7 @@ def honest(chance) -> Message:
             Sealed(number=number, content_id=CONTENT_ID, size_bytes=len(CONTENT)),
             Commit(number=number, entries=entries),
             Want(number=number, content_id=CONTENT_ID, spans=(Span(0, len(CONTENT)),)),
+            Known(rows={"there:1": {"there:1": 5, "here:1": 1}}),
             Ping(),
         )
     )
@@ -141,6 +144,7 @@ async def test_whatever_a_peer_sends_nothing_leaves_the_root(tmp_path, seed):
     async with OpenReplica(tmp_path / "here") as here:
         mark = (here.tree.root / ".tripod/marker").read_bytes()
         door = PeerDoor("test", "here", frozenset({"there"}), here, settings)
+        door.spreading = Spreading(here.index, frozenset({"here", "there"}))
         for _ in range(FRAMES):
             hello = encode(Hello(cluster="test", node="there", incarnation="1", protocol=PROTOCOL))
             wire = Wire([hello, *(payload(chance) for _ in range(chance.randint(1, 6)))])

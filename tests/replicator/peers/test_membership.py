@@ -64,6 +64,64 @@ async def test_a_silent_peer_holds_it_back_for_a_while_and_must_join_as_new_then
         assert not link.facts.expelled_ns
 
 
+class Far:
+    """A distant member: what is known of it."""
+
+    upto = 0
+
+    def __call__(self):
+        return self.upto
+
+
+async def test_a_distant_member_holds_it_back_until_it_is_known_to_have_heard_of_it(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        await deleted(here.index)
+        here.index.note_peer("mid", PeerFacts(acked=here.index.durable_sequence))
+        far = Far()
+        membership = Membership(here.index, [Link(here.index, "mid", connected=True)], SETTINGS, {"far": far})
+        membership.tick(0.0, LATER_NS)
+        assert "x" in here.index.places
+        far.upto = here.index.durable_sequence
+        membership.tick(1.0, LATER_NS)
+        assert "x" not in here.index.places
+        assert not here.index.peers["far"].expelled_ns
+
+
+async def test_a_distant_member_is_silent_while_it_hears_of_nothing_and_a_link_stands_that_could_tell(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        await deleted(here.index)
+        here.index.note_peer("mid", PeerFacts(acked=here.index.durable_sequence))
+        mid, far = Link(here.index, "mid", connected=False), Far()
+        membership = Membership(here.index, [mid], SETTINGS, {"far": far})
+        for day in range(100):
+            membership.tick(day * DAY_S, LATER_NS)
+        assert "x" in here.index.places
+        mid.connected = True
+        membership = Membership(here.index, [mid], SETTINGS, {"far": far})
+        for day in range(60):
+            membership.tick(day * DAY_S, LATER_NS)
+        assert "x" in here.index.places
+        membership = Membership(here.index, [mid], SETTINGS, {"far": far})  # what it has counted outlives the program
+        for day in range(3):
+            membership.tick(day * DAY_S, LATER_NS)
+        assert "x" not in here.index.places
+        assert here.index.peers["far"].expelled_ns
+        assert membership.refusal(hello("far", "never met", 5)) == STALE
+
+
+async def test_a_distant_member_for_which_there_is_nothing_new_is_not_silent(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        await deleted(here.index)
+        far = Far()
+        far.upto = here.index.durable_sequence
+        membership = Membership(here.index, [Link(here.index, "mid", connected=True)], SETTINGS, {"far": far})
+        for day in range(100):
+            membership.tick(day * DAY_S, 5)
+        await deleted(here.index)
+        membership.tick(100 * DAY_S, LATER_NS)
+        assert here.index.peers["far"].silent_s < 2 * DAY_S
+
+
 async def test_a_clock_that_jumps_expels_nobody(tmp_path):
     async with OpenReplica(tmp_path) as here:
         await deleted(here.index)

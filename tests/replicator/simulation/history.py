@@ -40,16 +40,19 @@ class History(msgspec.Struct, frozen=True):
     seed: int
     nodes: int
     events: tuple[Event, ...]
+    shape: str = "mesh"
+    """Which nodes have links with which: see `linked`."""
 
     def lines(self) -> str:
         """For people, and to be pasted into a test."""
         rows = [f"    {tuple(getattr(event, name) for name in event.__struct_fields__)!r}," for event in self.events]
-        return "\n".join([f"history({self.seed}, {self.nodes},", *rows, ")"])
+        last = [] if self.shape == "mesh" else [f"    shape={self.shape!r},"]
+        return "\n".join([f"history({self.seed}, {self.nodes},", *rows, *last, ")"])
 
 
-def history(seed: int, nodes: int, *rows: tuple) -> History:
+def history(seed: int, nodes: int, *rows: tuple, shape: str = "mesh") -> History:
     """A history as it was printed."""
-    return History(seed, nodes, tuple(Event(*row) for row in rows))
+    return History(seed, nodes, tuple(Event(*row) for row in rows), shape)
 
 
 def random_history(seed: int, weights=WEIGHTS) -> History:
@@ -61,7 +64,15 @@ def random_history(seed: int, weights=WEIGHTS) -> History:
     if chance.random() < 0.3:  # everything at once
         moments = [round(moment / 10, 4) for moment in moments]
     events = tuple(_event(chance, moment, kind, nodes) for moment, kind in zip(moments, kinds, strict=True))
-    return History(seed, nodes, events)
+    return History(seed, nodes, events, _shape(seed, nodes))
+
+
+def _shape(seed: int, nodes: int) -> str:
+    """Drawn by itself, so that nothing else of a seed's history depends on it."""
+    chance = random.Random(f"shape {seed}")
+    if nodes < 3:
+        return "mesh"
+    return chance.choice(("mesh", "mesh", "chain", "star", "ring" if nodes > 3 else "mesh"))
 
 
 def _event(chance: random.Random, at_s: float, kind: str, nodes: int) -> Event:

@@ -3,7 +3,7 @@
 import msgspec
 
 from replicator.disk.marker import ROLLED_BACK, STALE
-from tests.replicator.simulation.node import Twin
+from tests.replicator.simulation.node import Twin, linked
 
 MONTHS_S = 70 * 86_400.0
 
@@ -50,7 +50,8 @@ class Members:
 
     def _restart_with(self, names):
         nodes = {name: site for name, site in self.whole_settings.nodes.items() if name in names}
-        self.settings = msgspec.structs.replace(self.whole_settings, nodes=nodes)
+        replication = linked(self.whole_settings.replication, self.history.shape, list(nodes))
+        self.settings = msgspec.structs.replace(self.whole_settings, nodes=nodes, replication=replication)
         for node in self.nodes:
             if node.program is not None:
                 node.program.take_turn()

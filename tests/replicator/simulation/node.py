@@ -1,8 +1,11 @@
 """One simulated node: a host with a disk and an index that outlive its programs, and the program that runs now."""
 
 import asyncio
+import itertools
 import sqlite3
 from pathlib import Path
+
+import msgspec
 
 from cluster.health import NodeState
 from cluster.replication_settings import DeleteBudget, DeleteBudgets, Replication
@@ -40,14 +43,27 @@ REPLICATION = Replication(
 TINY = DeleteBudgets(found=DeleteBudget(files=1, at_least=1), peers=DeleteBudget(files=1, at_least=1))
 
 
-def settings_of(names, replication=REPLICATION) -> Settings:
+def linked(replication: Replication, shape: str, names) -> Replication:
+    """The same, with connections of these nodes in a `chain`, a `star` around the first, a `ring`, or in full mesh."""
+    pairs = {
+        "chain": itertools.pairwise(names),
+        "star": [(names[0], name) for name in names[1:]],
+        "ring": [*itertools.pairwise(names), *([(names[-1], names[0])] if len(names) > 2 else [])],
+    }.get(shape)
+    if pairs is None:
+        return replication
+    return msgspec.structs.replace(replication, mode="connections", connections=tuple(pairs))
+
+
+def settings_of(names, replication=REPLICATION, shape="mesh") -> Settings:
     root, pem = SimulatedPath(f"/{ROOT}"), NOWHERE
     nodes = {
         name: Node(address=name, root=root, state=pem, certificate=pem, key=pem, passive_ports=Ports(first=1, last=2))
         for name in names
     }
     cluster = Cluster(name="test", ca=pem, token_key=pem, management_token=pem)
-    return Settings(cluster=cluster, accounts={}, sites={}, nodes=nodes, balancer=None, replication=replication)
+    return Settings(cluster=cluster, accounts={}, sites={}, nodes=nodes, balancer=None,
+                    replication=linked(replication, shape, list(names)))  # fmt: skip
 
 
 class SimulatedWatch(Watch):
