@@ -53,13 +53,14 @@ def replace_durably(source: Path, target: Path) -> None:
         sync_folder(source.parent)
 
 
-def publish_soon(staged: Path, target: Path) -> None:
-    """Rename a staged file over `target`; the caller makes its name durable by `sync_folder`, once for a whole batch.
+def publish_soon(staged: Path, target: str, target_folder: int) -> None:
+    """Rename a staged file over a name in a folder given by descriptor; the caller makes its name durable.
 
-    That the staged name is gone is not made durable: should a power cut bring it back, it is a leftover like any other
-    in staging, and is cleaned at the start. It saves about a sixth of the time of a small publish.
+    By an fsync of the folder, once for a whole batch. That the staged name is gone is not made durable: should a power
+    cut bring it back, it is a leftover like any other in staging, and is cleaned at the start. It saves about a sixth
+    of the time of a small publish.
     """
-    os.replace(staged, target)
+    os.replace(staged, target, dst_dir_fd=target_folder)
 
 
 def move_durably(source: str, source_folder: int, target: str, target_folder: int) -> None:
@@ -68,6 +69,13 @@ def move_durably(source: str, source_folder: int, target: str, target_folder: in
     os.fsync(target_folder)
     if not os.path.samestat(os.fstat(source_folder), os.fstat(target_folder)):
         os.fsync(source_folder)
+
+
+def take_durably(source: str, source_folder: int, target: Path) -> None:
+    """Rename a name in a folder given by descriptor to `target`, in one step, and make both names durable."""
+    os.replace(source, target, src_dir_fd=source_folder)
+    sync_folder(target.parent)
+    os.fsync(source_folder)
 
 
 def publish_into(staged: str, staging: int, target: str, target_folder: int) -> None:

@@ -65,7 +65,7 @@ _ADVICE: Final = (
     ("fewer copies", "bring the missing node back; until then one disk holds what was acknowledged"),
     ("paths wait", "`tripod explain PATH` tells why"),
     ("held back", "look at them with `tripod approve`, then let them go or take them back"),
-    ("not replicated", "move links and devices out of the root"),
+    ("not replicated", "`tripod oddities` lists them: move links and devices out of the root, and rename the others"),
     ("sysctl", "set it as the notice says"),
     ("rotten", "the disk of that node deserves a look; a file that no peer has must come from a backup"),
 )

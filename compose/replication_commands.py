@@ -1,4 +1,4 @@
-"""The `tripod` commands that look into the replication: what each node owes each other, and the story of a path."""
+"""The `tripod` commands that look into the replication: what is owed, the story of a path, what travels badly."""
 
 import sys
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from rich.console import Console
 from cluster.backlog import Backlog
 from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table
 from cluster.explained import Explained
+from cluster.oddities import Oddities
 from cluster.settings import Settings
 from cluster.tree_path import complaint
 from compose.path_story import story
@@ -68,7 +69,26 @@ def explain(path: str, file: Path, *, as_json: bool) -> None:
     _end(silent)
 
 
-REPLICATION_COMMANDS: Final = (backlog, explain)
+@click.command()
+@config_option
+@json_option
+def oddities(file: Path, *, as_json: bool) -> None:
+    """List what is in the roots and travels badly, or not at all.
+
+    Links, devices and names that cannot be are replicated nowhere.
+    """
+    found, silent = from_replicators(_replicated(file), "oddities", Oddities)
+    if as_json:
+        _print(found)
+    else:
+        rows = [
+            (node, entry.path, f"not replicated: {entry.why}") for node, one in found.items() for entry in one.entries
+        ]
+        show_table(("node", "path", "what"), rows)
+    _end(silent)
+
+
+REPLICATION_COMMANDS: Final = (backlog, explain, oddities)
 
 
 def _replicated(file: Path) -> Settings:

@@ -18,6 +18,7 @@ from typing_extensions import override
 from cluster import clock
 from cluster.content_id import content_id_of_file
 from cluster.durable_file import move_durably, publish_into
+from cluster.folders import look, opened, parent_of
 from cluster.publish import (
     Answer,
     Arriving,
@@ -43,7 +44,6 @@ from cluster.publish import (
 )
 from cluster.quota import NOTHING, Usage
 from cluster.tree_path import STAGING, parents
-from ftpnode.folders import opened, parent_of
 from ftpnode.ports import Publisher, PublisherUnreachableError
 from ftpnode.tree import Tree
 from ftpnode.tree_usage import TreeUsage
@@ -108,7 +108,7 @@ class LocalPublisher(Publisher):
                 self._set_mtime(request)
             case Fetch(path=path):
                 with parent_of(self._root, path) as (folder, name):
-                    _look(name, folder)
+                    look(name, folder)
             case Arriving():
                 pass  # there is nobody to bring it to
             case Describe() | DescribeFiles() | Measure() | Ask() | Cut() | FindPartial():
@@ -146,7 +146,7 @@ class LocalPublisher(Publisher):
         if request.quota is None and not self._usage.is_asked_for:
             return NOTHING
         there_bytes = self._file_bytes(request.path)
-        size_bytes = _look(request.staged, staging).st_size
+        size_bytes = look(request.staged, staging).st_size
         return Usage(size_bytes - (there_bytes or 0), (there_bytes is None) + self._missing_above(request.path))
 
     @contextmanager
@@ -173,13 +173,13 @@ class LocalPublisher(Publisher):
         """The size of the file at `path`; None when there is none."""
         try:
             with parent_of(self._root, path) as (folder, name):
-                return _size_bytes(_look(name, folder))
+                return _size_bytes(look(name, folder))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def _remove(self, request: Remove) -> None:
         with parent_of(self._root, request.path) as (folder, name):
-            found = _look(name, folder)
+            found = look(name, folder)
             is_directory = stat.S_ISDIR(found.st_mode)
             if is_directory != (request.kind == "directory"):
                 raise FileNotFoundError(errno.ENOENT, f"not a {request.kind}")
@@ -195,10 +195,10 @@ class LocalPublisher(Publisher):
             parent_of(self._root, request.source) as (source_folder, source),
             parent_of(self._root, request.target) as (target_folder, target),
         ):
-            moves_directory = stat.S_ISDIR(_look(source, source_folder).st_mode)
+            moves_directory = stat.S_ISDIR(look(source, source_folder).st_mode)
             there_bytes = None
             with contextlib.suppress(FileNotFoundError):
-                there_bytes = _size_bytes(_look(target, target_folder))
+                there_bytes = _size_bytes(look(target, target_folder))
                 if moves_directory or there_bytes is None or not request.replace:
                     raise FileExistsError(errno.EEXIST, "the target exists")
             move_durably(source, source_folder, target, target_folder)
@@ -212,10 +212,6 @@ class LocalPublisher(Publisher):
             os.fsync(fd)
         finally:
             os.close(fd)
-
-
-def _look(name: str, folder: int) -> os.stat_result:
-    return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
 
 def _size_bytes(found: os.stat_result) -> int | None:

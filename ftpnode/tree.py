@@ -12,13 +12,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
+from cluster import folders
 from cluster.tree_path import is_tree_path
-from ftpnode import folders
 from ftpnode.core.listing import Entry
-
-_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: a FIFO must not block the open
 
 
 class TooManyEntriesError(Exception):
@@ -36,7 +34,7 @@ class Tree:
         if not path:
             return _entry("", self._root.stat())
         with folders.parent_of(self._root, path) as (folder, name):
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            found = folders.look(name, folder)
         if not _is_visible(found):
             raise FileNotFoundError(errno.ENOENT, "neither a file nor a directory")
         return _entry(name, found)
@@ -84,18 +82,15 @@ class Tree:
     def open_file(self, path: str) -> BinaryIO:
         """The regular file at a tree path, open for reading; IsADirectoryError for a directory."""
         with folders.parent_of(self._root, path) as (folder, name):
-            fd = os.open(name, _FILE, dir_fd=folder)
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISREG(mode):
-            return os.fdopen(fd, "rb", buffering=0)
-        os.close(fd)
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "a directory")
-        raise FileNotFoundError(errno.ENOENT, "not a regular file")
+            try:
+                fd = folders.open_file(name, folder)
+            except folders.OddEntryError as error:
+                raise FileNotFoundError(errno.ENOENT, "not a regular file") from error
+        return os.fdopen(fd, "rb", buffering=0)
 
     def _visible(self, folder: int, name: str) -> Iterator[Entry]:
         with contextlib.suppress(FileNotFoundError):  # gone since it was listed
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            found = folders.look(name, folder)
             if _is_visible(found):
                 yield _entry(name, found)
 

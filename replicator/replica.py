@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple, assert_never
 
 from cluster.clock import now_ns
+from cluster.folders import OddEntryError
 from cluster.log import logger
 from cluster.replication_settings import Replication
 from cluster.tree_path import parents
@@ -41,7 +42,7 @@ from replicator.disk.marker import ROLLED_BACK, Marker
 from replicator.disk.path_locks import PathLocks
 from replicator.disk.sources import Sources
 from replicator.disk.staging import Held, Staging
-from replicator.disk.tree import Installation, OddEntryError, Sighting, Tree, UnstableError, is_as_recorded
+from replicator.disk.tree import Installation, Sighting, Tree, UnstableError, is_as_recorded
 from replicator.disk.versions import Versions
 from replicator.held_deletes import HeldDeletes
 from replicator.index.index import Index, Intent

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import msgspec
 
 from cluster.clock import now_ns
+from cluster.folders import OddEntryError
 from cluster.log import logger
 from replicator.core.head import Kind
 from replicator.core.place import Applied, Found, Written
-from replicator.disk.tree import OddEntryError, UnstableError, is_as_recorded
+from replicator.disk.tree import UnstableError, is_as_recorded
 from replicator.index.index import Intent
 from replicator.replica import Replica
 

@@ -12,20 +12,16 @@ _STEP_BYTES: Final = 1 << 30
 _CANNOT_COPY: Final = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 
 
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file; the target is new."""
-    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def copy_file(source: int, target: Path) -> None:
+    """Copy an open file; the target is new."""
+    copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            offset = 0
-            while copied := copy_range(fd, copy, _STEP_BYTES, offset, offset):
-                offset += copied
-            os.ftruncate(copy, offset)
-        finally:
-            os.close(copy)
+        offset = 0
+        while copied := copy_range(source, copy, _STEP_BYTES, offset, offset):
+            offset += copied
+        os.ftruncate(copy, offset)
     finally:
-        os.close(fd)
+        os.close(copy)
 
 
 def write_file(file: Path, data: bytes) -> None:

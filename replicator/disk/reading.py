@@ -1,5 +1,7 @@
 """Reads many small files of the tree at once, with one sync of their file system in place of an fsync for each."""
 
+import os
+
 import msgspec
 
 from cluster.content_id import content_id_of_file
@@ -28,9 +30,9 @@ def _read(tree: Tree, path: str, before: Sighting | None) -> Sighting | None:
     if before is None or before.row.kind is Kind.DIRECTORY:
         return before
     try:
-        with on_disk(tree.root, path).open("rb", buffering=0) as file:
+        with os.fdopen(tree.open(on_disk(tree.root, path)), "rb", buffering=0) as file:
             content_id = content_id_of_file(file)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise UnstableError(path) from error
     after = tree.look(path)
     if after is None or not after.row.same_file(before.row):

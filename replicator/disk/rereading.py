@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from cluster.content_id import ContentHash
+from cluster.folders import OddEntryError
 from cluster.log import logger
 from replicator.core.place import Row
-from replicator.disk.tree import OddEntryError, sighting
+from replicator.disk.tree import Tree, sighting
 
 CHUNK_BYTES: Final = 1 << 20
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
@@ -28,15 +29,15 @@ class ChangedError(Exception):
 class Rereading:
     """One file, read in chunks; each call blocks. Close it."""
 
-    def __init__(self, file: Path, known: Row) -> None:
+    def __init__(self, tree: Tree, file: Path, known: Row) -> None:
         """ChangedError when it is not what is `known`; OSError passes."""
         self._known = known
         self._content = ContentHash()
         self._offset = 0
         self._unreadable = False
         try:
-            self._fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError as error:
+            self._fd = tree.open(file)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, OddEntryError) as error:
             raise ChangedError(str(file)) from error
         try:
             self._check()

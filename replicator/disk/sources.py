@@ -17,7 +17,7 @@ from replicator.core.place import Applied, Clear, Row, plan
 from replicator.disk.conflict_store import Blocking
 from replicator.disk.path_locks import PathLocks
 from replicator.disk.staging import Held, Staging
-from replicator.disk.tree import OddEntryError, Tree, UnstableError
+from replicator.disk.tree import Tree, UnstableError
 from replicator.disk.versions import Versions
 from replicator.index.index import Index
 
@@ -41,7 +41,7 @@ class Sources:
         """Files that should have that content: who reads one must look whether it is so."""
         for path in tuple(self._index.by_content.get(content_id, ())):
             row = self._index.place(path).row
-            with contextlib.suppress(OSError, OddEntryError):
+            with contextlib.suppress(OSError):
                 seen = self._tree.look(path)
                 if row and row.kind is Kind.FILE and seen and seen.row.same_file(row):
                     yield on_disk(self._tree.root, path)

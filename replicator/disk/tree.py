@@ -1,22 +1,23 @@
 """Looks at the root and changes it, so that each path shows at every moment its old content or its new, whole.
 
-All functions block, and run in the thread pool; every OSError passes through.
+Every name is relative to the descriptor of its folder (cluster.folders), so that a link which a writer on the host
+swaps in leads nowhere. All functions block, and run in the thread pool; every OSError passes through.
 """
 
 import contextlib
 import enum
-import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from cluster.content_id import content_id_of_file
-from cluster.durable_file import make_folders_durably, publish_soon, replace_durably, sync_file, sync_folder
-from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, on_disk, parent, parents
+from cluster.durable_file import make_folders_durably, move_durably, publish_soon, sync_folder, take_durably
+from cluster.folders import LinkAboveError, OddEntryError, look, open_file, opened, parent_of
+from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, on_disk, parent
 from replicator.core.head import Kind
 from replicator.core.place import Row
 from replicator.disk.copying import copy_file
@@ -28,13 +29,6 @@ _PERMISSIONS: Final = 0o777
 
 class UnstableError(Exception):
     """The file changed while it was read; look again later."""
-
-
-class OddEntryError(OSError):
-    """Neither a file nor a directory (a symbolic link, a device): it is not replicated."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.EINVAL, "neither a file nor a directory stands there on this node's disk")
 
 
 class Anything(enum.Enum):
@@ -86,36 +80,46 @@ class Tree:
         uploaded, mine = names
         uploaded.rename(mine)
         space = os.statvfs(self.staging)
-        return mine.stat().st_size, space.f_bavail * space.f_frsize
+        return mine.lstat().st_size, space.f_bavail * space.f_frsize
 
     def look(self, path: str) -> Sighting | None:
-        """What stands there, unread; None when nothing does. OddEntryError for what is not replicated."""
+        """What stands there, unread; None when nothing does. OddEntryError for what is not replicated.
+
+        That is what is below a link, too: it is not seen, but nobody has said that it is gone.
+        """
         try:
-            status = on_disk(self.root, path).lstat()
+            with parent_of(self.root, path) as (folder, name):
+                return _seen(name, folder)
+        except LinkAboveError as error:
+            raise OddEntryError(stat.S_IFLNK) from error
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return sighting(status)
 
     def read(self, path: str) -> Sighting | None:
         """What stands there, with its content id, bytes and name durable; UnstableError when it changes meanwhile."""
         before = self.look(path)
         if before is None or before.row.kind is Kind.DIRECTORY:
             return before
-        place = on_disk(self.root, path)
         try:
-            content_id = _read_durably(place)
-        except FileNotFoundError as error:
+            with parent_of(self.root, path) as (folder, name):
+                content_id = _read_durably(open_file(name, folder))
+                os.fsync(folder)
+                after = _seen(name, folder)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise UnstableError(path) from error
-        self.make_name_durable(path)
-        after = self.look(path)
         if after is None or not after.row.same_file(before.row):
             raise UnstableError(path)
         return Sighting(msgspec.structs.replace(after.row, content_id=content_id), after.mode)
 
+    def open(self, file: Path) -> int:
+        """A descriptor of a regular file below the root, for reading; no link is followed, and no FIFO blocks."""
+        with parent_of(self.root, file.relative_to(self.root).as_posix()) as (folder, name):
+            return open_file(name, folder)
+
     def make_name_durable(self, path: str) -> None:
         """Whoever made this entry may not have done so."""
         with contextlib.suppress(FileNotFoundError):
-            sync_folder(self._target(path).parent)
+            self._sync(parent(path))
 
     def install(self, staged: Path, path: str, wanted: Row, mode: int, known: Row | Anything | None = ANYTHING) -> Row:
         """Give a staged, durable file of the wanted content its name and time; the row it then has.
@@ -131,7 +135,7 @@ class Tree:
         """Install many staged files, with one fsync for each folder; the row that each has, or what went wrong."""
         put = [attempt(self.put, piece) for piece in pieces]
         folders = {parent(piece.path) for piece, row in zip(pieces, put, strict=True) if isinstance(row, Row)}
-        synced = {folder: attempt(sync_folder, on_disk(self.root, folder)) for folder in folders}
+        synced = {folder: attempt(self._sync, folder) for folder in folders}
         return [
             row if isinstance(row, Exception) else synced[parent(piece.path)] or self._row(piece.path, row)
             for piece, row in zip(pieces, put, strict=True)
@@ -149,44 +153,45 @@ class Tree:
                 os.fsync(fd)
         finally:
             os.close(fd)
-        target = self._target(piece.path)
-        self._expect(piece.path, piece.known)
         is_open = piece.known is ANYTHING or (isinstance(piece.known, Row) and piece.known.kind is Kind.DIRECTORY)
-        if is_open and target.is_dir() and not target.is_symlink():
-            target.rmdir()
-        publish_soon(piece.staged, target)
+        with self._at(piece.path, piece.known) as (folder, name):
+            if is_open and _is(stat.S_ISDIR, name, folder):
+                os.rmdir(name, dir_fd=folder)
+            publish_soon(piece.staged, name, folder)
         return msgspec.structs.replace(piece.wanted, inode=status.st_ino)
 
     def make_folder(self, path: str, known: Row | Anything | None = ANYTHING) -> Row:
         """Make a directory where nothing stands or the `known` file did; its row. UnstableError for another file."""
-        target = self._target(path)
-        if target.is_file():
-            self._expect(path, known)
-        with contextlib.suppress(FileExistsError):
-            if target.is_file() and not target.is_symlink():
-                target.unlink()
-            target.mkdir()
-        sync_folder(target.parent)
+        with parent_of(self.root, path) as (folder, name):
+            if _is(stat.S_ISREG, name, folder):
+                _expect(path, name, folder, known)
+                os.unlink(name, dir_fd=folder)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, dir_fd=folder)
+            if not _is(stat.S_ISDIR, name, folder):
+                raise OddEntryError
+            os.fsync(folder)
         return Row(kind=Kind.DIRECTORY)
 
     def touch(self, path: str, known: Row, mtime_ns: int) -> Row:
         """Give the file that is known by this row another time; the row it then has."""
-        target = self._target(path)
-        os.utime(target, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
-        sync_file(target)
+        fd = self.open(on_disk(self.root, path))
+        try:
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
         return self._row(path, msgspec.structs.replace(known, mtime_ns=mtime_ns))
 
     def remove(self, path: str, kind: Kind, known: Row | Anything | None = ANYTHING) -> None:
         """Remove a file or an empty directory; UnstableError, and nothing done, when it is not what is `known`."""
-        target = self._target(path)
-        self._expect(path, known)
-        with contextlib.suppress(FileNotFoundError):
-            if kind is Kind.DIRECTORY:
-                target.rmdir()
-            else:
-                target.unlink()
-        if target.parent.is_dir():
-            sync_folder(target.parent)
+        with contextlib.suppress(FileNotFoundError), self._at(path, known) as (folder, name):
+            with contextlib.suppress(FileNotFoundError):
+                if kind is Kind.DIRECTORY:
+                    os.rmdir(name, dir_fd=folder)
+                else:
+                    os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
 
     def take_out(self, path: str, staged: Path, known: Row, kept: Path | None = None) -> bool:
         """Move the `known` file out of the tree; UnstableError, and nothing done, when something else stands there.
@@ -194,23 +199,29 @@ class Tree:
         Whether it was moved: a file that has a second name (in the conflict store) only loses this one. `kept` is
         another second name that it gets, unless there is one.
         """
-        target = self._target(path)
-        self._expect(path, known)
-        is_moved = target.lstat().st_nlink == 1
-        if is_moved:
-            replace_durably(target, staged)
-        if kept is not None:
-            with contextlib.suppress(FileExistsError):
-                os.link(staged if is_moved else target, kept, follow_symlinks=False)
-            sync_folder(kept.parent)
-        if not is_moved:
-            target.unlink()
-        sync_folder(target.parent)
+        with self._at(path, known) as (folder, name):
+            is_moved = look(name, folder).st_nlink == 1
+            if is_moved:
+                take_durably(name, folder, staged)
+            if kept is not None:
+                source, source_folder = (staged, None) if is_moved else (name, folder)
+                with contextlib.suppress(FileExistsError):
+                    os.link(source, kept, src_dir_fd=source_folder, follow_symlinks=False)
+                sync_folder(kept.parent)
+            if not is_moved:
+                os.unlink(name, dir_fd=folder)
+                os.fsync(folder)
         return is_moved
+
+    def set_aside(self, path: str, target: Path, known: Row) -> None:
+        """Move the `known` file out of the tree, whatever other names it has; UnstableError as in `take_out`."""
+        with self._at(path, known) as (folder, name):
+            take_durably(name, folder, target)
 
     def rename(self, source: str, target: str) -> None:
         """Rename a file or a directory with all below it."""
-        replace_durably(self._target(source), self._target(target))
+        with self._at(source) as (source_folder, source_name), self._at(target) as (target_folder, target_name):
+            move_durably(source_name, source_folder, target_name, target_folder)
 
     def renamed(self, path: str, known: Row) -> Row:
         """The row of a file that was renamed to `path`, or lies in a directory that was, and was known by this row."""
@@ -224,30 +235,41 @@ class Tree:
         """As `keep`, among the versions."""
         return self._second_name(path, name, known)
 
-    def _second_name(self, path: str, name: Path, known: Row) -> Row:
-        self._expect(path, known)
-        with contextlib.suppress(FileExistsError):
-            os.link(on_disk(self.root, path), name, follow_symlinks=False)
-        sync_folder(name.parent)
+    def _second_name(self, path: str, second: Path, known: Row) -> Row:
+        with self._at(path, known) as (folder, name), contextlib.suppress(FileExistsError):
+            os.link(name, second, src_dir_fd=folder, follow_symlinks=False)
+        sync_folder(second.parent)
         return self._row(path, known)
 
     def copy(self, source: Path, staged: Path) -> str:
         """Copy a file into staging, durably; the content id of the copy."""
-        copy_file(source, staged)
+        fd = self.open(source)
+        try:
+            copy_file(fd, staged)
+        finally:
+            os.close(fd)
         sync_folder(staged.parent)
-        return _read_durably(staged)
+        return _read_durably(os.open(staged, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
 
-    def _expect(self, path: str, known: Row | Anything | None) -> None:
-        """At the last moment, since another program may have written there after the index was asked."""
-        if not isinstance(known, Anything) and not is_as_recorded(self.look(path), known):
-            raise UnstableError(path)
+    @contextlib.contextmanager
+    def _at(self, path: str, known: Row | Anything | None = ANYTHING) -> Iterator[tuple[int, str]]:
+        """The folder above a path and the name in it, where what is `known` stands there, else UnstableError.
 
-    def _target(self, path: str) -> Path:
-        """Where the path stands; no folder above it may be a symbolic link, or a change would leave the root."""
-        for folder in parents(path):
-            if on_disk(self.root, folder).is_symlink():
-                raise OSError(errno.ELOOP, "a folder above is a symbolic link", path)
-        return on_disk(self.root, path)
+        Looked at in the last moment, since another program may have written there after the index was asked.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                folder, name = stack.enter_context(parent_of(self.root, path))
+            except (FileNotFoundError, NotADirectoryError) as error:
+                if isinstance(error, LinkAboveError) or not isinstance(known, Row):
+                    raise
+                raise UnstableError(path) from error
+            _expect(path, name, folder, known)
+            yield folder, name
+
+    def _sync(self, folder_path: str) -> None:
+        with opened(self.root, folder_path) as folder:
+            os.fsync(folder)
 
     def _row(self, path: str, put: Row) -> Row:
         """The row of what we put there. Where another program was quicker, ours: it differs, and a look finds out."""
@@ -268,7 +290,7 @@ def sighting(status: os.stat_result) -> Sighting:
     if stat.S_ISDIR(status.st_mode):
         return Sighting(Row(kind=Kind.DIRECTORY), status.st_mode & _PERMISSIONS)
     if not stat.S_ISREG(status.st_mode):
-        raise OddEntryError
+        raise OddEntryError(status.st_mode)
     row = Row(
         kind=Kind.FILE,
         size_bytes=status.st_size,
@@ -279,8 +301,27 @@ def sighting(status: os.stat_result) -> Sighting:
     return Sighting(row, status.st_mode & _PERMISSIONS)
 
 
-def _read_durably(file: Path) -> str:
-    fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _seen(name: str, folder: int) -> Sighting | None:
+    try:
+        return sighting(look(name, folder))
+    except FileNotFoundError:
+        return None
+
+
+def _expect(path: str, name: str, folder: int, known: Row | Anything | None) -> None:
+    if not isinstance(known, Anything) and not is_as_recorded(_seen(name, folder), known):
+        raise UnstableError(path)
+
+
+def _is(kind: Callable[[int], bool], name: str, folder: int) -> bool:
+    try:
+        return kind(look(name, folder).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _read_durably(fd: int) -> str:
+    """The content id of an open file, its bytes durable; it is closed."""
     with os.fdopen(fd, "rb") as stream:
         content_id = content_id_of_file(stream)
         os.fsync(fd)

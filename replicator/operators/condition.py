@@ -14,6 +14,7 @@ from replicator.peers.link import PeerLink
 from replicator.peers.mesh import Mesh
 from replicator.peers.propagation import Propagation
 from replicator.replica import Replica
+from replicator.watching.odd_entries import OddEntries
 from replicator.watching.scrub import Scrub
 from replicator.watching.sight import Sight
 from replicator.worker import Worker
@@ -34,7 +35,7 @@ class Condition:
         self.broken = ""
         self.started_s: float | None = None
         self.degraded_s = float("-inf")  # when a change was last answered with fewer copies than its policy asks for
-        self.odd = 0
+        self.odd = OddEntries()
         self.propagation: Propagation | None = None
         self.comparison: Comparison | None = None
         self.scrub: Scrub | None = None
@@ -116,8 +117,7 @@ class Condition:
         notices += self.propagation.notices(monotonic_s()) if self.propagation else ()
         if monotonic_s() - self.degraded_s < _ALARM_S:
             notices.append("in the last minute changes were answered with fewer copies than their policy asks for")
-        if self.odd:
-            notices.append(f"{self.odd} entries in the root are not replicated (links, devices, unusable names)")
+        notices += self.odd.notices()
         if self._worker.trouble:
             path, why = next(iter(self._worker.trouble.items()))
             notices.append(f"{len(self._worker.trouble)} paths wait, such as {path!r}: {why}")

@@ -7,6 +7,7 @@ from cluster.held import Decided, HeldList, ListedDelete
 from cluster.kept import KeptVersions, Restored
 from cluster.log import logger
 from cluster.management import Action, Document, Lookup
+from cluster.oddities import Oddities
 from replicator.engine import Engine
 from replicator.operators.approval import Approval
 from replicator.operators.recovery import Recovery
@@ -23,11 +24,13 @@ class Operators:
     def __init__(self, engine: Engine) -> None:
         self._replica = engine.replica
         self._index = engine.replica.index
+        self._condition = engine.condition
         self._approval = Approval(engine.replica, engine.progressed)
         self._recovery = Recovery(engine.replica, engine.publishing.answer)
         self.documents: dict[str, Document] = {
             "conflicts": lambda: list_conflicts(self._index),
             "held-deletes": self._held,
+            "oddities": self._oddities,
         }
         self.actions: dict[str, Action] = {
             "approve": self._approve,
@@ -44,6 +47,10 @@ class Operators:
         listed = tuple(ListedDelete(path=delete.path, at_ns=delete.at_ns, peer=delete.peer) for delete in held)
         found = sum(not delete.peer for delete in held)
         return HeldList(count=len(held), found=found, deletes=listed[:_MAX_LISTED])
+
+    def _oddities(self) -> Oddities:
+        odd = self._condition.odd
+        return Oddities(node=self._index.node, entries=tuple(odd.listed), entry_count=odd.count)
 
     async def _approve(self, _query: Mapping[str, str]) -> Decided:
         return Decided(await self._approval.approve())

@@ -4,6 +4,7 @@ import errno
 import sqlite3
 from typing import Final
 
+from cluster.folders import OddEntryError
 from cluster.publish import MakeDirectory, Publish, Reason, Remove, Rename, Request, SetMtime
 from cluster.tree_path import complaint, is_below, parent, parents
 from replicator.core.belief import MAX_MTIME_NS
@@ -112,6 +113,8 @@ def check_rename(index: Index, request: Rename) -> Kind:
 
 def reason_of(error: OSError | sqlite3.Error) -> Reason:
     """Why a change failed that the disk, or the index on it, did not take."""
+    if isinstance(error, OddEntryError):
+        return Reason.EXISTS
     return Reason.DISK_FULL if isinstance(error, OSError) and error.errno in _FULL else Reason.IO_ERROR
 
 

@@ -212,7 +212,7 @@ class Fetching:
         self._check_space(size_bytes)
         blocking, staged = self._replica.blocking, self._replica.staging.new_file(content_id)
         try:
-            assembly = await blocking(Assembly, staged, size_bytes, [each.file for each in similar])
+            assembly = await blocking(Assembly, staged, size_bytes, [each.file for each in similar], self._replica.tree)
             try:
                 for run in runs:
                     done_bytes = run.size_bytes if run.source is None else 0

@@ -8,6 +8,7 @@ from typing import Final
 
 from cluster.replication_settings import Compression
 from replicator.core.recipe import pack
+from replicator.disk.tree import Tree
 from replicator.peers.connection import Connection
 from replicator.peers.packing import Packing
 from replicator.peers.throttle import ClosedError, Throttle
@@ -46,7 +47,7 @@ class Giving:
         try:
             most_bytes = _SMALL_ANSWER_BYTES if self._throttle.limit is None else self._throttle.chunk_bytes()
             sources = [next(self._replica.sources.files(content_id), None) for content_id in message.contents]
-            contents = await self._replica.blocking(_read_small, sources, most_bytes)
+            contents = await self._replica.blocking(_read_small, self._replica.tree, sources, most_bytes)
             await self._throttle.let_through(sum(len(data or b"") for data in contents), say)
         except ClosedError:
             contents = [None] * len(message.contents)
@@ -78,7 +79,7 @@ class Giving:
         async def say() -> None:
             await self._connection.send(Busy(number=message.number))
 
-        fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = self._replica.tree.open(source)
         try:
             for span in message.spans:
                 offset, end = span.offset, span.offset + span.size_bytes
@@ -102,14 +103,14 @@ class Giving:
             await self._connection.send(Blocks(number=number, blocks=pack(blocks)) if blocks else Busy(number=number))
 
 
-def _read_small(sources: Sequence[Path | None], most_bytes: int) -> list[bytes | None]:
+def _read_small(tree: Tree, sources: Sequence[Path | None], most_bytes: int) -> list[bytes | None]:
     """The first contents, until they have so many bytes; none for what cannot be read, or is not small."""
     contents: list[bytes | None] = []
     size_bytes = 0
     for source in sources:
         data = None
         if source is not None:
-            with contextlib.suppress(OSError), source.open("rb", buffering=0) as file:
+            with contextlib.suppress(OSError), os.fdopen(tree.open(source), "rb", buffering=0) as file:
                 data = file.read(CHUNK_BYTES)
         size_bytes += len(data or b"")
         contents.append(data)

@@ -37,7 +37,7 @@ class Outlines:
             yield known
             return
         found: list[Block] = []
-        fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = self._replica.tree.open(file)
         try:
             reading = _Reading(fd, average)
             while not reading.ended:

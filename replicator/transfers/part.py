@@ -12,6 +12,7 @@ from cluster.content_id import ContentHash, content_id_of_file
 from cluster.durable_file import sync_folder
 from replicator.core.recipe import Run
 from replicator.disk.copying import copy_range, put
+from replicator.disk.tree import Tree
 from replicator.peers.wire import CHUNK_BYTES
 
 _COPY_BYTES: Final = 32 << 20
@@ -87,14 +88,14 @@ class Part(_OpenFiles):
 class Assembly(_OpenFiles):
     """A staged file put together from other files and from what a peer sends; OSError passes everywhere."""
 
-    def __init__(self, file: Path, size_bytes: int, sources: Sequence[Path]) -> None:
+    def __init__(self, file: Path, size_bytes: int, sources: Sequence[Path], tree: Tree) -> None:
         """A new file."""
         super().__init__()
         self.file = file
         try:
             self._fds.append(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             for source in sources:
-                self._fds.append(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+                self._fds.append(tree.open(source))
             os.ftruncate(self._fds[0], size_bytes)
         except BaseException:
             self.close()

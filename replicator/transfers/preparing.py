@@ -69,7 +69,7 @@ async def _prepare(link: "PeerLink", path: str, offer: Offer | None, timeout_s: 
 
 
 async def _send_content(exchange: Exchange, offer: Offer, offset: int, timeout_s: float) -> None:
-    fd = os.open(offer.file, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(offer.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         while offset < offer.size_bytes:
             data = await asyncio.to_thread(os.pread, fd, CHUNK_BYTES, offset)

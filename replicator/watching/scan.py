@@ -9,12 +9,15 @@ from typing import Final
 import msgspec
 
 from cluster.clock import monotonic_s, now_ns
+from cluster.folders import OddEntryError, opened
 from cluster.log import logger
-from cluster.tree_path import complaint, on_disk
+from cluster.oddities import OddEntry, printable
+from cluster.tree_path import RESERVED, complaint
 from replicator.core.head import Kind
 from replicator.core.place import Row
-from replicator.disk.tree import OddEntryError, Sighting, Tree, UnstableError, is_as_recorded, sighting
+from replicator.disk.tree import Sighting, Tree, UnstableError, is_as_recorded, sighting
 from replicator.replica import NotYetError, Replica
+from replicator.watching.odd_entries import OddEntries
 from replicator.watching.taking_in import take_in
 from replicator.watching.watch import Watch
 
@@ -27,30 +30,34 @@ log = logger(__name__)
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """What one folder has: tree paths with what stands there, and how many entries cannot be replicated."""
+    """What one folder has: tree paths with what stands there, and those that cannot be replicated, with the reason."""
 
     seen: dict[str, Sighting]
-    odd: int
+    odd: dict[str, str]
 
 
 def list_folder(tree: Tree, folder: str) -> Listing:
     """The entries of one folder. Blocks; a folder that is gone has none."""
-    seen, odd = {}, 0
+    seen: dict[str, Sighting] = {}
+    odd: dict[str, str] = {}
     try:
-        with os.scandir(on_disk(tree.root, folder)) as entries:
+        with opened(tree.root, folder) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                if complaint(path):
-                    odd += path.partition("/")[0] != ".tripod"
+                if path == RESERVED:
+                    continue
+                wrong = complaint(path)
+                if wrong:
+                    odd[path] = wrong
                     continue
                 try:
                     seen[path] = sighting(entry.stat(follow_symlinks=False))
-                except OddEntryError:
-                    odd += 1
+                except OddEntryError as error:
+                    odd[path] = error.what
                 except FileNotFoundError:
                     continue
     except (FileNotFoundError, NotADirectoryError):
-        return Listing({}, 0)
+        return Listing({}, {})
     return Listing(seen, odd)
 
 
@@ -88,19 +95,20 @@ class Scan:
         self._watch = watch
         self._missing_is_deleted = missing_is_deleted
 
-    async def run(self, folder: str = "", entries_per_s: float = math.inf) -> int:
-        """Look at everything below `folder`; how many entries cannot be replicated. WrongRootError when it is not ours.
+    async def run(self, folder: str = "", entries_per_s: float = math.inf) -> OddEntries:
+        """Look at everything below `folder`; what of it cannot be replicated. WrongRootError when it is not ours.
 
         OSError of a single entry is logged, and the next scan looks again. Others have their turn every few entries.
         """
         pace = _Pace(entries_per_s)
-        odd, folders = 0, [folder]
+        odd, folders = OddEntries(), [folder]
         missing: list[str] = []
         while folders:
             folder = folders.pop()
             self._replica.marker.check()
             listing = await self._replica.blocking(list_folder, self._replica.tree, folder)
-            odd += listing.odd
+            excludes = self._replica.index.excludes
+            odd.add(OddEntry(printable(path), why) for path, why in listing.odd.items() if not excludes(path))
             small = []
             for path, seen in listing.seen.items():
                 await pace.entry()

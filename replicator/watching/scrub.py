@@ -15,7 +15,7 @@ from typing import Final, TypeVar, TypeVarTuple
 import msgspec
 
 from cluster.clock import monotonic_s, now_ns
-from cluster.durable_file import make_folders_durably, replace_durably
+from cluster.durable_file import make_folders_durably
 from cluster.health import ScrubHealth
 from cluster.log import logger
 from cluster.replication_settings import Replication
@@ -170,7 +170,8 @@ class Scrub:
             log.warning("cannot be scrubbed", path=path, why=str(error))
 
     async def _is_sound(self, path: str, row: Row, pace: float) -> bool:
-        reading = await self._blocking(Rereading, on_disk(self._replica.tree.root, path), row)
+        tree = self._replica.tree
+        reading = await self._blocking(Rereading, tree, on_disk(tree.root, path), row)
         try:
             while True:
                 began_s = monotonic_s()
@@ -198,7 +199,7 @@ class Scrub:
             index.quarantine_one(Quarantined(path=path, content_id=row.content_id, kept=kept, at_ns=now_ns()))
             await index.durable()
             await replica.blocking(make_folders_durably, self._folder)
-            await replica.blocking(replace_durably, on_disk(replica.tree.root, path), self._folder / kept)
+            await replica.blocking(replica.tree.set_aside, path, self._folder / kept, row)
             replica.staging.drop_same(row.content_id, row.inode)
             index.feed(path, Found(row=None, now_ns=now_ns()))
         self.found += 1

@@ -75,3 +75,12 @@ async def test_a_rename_does_not_replace_what_was_written_to_its_target_unseen(t
         assert isinstance(answer, Refused)
         assert answer.reason is Reason.EXISTS or answer.reason is Reason.CHANGED
         assert tree(here.root) == {"x": b"moves", "y": b"written by a program"}
+
+
+async def test_an_upload_to_the_name_of_a_link_is_refused_and_the_link_stays(tmp_path):
+    async with desk(tmp_path) as here:
+        (here.root / "x").symlink_to(tmp_path)
+        answer = await here.upload("x", b"uploaded", nodes="local")
+        assert isinstance(answer, Refused)
+        assert answer.reason is Reason.EXISTS
+        assert (here.root / "x").is_symlink()

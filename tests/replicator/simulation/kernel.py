@@ -35,6 +35,7 @@ class Machine:
         self.fails = 0.0  # the share of calls that end in EIO
         self.full = False
         self.open: dict[int, tuple[Inode, list[int]]] = {}
+        self.folders: dict[int, str] = {}  # where the open ones stand: nobody moves them while one is used
         self._on_crash = on_crash
         self._tokens = 0
 
@@ -90,7 +91,7 @@ class File(io.RawIOBase):
     def close(self):
         if not self.closed:
             super().close()
-            turn.machine.open.pop(self._fd, None)
+            close(self._fd)
 
 
 def _opened(fd: int, *, writes: bool = False) -> tuple[Inode, list[int]]:
@@ -98,10 +99,16 @@ def _opened(fd: int, *, writes: bool = False) -> tuple[Inode, list[int]]:
     return turn.machine.open[fd]
 
 
-def open_(path, flags, mode=0o777):
+def _at(path, folder):
+    """The path of a name in an open folder."""
+    path = real_os.fspath(path)
+    return path if folder is None or path.startswith("/") else f"{turn.machine.folders[folder]}/{path}"
+
+
+def open_(path, flags, mode=0o777, *, dir_fd=None):
     machine = turn.machine
     disk = machine.enter(writes=bool(flags & real_os.O_CREAT))
-    path = real_os.fspath(path)
+    path = _at(path, dir_fd)
     node = disk.there(path)
     if node is None:
         if not flags & real_os.O_CREAT:
@@ -115,11 +122,14 @@ def open_(path, flags, mode=0o777):
         disk.truncate(node)
     fd = max(machine.open, default=2) + 1
     machine.open[fd] = (node, [0])
+    if node.is_folder:
+        machine.folders[fd] = path
     return fd
 
 
 def close(fd):
     turn.machine.open.pop(fd, None)
+    turn.machine.folders.pop(fd, None)
 
 
 def write(fd, data):
@@ -170,12 +180,29 @@ def utime(what, *, ns, follow_symlinks=True):
     disk.touch(node, mtime_ns=ns[1])
 
 
-def replace(source, target):
-    turn.machine.enter().replace(real_os.fspath(source), real_os.fspath(target))
+def stat(path, *, dir_fd=None, follow_symlinks=True):
+    disk = turn.machine.enter()
+    return disk.stat(disk.find(_at(path, dir_fd)))
 
 
-def link(source, target, *, follow_symlinks=True):
-    turn.machine.enter(writes=True).link(real_os.fspath(source), real_os.fspath(target))
+def replace(source, target, *, src_dir_fd=None, dst_dir_fd=None):
+    turn.machine.enter().replace(_at(source, src_dir_fd), _at(target, dst_dir_fd))
+
+
+def link(source, target, *, src_dir_fd=None, follow_symlinks=True):
+    turn.machine.enter(writes=True).link(_at(source, src_dir_fd), real_os.fspath(target))
+
+
+def mkdir(path, mode=0o777, *, dir_fd=None):
+    turn.machine.enter(writes=True).mkdir(_at(path, dir_fd), mode)
+
+
+def unlink(path, *, dir_fd=None):
+    turn.machine.enter().unlink(_at(path, dir_fd))
+
+
+def rmdir(path, *, dir_fd=None):
+    turn.machine.enter().rmdir(_at(path, dir_fd))
 
 
 def statvfs(_path):
@@ -184,14 +211,14 @@ def statvfs(_path):
     return SimpleNamespace(f_bavail=free, f_frsize=1)
 
 
-def fdopen(fd, _mode="r"):
+def fdopen(fd, _mode="r", buffering=-1):
     return File(fd)
 
 
 @contextlib.contextmanager
 def scandir(folder):
     disk = turn.machine.enter()
-    node = disk.find(real_os.fspath(folder))
+    node = turn.machine.open[folder][0] if isinstance(folder, int) else disk.find(real_os.fspath(folder))
     yield [
         SimpleNamespace(name=name, stat=lambda entry=entry, **_: disk.stat(entry))
         for name, entry in sorted(node.entries.items())
@@ -205,13 +232,14 @@ def copyfile(source, target, *, follow_symlinks=True):
     close(fd)
 
 
-_SAME = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_CREAT", "O_EXCL", "O_CLOEXEC", "O_NOFOLLOW", "O_DIRECTORY", "fspath",
-         "fsdecode", "strerror", "stat_result", "POSIX_FADV_DONTNEED")  # fmt: skip
+_SAME = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_CREAT", "O_EXCL", "O_CLOEXEC", "O_NOFOLLOW", "O_DIRECTORY", "O_NONBLOCK",
+         "fspath", "fsdecode", "strerror", "stat_result", "path", "POSIX_FADV_DONTNEED")  # fmt: skip
 os = SimpleNamespace(
     **{name: getattr(real_os, name) for name in _SAME},
     open=open_, close=close, write=write, pread=pread, pwrite=pwrite, ftruncate=ftruncate,
     copy_file_range=copy_file_range, fsync=fsync, fdatasync=fsync, fstat=fstat, fchmod=fchmod, utime=utime,
-    replace=replace, link=link, statvfs=statvfs, posix_fadvise=lambda *_: None, fdopen=fdopen, scandir=scandir,
+    stat=stat, replace=replace, link=link, mkdir=mkdir, unlink=unlink, rmdir=rmdir, statvfs=statvfs,
+    posix_fadvise=lambda *_: None, fdopen=fdopen, scandir=scandir,
 )  # fmt: skip
 
 
@@ -316,7 +344,7 @@ def simulated():
     logging = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     for name, module in list(sys.modules.items()):
-        if name != "cluster.durable_file" and not name.startswith("replicator."):
+        if name not in {"cluster.durable_file", "cluster.folders"} and not name.startswith("replicator."):
             continue
         for key, value in list(vars(module).items()):
             new = None

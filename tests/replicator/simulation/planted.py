@@ -86,10 +86,8 @@ def put_after_the_index(self, piece):
 
 
 def unlink_then_put(self, piece):
-    self._expect(piece.path, piece.known)
-    target = self._target(piece.path)
-    if target.is_file():
-        target.unlink()
+    with self._at(piece.path, piece.known) as (folder, name), contextlib.suppress(FileNotFoundError, IsADirectoryError):
+        kernel.unlink(name, dir_fd=folder)
     return _put(self, msgspec.structs.replace(piece, known=ANYTHING))
 
 

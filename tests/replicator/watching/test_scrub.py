@@ -121,9 +121,9 @@ async def test_a_file_that_somebody_changed_is_not_judged(tmp_path):
         assert tree(here.tree.root) == {"x": b"an edit"}
         row = here.index.place("x").row
         with pytest.raises(ChangedError):
-            Rereading(here.tree.root / "x", row)
+            Rereading(here.tree, here.tree.root / "x", row)
         with pytest.raises(ChangedError):
-            Rereading(here.tree.root / "nowhere", row)
+            Rereading(here.tree, here.tree.root / "nowhere", row)
 
 
 async def test_what_patterns_exclude_stays_since_nobody_would_give_it_back(tmp_path):

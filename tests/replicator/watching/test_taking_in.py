@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from cluster.folders import OddEntryError
 from replicator.core.head import Kind, winner
-from replicator.disk.tree import OddEntryError, Tree, UnstableError
+from replicator.disk.tree import Tree, UnstableError
 from replicator.watching.scan import Scan
 from replicator.watching.taking_in import take_in
 from replicator.watching.watch import Watch

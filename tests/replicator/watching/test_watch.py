@@ -94,7 +94,7 @@ async def test_a_scan_takes_in_what_it_finds_heals_what_is_missing_and_skips_lin
         (here.tree.root / "link").symlink_to("/etc/passwd")
         here.index.note(type(here.index.facts)(incarnation="1", imported=False))
         odd = await Scan(here, Watch(here.tree.root), missing_is_deleted=False).run()
-        assert odd == 1
+        assert [(entry.path, entry.why) for entry in odd.listed] == [("link", "a symbolic link")]
         assert winner(here.index.place("d/e/found").heads).stamp_ns == 0
         assert here.index.is_live("d")
         assert here.index.pending == {"known"}
