@@ -165,7 +165,7 @@ class Nodes:
         others = [other.health for name, other in self._known.items() if name != node]
         tenants = tuple(known.tenants)
         if not after.up:
-            if any(other.up for other in others):
+            if any(other.serves for other in others):
                 for tenant in tenants:
                     tenant.node_is_down(after.why)
         elif after.state in _TO_LEAVE and any(other.usable for other in others):

@@ -78,13 +78,14 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 def choose_node(nodes: Iterable[NodeView], wish: Wish) -> Choice:
     """The best node, or none.
 
-    Ready nodes of the pool come first, then its ready backups, then joining nodes, then draining ones; one that is down
-    is chosen only when all are: then a probe may be wrong, and knocking costs nothing.
+    Ready nodes of the pool come first, then its ready backups, then joining nodes, then draining ones. One that is down
+    is chosen where nobody else is left to ask: its probes may be wrong, and a knock costs less than a client's error.
     """
     views = tuple(view for view in nodes if _is_in(view, wish.pool))
     obstacles = {view.health.node: _obstacle(view, wish) for view in views}
     free = [view for view in views if not obstacles[view.health.node]]
-    best = _best_tier(free, wish.pool) if any(view.health.up for view in views) else free
+    anybody_serves = any(view.health.serves and view.health.node not in wish.avoid for view in views)
+    best = _best_tier(free, wish.pool) if anybody_serves else [view for view in free if not view.health.up]
     costs = {view.health.node: cost(view, wish) for view in best}
     chosen = None
     if wish.key is not None and best:
@@ -124,10 +125,9 @@ def _best_tier(views: Iterable[NodeView], pool: Pool | None) -> list[NodeView]:
     """Those that are up and as good as any: no scheduler prefers a node of a worse tier."""
     tiers: dict[int, list[NodeView]] = {}
     for view in views:
-        tier = _TIERS.get(view.health.state) if view.health.up else None
-        if tier is not None:
+        if view.health.serves:
             is_backup = pool is not None and view.health.node not in pool.nodes
-            tiers.setdefault(2 * tier + is_backup, []).append(view)
+            tiers.setdefault(2 * _TIERS[view.health.state] + is_backup, []).append(view)
     return tiers[min(tiers)] if tiers else []
 
 

@@ -32,6 +32,11 @@ class NodeHealth(msgspec.Struct, frozen=True):
         """Whether new sessions go there."""
         return self.up and self.state is NodeState.READY
 
+    @property
+    def serves(self) -> bool:
+        """Whether a session that must go on can go on there."""
+        return self.up and self.state is not NodeState.FAILED
+
 
 class ProbePassed(msgspec.Struct, frozen=True, tag=True):
     """The node greets, logs in, and says `state` of itself; how much of its disk is free (a share), and its backlog.

@@ -30,11 +30,14 @@ def view(node: str, state: NodeState = NodeState.READY, up: bool = True, **known
         ([view("a", NodeState.DRAINING), view("b", NodeState.JOINING)], "", "b"),
         ([view("a", NodeState.FAILED)], "", None),
         ([], "", None),
-        # down nodes are knocked at only when all are
-        ([view("a", up=False), view("b", NodeState.FAILED)], "", None),
+        # down nodes are knocked at only where nobody else is left to ask
+        ([view("a", up=False), view("b", NodeState.FAILED)], "", "a"),
+        ([view("a", up=False), view("b", NodeState.FAILED)], "a", None),
         ([view("a", up=False, sessions=1), view("b", up=False)], "", "b"),
         ([view("a", up=False), view("b", up=False)], "b", "a"),
-        ([view("a", up=False), view("b")], "b", None),
+        ([view("a", up=False), view("b")], "b", "a"),
+        ([view("a", up=False), view("b"), view("c")], "b", "c"),
+        ([view("a", up=False), view("b", sessions=1, max_sessions=1)], "", None),
         # full ones are not chosen
         ([view("a", sessions=1, max_sessions=1), view("b", sessions=5, max_sessions=6)], "", "b"),
         ([view("a", sessions=1, max_sessions=1), view("b", sessions=9)], "b", None),
