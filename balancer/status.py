@@ -2,8 +2,8 @@
 
 import click
 
-from cluster.command import show_table
 from cluster.health import BalancerHealth
+from cluster.table import show_table
 
 
 def show(health: BalancerHealth) -> None:

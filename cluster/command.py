@@ -1,13 +1,10 @@
 """What the commands of all parts share: their options, and mistakes said in one line each with exit status 1."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from cluster.problem import ConfigError, Problem
 from cluster.read_settings import read_settings
@@ -69,15 +66,3 @@ def token_or_exit(settings: Settings) -> str:
         return settings.cluster.management_token.read_text(encoding="latin-1").strip()
     except OSError as error:
         give_up(f"{error.filename}: {error.strerror}; it is needed to ask a node or to command it")
-
-
-def show_table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """A table on a terminal, lines of tab-separated fields anywhere else."""
-    if not sys.stdout.isatty():
-        for row in (titles, *rows):
-            click.echo("\t".join(row))
-        return
-    table = Table(*titles, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)

@@ -3,16 +3,17 @@
 import base64
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-
 _RSA_BITS: Final = 2048
 
 
 def key_blob(line: str) -> bytes | None:
     """The key in `ssh-ed25519 AAAA… comment` as SSH sends it (RFC 4253 section 6.6); None when it is none, or weak."""
+    # Here: reading any cluster.yaml would load it all otherwise, in every health check too, and few accounts have keys.
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key  # noqa: PLC0415
+
     try:
         key = load_ssh_public_key(line.encode())
     except (ValueError, UnsupportedAlgorithm):

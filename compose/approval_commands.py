@@ -7,8 +7,9 @@ import click
 import msgspec
 
 from cluster.ask import RefusedError, UnreachableError, get_document, post_action
-from cluster.command import config_option, give_up, json_option, node_settings_or_exit, show_table, token_or_exit
+from cluster.command import config_option, give_up, json_option, node_settings_or_exit, token_or_exit
 from cluster.held import Decided, HeldList
+from cluster.table import show_table
 from compose.show import moment
 
 _PATIENCE_S: Final = 600.0

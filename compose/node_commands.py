@@ -3,16 +3,17 @@
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import click
 import msgspec
 
 from cluster.ask import TIMEOUT_S, RefusedError, UnreachableError, get_document, post_action
 from cluster.clock import utc_now
-from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table, token_or_exit
+from cluster.command import config_option, give_up, json_option, settings_or_exit, token_or_exit
 from cluster.live import AccountUsage, AccountUsages, Affected, Bans, LiveSession, LiveSessions, Reloaded
 from cluster.settings import Settings
+from cluster.table import show_table
 from compose.certificates import Certificate, CertificateState, certificates
 
 Document = TypeVar("Document", bound=msgspec.Struct)
@@ -113,9 +114,6 @@ def certs(file: Path, *, as_json: bool) -> None:
             click.echo(f"{one.where}: {one.file} ends in {one.days_left} days; renew it, then {then}", err=True)
     good = {CertificateState.GOOD, CertificateState.ENDS_SOON, CertificateState.NOT_HERE}
     _end([f"{one.where}: {one.file} is {one.state}" for one in found if one.state not in good])
-
-
-NODE_COMMANDS: Final = (sessions, quota, kick, bans, lift, reload, certs)
 
 
 def _documents(settings: Settings, name: str, kind: type[Document]) -> tuple[dict[str, Document], list[str]]:

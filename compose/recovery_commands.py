@@ -10,10 +10,11 @@ import click
 import msgspec
 
 from cluster.ask import RefusedError, UnreachableError, post_action
-from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table, token_or_exit
+from cluster.command import config_option, give_up, json_option, settings_or_exit, token_or_exit
 from cluster.held import Decided
 from cluster.kept import ConflictList, KeptVersion, KeptVersions, ListedConflict, Restored
 from cluster.settings import Settings
+from cluster.table import show_table
 from compose.quantities import shown_bytes
 from compose.replicator_answers import from_replicators
 from compose.show import moment
@@ -113,9 +114,6 @@ def discard(conflict: str, file: Path) -> None:
     """
     if not _discard(settings_or_exit(file), conflict):
         give_up(f"no node lists a conflict {conflict!r}; `tripod conflicts` lists them")
-
-
-RECOVERY_COMMANDS: Final = (versions, restore, conflicts)
 
 
 def _list(file: Path, *, as_json: bool) -> None:

@@ -3,17 +3,17 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
 from rich.console import Console
 
 from cluster.backlog import Backlog
-from cluster.command import config_option, give_up, json_option, settings_or_exit, show_table
+from cluster.command import config_option, give_up, json_option, settings_or_exit
 from cluster.explained import Explained
 from cluster.oddities import Oddities
 from cluster.settings import Settings
+from cluster.table import show_table
 from cluster.tree_path import complaint
 from compose.path_story import story
 from compose.quantities import shown_bytes, shown_seconds
@@ -86,9 +86,6 @@ def oddities(file: Path, *, as_json: bool) -> None:
         ]
         show_table(("node", "path", "what"), rows)
     _end(silent)
-
-
-REPLICATION_COMMANDS: Final = (backlog, explain, oddities)
 
 
 def _replicated(file: Path) -> Settings:

@@ -67,9 +67,6 @@ def upgrade(file: Path, only: tuple[str, ...]) -> None:
         give_up(str(error))
 
 
-UPGRADE_COMMANDS: Final = (drain, enable, upgrade)
-
-
 def _act(file: Path, node: str, action: str, **query: str) -> FtpnodeHealth:
     settings = node_settings_or_exit(file, node)
     try:

@@ -18,13 +18,13 @@ from cluster.command import (
     log_format_option,
     node_option,
     node_settings_or_exit,
-    show_table,
     token_or_exit,
 )
 from cluster.health import ReplicatorHealth, ScrubHealth
 from cluster.kept import ConflictList
 from cluster.log import LogFormat, start_logging
 from cluster.settings import Settings
+from cluster.table import show_table
 from replicator.peers.connection import first_of
 from replicator.service import Service
 
