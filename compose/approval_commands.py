@@ -63,6 +63,3 @@ def _show(held: HeldList, *, as_json: bool) -> None:
     show_table(("path", "deleted by", "held since"), rows)
     if held.count > len(held.deletes):
         click.echo(f"and {held.count - len(held.deletes)} more")
-
-
-APPROVAL_COMMANDS: Final = (approve,)

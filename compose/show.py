@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from balancer.choices import MadeChoices
+from compose.lab.fault import Hit
 from compose.lab.report import Report
 from compose.status import ClusterStatus
 
@@ -90,8 +91,13 @@ def show_report(console: Console, report: Report) -> None:
     table.add_row("lost", Text(str(uploads.lost), style="bold red" if uploads.lost else "green"))
     table.add_row("downloads", f"{downloads.finished} finished, {downloads.client_errors} cut")
     table.add_row("corrupt", Text(str(downloads.corrupt), style="bold red" if downloads.corrupt else "green"))
-    errors = f"{report.unexplained_errors} client errors while nothing was broken"
-    table.add_row("faults", f"{len(report.faults)}; {errors}")
+    sessions = report.idle_sessions
+    table.add_row("idle sessions", f"{sessions.answered} answers, {sessions.client_errors} cut")
+    balancer = sum(fault.hit is Hit.BALANCER for fault in report.faults)
+    table.add_row("faults", f"{len(report.faults) - balancer} of nodes, {balancer} of the balancer")
+    unexplained = report.unexplained_errors
+    noticed = Text(str(unexplained), style="bold red" if unexplained else "green")
+    table.add_row("unexplained errors", noticed)
     if report.upgraded:
         table.add_row("upgraded", ", ".join(report.upgraded))
     table.add_row("226 after", _seconds(report.ack_seconds.p50, report.ack_seconds.p99))

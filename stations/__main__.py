@@ -33,6 +33,7 @@ _PLAIN: Final = (
         "applications",
         "customers",
         "servicedesk",
+        "idlers",
         "seconds",
         "seed",
         "hours_ahead",
@@ -44,7 +45,7 @@ log = logger(__name__)
 
 @click.group()
 def main() -> None:
-    """GNSS stations, application servers, customers and a service desk, simulated."""
+    """GNSS stations, application servers, customers, a service desk and idle sessions, simulated."""
 
 
 @main.command()
@@ -56,6 +57,7 @@ def main() -> None:
 @click.option("--applications", type=click.IntRange(0, 99), default=2, show_default=True)
 @click.option("--customers", type=click.IntRange(0), default=5, show_default=True)
 @click.option("--servicedesk", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--idlers", type=click.IntRange(0), default=3, show_default=True, help="Sessions that are just kept.")
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="0: until SIGTERM or SIGINT.")
 @click.option("--hour-seconds", type=float, default=15.0, show_default=True, help="How long an hour takes.")
 @click.option(
@@ -102,8 +104,12 @@ def _settings(options: dict[str, Any]) -> Settings:
         passwords = msgspec.json.decode(options["passwords"].read_bytes(), type=dict[str, str])
     except msgspec.DecodeError as error:
         raise click.BadParameter(f"not a JSON object of strings: {error}", param_hint="--passwords") from error
-    needed = {STATION_ACCOUNT: "stations", APPLICATION_ACCOUNT: "applications", DESK_ACCOUNT: "servicedesk"}
-    missing = [account for account, actors in needed.items() if options[actors] and account not in passwords]
+    needed = {
+        STATION_ACCOUNT: options["stations"] or options["idlers"],
+        APPLICATION_ACCOUNT: options["applications"],
+        DESK_ACCOUNT: options["servicedesk"] or (options["idlers"] and options["ca"]),
+    }
+    missing = [account for account, actors in needed.items() if actors and account not in passwords]
     if missing:
         raise click.BadParameter(f"no password for {', '.join(missing)}", param_hint="--passwords")
     try:

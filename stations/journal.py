@@ -21,6 +21,7 @@ class Role(StrEnum):
     APPLICATION = "application"
     CUSTOMER = "customer"
     SERVICEDESK = "servicedesk"
+    IDLER = "idler"
 
 
 class What(StrEnum):
@@ -37,6 +38,9 @@ class What(StrEnum):
     DELETED = "deleted"
     DELETE_FAILED = "delete_failed"
     RENAMED = "renamed"
+    SESSION_OPENED = "session_opened"
+    SESSION_ANSWERED = "session_answered"
+    SESSION_FAILED = "session_failed"
     VIOLATION = "violation"
     NOTE = "note"
 
@@ -57,7 +61,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`upload_started`: what stands under `path` for a moment while a persona pushes in two pieces."""
     bytes: int = 0
     seconds: float | None = None
-    """From the first command of the attempt to its end."""
+    """From the first command of the attempt to its end; `session_failed`: since the session was last heard of."""
     ack_seconds: float | None = None
     """From the last byte handed to the socket until the 226."""
     reply: str = ""

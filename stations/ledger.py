@@ -51,11 +51,23 @@ class Downloads(msgspec.Struct, frozen=True, kw_only=True):
     corrupt: int
 
 
+class Sessions(msgspec.Struct, frozen=True, kw_only=True):
+    """Sessions that are idle but for a look now and then: how many were `opened` and how many looks `answered`.
+
+    `client_errors` are sessions that could not be opened, or did not answer any more.
+    """
+
+    opened: int
+    answered: int
+    client_errors: int
+
+
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """What the clients saw, as a report tells it."""
 
     uploads: Uploads
     downloads: Downloads
+    idle_sessions: Sessions
     violations: int
     ack_seconds: Percentiles
 
@@ -111,6 +123,11 @@ def counts(events: Sequence[Event]) -> Counts:
             finished=number[What.DOWNLOAD_FINISHED] - listings,
             client_errors=number[What.DOWNLOAD_FAILED],
             corrupt=number[What.DOWNLOAD_CORRUPT],
+        ),
+        idle_sessions=Sessions(
+            opened=number[What.SESSION_OPENED],
+            answered=number[What.SESSION_ANSWERED],
+            client_errors=number[What.SESSION_FAILED],
         ),
         violations=number[What.VIOLATION],
         ack_seconds=percentiles(

@@ -47,6 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     customer_pause_s: tuple[float, float] = (0.3, 1.2)
     desk_pause_s: tuple[float, float] = (1.0, 3.0)
     """Between two visits: at least, at most."""
+    idlers: int = 0
+    idle_s: tuple[float, float] = (1.0, 12.0)
+    """Between two looks of an idler: at least, at most."""
 
     def hour(self, number: int) -> datetime:
         """The beginning of simulated hour `number`."""

@@ -12,6 +12,7 @@ from typing import Final
 from cluster.log import logger
 from stations.corpus import Corpus, Recording, owed_recordings, recordings_of_hour
 from stations.customer import Customer
+from stations.idler import Idler
 from stations.network import station
 from stations.pushing_actors import application_source, run_application, run_station
 from stations.rinex_name import parsed_name
@@ -69,6 +70,7 @@ def _actors(scene: Scene, files: list[Path], context: ssl.SSLContext | None) -> 
     if settings.servicedesk:
         assert context is not None, "the service desk speaks TLS"
         actors += [ServiceDesk(scene, index, next(number), context).run for index in range(settings.servicedesk)]
+    actors += [Idler(scene, index, next(number), context).run for index in range(settings.idlers)]
     return actors
 
 

@@ -1,28 +1,58 @@
-"""Which part the lab kills next: a fixed round over all parts with random pauses, so that every run meets them all."""
+"""What the lab breaks next: a fixed round over all parts with random pauses, so that every run meets them all."""
 
 import random
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 
 import msgspec
 
 
-class KillPlan(msgspec.Struct, frozen=True):
-    """SIGKILL these parts at once, start them again after `down_s`, then leave the cluster alone for `rest_s`."""
+class Chaos(StrEnum):
+    """What may be broken: the nodes, whose death no client may notice, or the balancer as well."""
+
+    NODES = "nodes"
+    ALL = "all"
+
+
+class Blow(StrEnum):
+    """How a part is broken: it is dead until it is started again, or hangs until it is let go on."""
+
+    KILL = "SIGKILL"
+    STOP = "SIGSTOP"
+
+
+class Hit(StrEnum):
+    """Whose part it is; only the balancer's own death excuses a client error."""
+
+    NODE = "node"
+    BALANCER = "balancer"
+
+
+class FaultPlan(msgspec.Struct, frozen=True):
+    """Break these parts at once, mend them after `down_s`, then leave the cluster alone for `rest_s`."""
 
     what: str
+    hit: Hit
+    blow: Blow
     parts: tuple[str, ...]
     down_s: float
     rest_s: float
 
 
-def kill_plans(nodes: Sequence[str], chance: random.Random) -> Iterator[KillPlan]:
-    """Kills without end: in every round each node as a whole, each ftpnode, each replicator and the balancer."""
-    targets: list[tuple[str, tuple[str, ...]]] = [
-        (f"{node} as a whole", (f"{node}.ftpnode", f"{node}.replicator")) for node in nodes
-    ]
-    targets += [(f"ftpnode of {node}", (f"{node}.ftpnode",)) for node in nodes]
-    targets += [(f"replicator of {node}", (f"{node}.replicator",)) for node in nodes]
-    targets += [("balancer", ("balancer",))]
+def fault_plans(nodes: Sequence[str], chaos: Chaos, chance: random.Random) -> Iterator[FaultPlan]:
+    """Faults without end: in every round each node as a whole, each ftpnode and each replicator, killed and stopped.
+
+    With `Chaos.ALL` every round kills the balancer too.
+    """
+    targets: list[tuple[str, tuple[str, ...]]] = []
+    for node in nodes:
+        ftpnode, replicator = f"{node}.ftpnode", f"{node}.replicator"
+        targets += [(f"{node} as a whole", (ftpnode, replicator))]
+        targets += [(f"ftpnode of {node}", (ftpnode,)), (f"replicator of {node}", (replicator,))]
+    faults = [(Hit.NODE, blow, what, parts) for what, parts in targets for blow in Blow]
+    if chaos is Chaos.ALL:
+        faults += [(Hit.BALANCER, Blow.KILL, "balancer", ("balancer",))]
     while True:
-        for what, parts in chance.sample(targets, len(targets)):
-            yield KillPlan(what, parts, down_s=chance.uniform(0.5, 3.0), rest_s=chance.uniform(0.5, 1.5))
+        for hit, blow, what, parts in chance.sample(faults, len(faults)):
+            down_s, rest_s = chance.uniform(0.5, 3.0), chance.uniform(0.5, 1.5)
+            yield FaultPlan(f"{blow} {what}", hit, blow, parts, down_s, rest_s)

@@ -5,12 +5,13 @@ from typing import Final
 
 import msgspec
 
+from compose.lab.fault import Hit
 from compose.lab.tree import Tree, differences
 from stations.journal import Event, What
-from stations.ledger import Downloads, Expectation, Percentiles, counts, what_must_stand
+from stations.ledger import Downloads, Expectation, Percentiles, Sessions, counts, what_must_stand
 from stations.persona import KEEPS_CONNECTION
 
-_ERRORS: Final = {What.UPLOAD_FAILED, What.DOWNLOAD_FAILED, What.DELETE_FAILED}
+_ERRORS: Final = {What.UPLOAD_FAILED, What.DOWNLOAD_FAILED, What.DELETE_FAILED, What.SESSION_FAILED}
 _LISTED: Final = 50
 _AFTERMATH_S: Final = 1.0  # what was told to a client in the last moment of a fault
 
@@ -29,20 +30,22 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     at_s: float
     what: str
+    hit: Hit
     until_s: float
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON that `tripod lab --report FILE` writes.
 
-    `unexplained_errors` counts the client errors at a time when nothing was broken; an upgrade of the parts that are
-    `upgraded` explains none. `missing` names what was lost,
+    `unexplained_errors` counts the client errors at a time when the balancer was not broken: neither a broken node nor
+    an upgrade of the parts that are `upgraded` explains one. `missing` names what was lost,
     `different` the paths that nodes do not agree on, `unexpected` the paths that hold something no client can account
     for: half a file, or a deleted one that came back. Fifty of each at most.
     """
 
     uploads: Uploads
     downloads: Downloads
+    idle_sessions: Sessions
     nodes_identical: bool
     violations: int
     unexplained_errors: int
@@ -91,6 +94,7 @@ def judge(
             lost=len(missing),
         ),
         downloads=found.downloads,
+        idle_sessions=found.idle_sessions,
         nodes_identical=not different,
         violations=found.violations,
         unexplained_errors=sum(1 for _ in _unexplained(events, faults, began_s)),
@@ -123,10 +127,11 @@ def _unexpected(expectations: Iterable[Expectation], trees: Mapping[str, Tree]) 
 
 
 def _unexplained(events: Iterable[Event], faults: Sequence[Fault], began_s: float) -> Iterable[Event]:
-    """The client errors that no fault explains: at no time of the attempt was anything broken.
+    """The client errors that nothing excuses: at no time of the attempt was the balancer broken.
 
     A kept connection may have died at any time since its client was last heard of.
     """
+    excuses = [fault for fault in faults if fault.hit is Hit.BALANCER]
     heard_s: dict[str, float] = {}
     for event in events:
         ended_s = event.at_s - began_s
@@ -134,7 +139,7 @@ def _unexplained(events: Iterable[Event], faults: Sequence[Fault], began_s: floa
         if event.persona == KEEPS_CONNECTION.name:
             started_s = min(started_s, heard_s.get(event.who, started_s))
         if event.event in _ERRORS:
-            if not any(started_s <= fault.until_s + _AFTERMATH_S and fault.at_s <= ended_s for fault in faults):
+            if not any(started_s <= fault.until_s + _AFTERMATH_S and fault.at_s <= ended_s for fault in excuses):
                 yield event
         elif event.event is not What.UPLOAD_STARTED:
             heard_s[event.who] = ended_s

@@ -11,6 +11,7 @@ import msgspec
 from cluster.clock import monotonic_s, now_s, utc_now
 from cluster.durable_file import PRIVATE_MODE, write_durably
 from cluster.read_settings import read_settings
+from compose.lab.fault import Chaos, fault_plans
 from compose.lab.faults import Faults
 from compose.lab.meter import ReplicationMeter
 from compose.lab.parts import Parts
@@ -33,13 +34,13 @@ _LAB_REPLICATION = {"prepare_timeout_s": 3.0, "lease_s": 2.0, "reconnect_s": 0.5
 
 
 class LabOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run."""
+    """What to run; `chaos` None breaks nothing."""
 
     nodes: int = 2
     stations: int = 40
     seconds: float = 60.0
     hour_seconds: float = 10.0
-    chaos: bool = False
+    chaos: Chaos | None = None
     upgrade: bool = False
     seed: int = 1
     network: str = "127.0.0"
@@ -65,7 +66,8 @@ class Lab:
         self._parts = Parts(self._settings, folder / "cluster.yaml", logs, monotonic_s)
         self._roots = {name: node.root for name, node in self._settings.nodes.items()}
         self._meter = ReplicationMeter(self._journal, self._roots, now_s)
-        self._faults = Faults(self._parts, list(self._settings.nodes), random.Random(options.seed), monotonic_s)
+        plans = fault_plans(list(self._settings.nodes), options.chaos or Chaos.NODES, random.Random(options.seed))
+        self._faults = Faults(self._parts, plans, monotonic_s)
         self._upgrading = Upgrading(self._settings, self._parts)
         self._clients = Process("stations", self._client_arguments(), logs / "stations.log")
         self._began_s, self._began_at_s = monotonic_s(), now_s()

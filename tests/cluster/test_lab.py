@@ -22,7 +22,7 @@ def command(*arguments: str) -> list[str]:
 
 def test_stations_push_parts_are_killed_and_nothing_is_lost(tmp_path: Path) -> None:
     file, kept = tmp_path / "report.json", tmp_path / "kept"
-    options = ["--stations", "8", "--seconds", "25", "--chaos", "--hour-seconds", "4"]
+    options = ["--stations", "8", "--seconds", "25", "--chaos", "all", "--hour-seconds", "4"]
     done = subprocess.run(
         command(*options, "--report", str(file), "--keep", str(kept)), capture_output=True, text=True, check=False
     )
@@ -31,6 +31,7 @@ def test_stations_push_parts_are_killed_and_nothing_is_lost(tmp_path: Path) -> N
     raw = json.loads(file.read_text())
     assert set(raw["uploads"]) == {"started", "acknowledged", "client_errors", "lost"}
     assert set(raw["downloads"]) == {"finished", "client_errors", "corrupt"}
+    assert set(raw["idle_sessions"]) == {"opened", "answered", "client_errors"}
     report = msgspec.convert(raw, Report)
     assert report.uploads.acknowledged > 20
     assert report.uploads.lost == report.downloads.corrupt == 0

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cluster.content_id import content_id_of
-from compose.lab.report import Fault, judge
+from compose.lab.fault import Hit
+from compose.lab.report import Fault, Report, judge
 from compose.lab.tree import FOLDER, Tree, differences, read_tree
 from stations.journal import Event, Role, What
 from stations.ledger import percentiles
@@ -107,17 +108,34 @@ def test_differences_name_every_node() -> None:
     assert differences({"node1": HAS_A, "node2": HAS_A}) == {}
 
 
+def judged_of_an_error(failed: Event, *faults: Fault) -> Report:
+    trees = {"node1": HAS_NONE}
+    return judge([failed], trees, began_s=1000.0, faults=faults, replication_seconds=percentiles([]), settled=True)
+
+
 @pytest.mark.parametrize(
     ("ended_s", "seconds", "unexplained"),
     [(5.0, 1.0, 1), (10.5, 0.1, 0), (12.5, 0.1, 0), (20.0, 0.1, 1), (20.0, 9.0, 0), (9.0, 0.1, 1)],
     ids=["before", "in it", "just after", "later", "began in it", "ended before it"],
 )
-def test_a_client_error_is_explained_by_a_fault_it_ran_into(ended_s: float, seconds: float, unexplained: int) -> None:
+def test_a_client_error_is_explained_by_a_death_of_the_balancer_that_it_ran_into(
+    ended_s: float, seconds: float, unexplained: int
+) -> None:
     failed = Event(
         at_s=1000.0 + ended_s, who="A", role=Role.STATION, event=What.UPLOAD_FAILED, path=PATH, seconds=seconds
     )
-    fault = Fault(at_s=10.0, what="SIGKILL balancer", until_s=12.0)
-    report = judge(
-        [failed], {"node1": HAS_NONE}, began_s=1000.0, faults=[fault], replication_seconds=percentiles([]), settled=True
-    )
+    fault = Fault(at_s=10.0, what="SIGKILL balancer", hit=Hit.BALANCER, until_s=12.0)
+    report = judged_of_an_error(failed, fault)
     assert report.unexplained_errors == unexplained
+
+
+@pytest.mark.parametrize("what", [What.UPLOAD_FAILED, What.DOWNLOAD_FAILED, What.DELETE_FAILED, What.SESSION_FAILED])
+def test_no_fault_of_a_node_explains_a_client_error(what: What) -> None:
+    failed = Event(at_s=1011.0, who="A", role=Role.IDLER, event=what, seconds=5.0)
+    report = judged_of_an_error(failed, Fault(at_s=10.0, what="SIGSTOP node1", hit=Hit.NODE, until_s=12.0))
+    assert report.unexplained_errors == 1
+
+
+def test_errors_of_idle_sessions_are_counted() -> None:
+    report = judged_of_an_error(Event(at_s=1.0, who="A", role=Role.IDLER, event=What.SESSION_FAILED))
+    assert report.idle_sessions.client_errors == 1

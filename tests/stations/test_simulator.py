@@ -56,6 +56,8 @@ def test_a_whole_network_works_and_its_journal_tells_what_the_server_holds(tls_s
     assert [event for event in events if event.error] == []
     assert found.uploads.acknowledged == found.uploads.started > 7 * 3
     assert found.downloads.finished > 10
+    assert found.idle_sessions.opened == 3
+    assert found.idle_sessions.client_errors == 0
     assert found.downloads.corrupt == found.violations == 0
     assert {event.role for event in events} == set(Role)
 
@@ -73,7 +75,7 @@ def test_a_whole_network_works_and_its_journal_tells_what_the_server_holds(tls_s
     }
     assert stored == {path for path, expectation in owed.items() if expectation.acknowledged}
     assert "Station/REAL/delf0010.21d" in stored
-    assert tls_server.clients == {f"127.0.1.{number}" for number in range(1, 7 + 2 + 2 + 1 + 1)}
+    assert tls_server.clients == {f"127.0.1.{number}" for number in range(1, 7 + 2 + 2 + 1 + 3 + 1)}
 
 
 @pytest.mark.slow
