@@ -40,19 +40,21 @@ class FaultPlan(msgspec.Struct, frozen=True):
 
 
 def fault_plans(nodes: Sequence[str], chaos: Chaos, chance: random.Random) -> Iterator[FaultPlan]:
-    """Faults without end: in every round each node as a whole, each ftpnode and each replicator, killed and stopped.
+    """Faults without end: every round kills each node as a whole, each ftpnode and each replicator, and stops half of them.
 
-    With `Chaos.ALL` every round kills the balancer too.
+    With `Chaos.ALL` it kills the balancer too.
     """
     targets: list[tuple[str, tuple[str, ...]]] = []
     for node in nodes:
         ftpnode, replicator = f"{node}.ftpnode", f"{node}.replicator"
         targets += [(f"{node} as a whole", (ftpnode, replicator))]
         targets += [(f"ftpnode of {node}", (ftpnode,)), (f"replicator of {node}", (replicator,))]
-    faults = [(Hit.NODE, blow, what, parts) for what, parts in targets for blow in Blow]
+    kills = [(Hit.NODE, Blow.KILL, what, parts) for what, parts in targets]
     if chaos is Chaos.ALL:
-        faults += [(Hit.BALANCER, Blow.KILL, "balancer", ("balancer",))]
+        kills += [(Hit.BALANCER, Blow.KILL, "balancer", ("balancer",))]
+    stops = [(Hit.NODE, Blow.STOP, what, parts) for what, parts in targets]
     while True:
+        faults = kills + chance.sample(stops, len(stops) // 2)
         for hit, blow, what, parts in chance.sample(faults, len(faults)):
             down_s, rest_s = chance.uniform(0.5, 3.0), chance.uniform(0.5, 1.5)
             yield FaultPlan(f"{blow} {what}", hit, blow, parts, down_s, rest_s)
