@@ -40,7 +40,7 @@ class FaultPlan(msgspec.Struct, frozen=True):
 
 
 def fault_plans(nodes: Sequence[str], chaos: Chaos, chance: random.Random) -> Iterator[FaultPlan]:
-    """Faults without end: every round kills each node as a whole, each ftpnode and each replicator, and stops half of them.
+    """Faults without end: every round kills each node as a whole, each ftpnode and each replicator, and stops some.
 
     With `Chaos.ALL` it kills the balancer too.
     """
