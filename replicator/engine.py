@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import math
-import os
 import random
 import secrets
 import sqlite3
@@ -18,6 +17,7 @@ from cluster.log import logger
 from cluster.settings import Settings
 from replicator.core.copies import is_in_sync
 from replicator.core.dirty import SETTLE_S
+from replicator.core.room import Room, low_bytes, room_of
 from replicator.core.runs import LEAP_BITS
 from replicator.disk.marker import Mark, Marker, WrongRootError
 from replicator.disk.staging import Staging
@@ -206,13 +206,10 @@ class Engine:
             self._watch.mark_everything()
         self._worker.retry()
         self._staging.expire(now_s(), self._replication.staged_expiry_s)
-        self._staging.partials.limit(now_s(), self._replication.partials_bytes, self._index.is_live)
         self._membership.tick(monotonic_s(), now_ns())
         if any(link.clock_agrees(now_ns()) for link in self.mesh.links):
             self._index.correct_clock(now_ns())
-        space = await self.replica.blocking(os.statvfs, self._tree.staging)
-        free_bytes = space.f_bavail * space.f_frsize
-        await self.replica.versions.limit(short_of_space=free_bytes < 2 * self._replication.disk_reserve_bytes)
+        await self._keep_room()
         await self.replica.conflicts.limit(self._replication.conflict_store_bytes)
         for link in self.mesh.links:
             self.measures.backlog.labels(peer=link.name).set(self.condition.count_backlog(link)[0])
@@ -225,6 +222,17 @@ class Engine:
         self.progressed()
         await self._index.durable()
         self.condition.broken = ""
+
+    async def _keep_room(self) -> None:
+        """What is kept for good measure goes: what is too old or too much, and all of it where space is short."""
+        replication, staging = self._replication, self._staging
+        low = low_bytes(replication.disk_reserve_bytes)
+        is_short = await self.replica.blocking(staging.free_bytes) < low and not staging.make_room(low)
+        await self.replica.versions.limit(short_of_space=is_short)
+        free_bytes = await self.replica.blocking(staging.free_bytes)
+        is_full = room_of(free_bytes, replication.disk_reserve_bytes) is Room.FULL
+        staging.partials.limit(now_s(), 0 if is_full else replication.partials_bytes, self._index.is_live)
+        self.condition.free_bytes = free_bytes
 
     def progressed(self) -> None:
         """There may be more to acknowledge and to announce."""

@@ -7,6 +7,7 @@ one that was cut.
 """
 
 import itertools
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from cluster.content_id import content_id_of_file
 from cluster.tree_path import complaint
 from replicator.disk.partials import Partials
 
+_UPLOADED: Final = "up-"
 _PREPARED: Final = "peer-"
 _PUBLISHING: Final = "pub-"
 _RECOVERED: Final = "again-"
@@ -59,6 +61,8 @@ class Staging:
         self.partials.start()
         doubles = {}
         for file in self.folder.iterdir():
+            if file.name.startswith(_UPLOADED):
+                continue  # the ftpnode removes it, or publishes it, at any moment
             status = file.lstat()
             if status.st_nlink > 1 and file.name.startswith((_PREPARED, _PUBLISHING, _RECOVERED)):
                 doubles[status.st_ino] = status.st_ctime_ns
@@ -136,6 +140,22 @@ class Staging:
             if not files:
                 del self._held[held.content_id]
             held.file.unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        """How much space the disk has left. Blocks shortly; OSError passes."""
+        space = os.statvfs(self.folder)
+        return space.f_bavail * space.f_frsize
+
+    def make_room(self, wanted_bytes: int) -> bool:
+        """Whether the disk has so much space left: what is spared goes for it at once, the oldest first."""
+        if self.free_bytes() >= wanted_bytes:
+            return True
+        spared = [held for files in self._held.values() for held in files if held.spared]
+        for held in sorted(spared, key=lambda held: -_age_s(held.file, 0.0)):
+            self.drop(held)
+            if self.free_bytes() >= wanted_bytes:
+                return True
+        return False
 
     def expire(self, now_s: float, expiry_s: float) -> int:
         """Remove what was staged longer ago than `expiry_s`, what is spared sooner; how many files."""

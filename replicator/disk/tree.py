@@ -75,12 +75,11 @@ class Tree:
         for folder in (self.staging, self.conflicts, self.versions):
             make_folders_durably(folder)
 
-    def take_over(self, names: tuple[Path, Path]) -> tuple[int, int]:
-        """Give an uploaded file another name, that nobody else knows; its size, and the free bytes of its disk."""
+    def take_over(self, names: tuple[Path, Path]) -> int:
+        """Give an uploaded file another name, that nobody else knows; its size."""
         uploaded, mine = names
         uploaded.rename(mine)
-        space = os.statvfs(self.staging)
-        return mine.lstat().st_size, space.f_bavail * space.f_frsize
+        return mine.lstat().st_size
 
     def look(self, path: str) -> Sighting | None:
         """What stands there, unread; None when nothing does. OddEntryError for what is not replicated.

@@ -8,6 +8,7 @@ from cluster.settings import Settings
 from replicator.core.catching_up import Teller, still_to_hear
 from replicator.core.copies import is_in_sync
 from replicator.core.head import winner
+from replicator.core.room import notice
 from replicator.peers.comparison import Comparison
 from replicator.peers.door import PeerDoor
 from replicator.peers.link import PeerLink
@@ -36,6 +37,7 @@ class Condition:
         self.started_s: float | None = None
         self.degraded_s = float("-inf")  # when a change was last answered with fewer copies than its policy asks for
         self.odd = OddEntries()
+        self.free_bytes: int | None = None  # on the disk of the root, a moment ago
         self.propagation: Propagation | None = None
         self.comparison: Comparison | None = None
         self.scrub: Scrub | None = None
@@ -103,7 +105,9 @@ class Condition:
 
     def _notices(self) -> tuple[str, ...]:
         links = self._mesh.links
-        notices = [text for text in (self.wrong_root, self.broken) if text]
+        reserve_bytes = self._replication.disk_reserve_bytes
+        room = notice(self.free_bytes, reserve_bytes) if self.free_bytes is not None else ""
+        notices = [text for text in (self.wrong_root, self.broken, room) if text]
         notices += [f"{link.name} is not connected: {link.trouble}" for link in links if not link.connected]
         notices += [
             f"the clock differs from that of {link.name} by minutes: check both"

@@ -1,15 +1,21 @@
 """Renames entries of the tree, on the disk and in the index; a crash in the middle is finished at the next start."""
 
+from collections.abc import Mapping
+
 from cluster.clock import now_ns
 from cluster.publish import Rename
-from replicator.core.head import Head, Kind, seen_by, winner
+from replicator.core.head import Head, Heads, Kind, Vector, seen_by, winner
 from replicator.core.place import Written
 from replicator.index.index import Intent
 from replicator.replica import Replica
 
 
-async def move(replica: Replica, request: Rename, moved: list[str]) -> list[str]:
-    """Rename what the request says: `moved`, folders first, locked by the caller. Returns the paths that changed."""
+async def move(replica: Replica, request: Rename, moved: list[str], asked: Mapping[str, Heads]) -> list[str]:
+    """Rename what the request says: `moved`, folders first, locked by the caller. Returns the paths that changed.
+
+    `asked` are the heads that were known when the client asked. What lost on a path and came to be known since then,
+    nobody has seen here: it is not superseded.
+    """
     source, target, account = request.source, request.target, request.account
     intents = [
         replica.index.intend(
@@ -23,7 +29,7 @@ async def move(replica: Replica, request: Rename, moved: list[str]) -> list[str]
         )
         for path in moved
     ]
-    saw = {path: seen_by(replica.index.place(path).heads) for path in (*moved, target)}
+    saw = {path: _saw(replica, path, asked) for path in (*moved, target)}
     told: dict[str, None] = {}
     await replica.index.durable()
     try:
@@ -48,6 +54,13 @@ async def move(replica: Replica, request: Rename, moved: list[str]) -> list[str]
         for number in intents:
             replica.index.forget(number)
     return list(told)
+
+
+def _saw(replica: Replica, path: str, asked: Mapping[str, Heads]) -> Vector:
+    """What the client had seen of a path, and what stands there when it is moved or replaced."""
+    content_id, now = _content(replica, path), replica.index.place(path).heads
+    here = (head for head in now if head.kind is not Kind.FILE or head.content_id == content_id)
+    return seen_by((*asked.get(path, now), *here))
 
 
 def _content(replica: Replica, path: str) -> str:

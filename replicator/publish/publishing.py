@@ -57,7 +57,8 @@ from replicator.publish.refusals import (
     check_mtime,
     check_path,
     check_rename,
-    check_space,
+    check_room,
+    check_staged,
     in_a_line,
     reason_of,
     refuse_children,
@@ -159,7 +160,7 @@ class Publishing:
         with self._arrivals.sealed(request.staged) as outflows:
             try:
                 names = staging.uploaded(request.staged), mine
-                size_bytes, free_bytes = await replica.lanes.run(self._take_over, names)
+                size_bytes = await replica.lanes.run(self._take_over, names)
             except FileNotFoundError as error:
                 raise RefusedError(Reason.CHANGED, f"the staged file {request.staged} is not there") from error
             except ValueError as error:
@@ -167,7 +168,8 @@ class Publishing:
             try:
                 check_path(request.path)
                 check_mtime(request.mtime_ns)
-                check_space(request, size_bytes, free_bytes, self._disk_reserve_bytes)
+                check_staged(request, size_bytes)
+                check_room(staging, self._disk_reserve_bytes)
                 return await self._publish_file(request, Offer(request.content_id, request.size_bytes, mine, outflows))
             except BaseException:
                 mine.unlink(missing_ok=True)
@@ -247,6 +249,7 @@ class Publishing:
     async def _remove(self, request: Remove) -> Done:
         replica, path = self._replica, request.path
         seen = require(replica.index, path, Kind(request.kind))
+        saw = seen_by(replica.index.place(path).heads)  # what comes to be known meanwhile, the client has not removed
         refuse_children(replica.index, path)
         replica.held_deletes.asked(seen.kind)
 
@@ -257,7 +260,6 @@ class Publishing:
                 if require(replica.index, path, Kind(request.kind)) != seen:
                     raise RefusedError(Reason.CHANGED, f"{path} was replaced meanwhile")
                 refuse_children(replica.index, path)
-                saw = seen_by(replica.index.place(path).heads)
                 number = replica.index.intend(Intent(path="", gone=path, now_ns=now_ns(), account=request.account))
                 await replica.index.durable()
                 try:
@@ -279,6 +281,7 @@ class Publishing:
         check_path(target)
         kind = check_rename(replica.index, request)
         replaced = winner(replica.index.place(target).heads)
+        asked = {path: replica.index.place(path).heads for path in (source, *replica.index.below(source), target)}
         if kind is Kind.FILE:
             await replica.settle(source)
 
@@ -298,7 +301,7 @@ class Publishing:
                 missing = next((path for path in moved if path in replica.index.pending), None)
                 if missing is not None:
                     raise RefusedError(Reason.NOT_READY, f"{missing} is not here yet; try again")
-                return made + await move(replica, request, moved)
+                return made + await move(replica, request, moved, asked)
 
         return await self._change(request.id, request.policy, source, None, local_change)
 

@@ -1,4 +1,4 @@
-"""Decides which requests are refused at once, from what the index shows: each check raises RefusedError or passes."""
+"""Decides which requests are refused at once, from index and disk: each check raises RefusedError or passes."""
 
 import errno
 import sqlite3
@@ -9,6 +9,7 @@ from cluster.publish import MakeDirectory, Publish, Reason, Remove, Rename, Requ
 from cluster.tree_path import complaint, is_below, parent, parents
 from replicator.core.belief import MAX_MTIME_NS
 from replicator.core.head import Head, Kind, winner
+from replicator.disk.staging import Staging
 from replicator.index.index import Index
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
@@ -29,11 +30,15 @@ def check_path(path: str) -> None:
         raise RefusedError(Reason.BAD_PATH, f"{path}: {wrong}")
 
 
-def check_space(request: Publish, size_bytes: int, free_bytes: int, reserve_bytes: int) -> None:
-    """The staged file is as was said, and the disk has room."""
+def check_staged(request: Publish, size_bytes: int) -> None:
+    """The staged file is as was said."""
     if size_bytes != request.size_bytes:
         raise RefusedError(Reason.CHANGED, "the staged file has another size than was said")
-    if free_bytes < reserve_bytes:
+
+
+def check_room(staging: Staging, reserve_bytes: int) -> None:
+    """The disk has the reserve left."""
+    if not staging.make_room(reserve_bytes):
         raise RefusedError(Reason.DISK_FULL, "the disk of this node is full")
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -147,8 +146,7 @@ class Fetching:
                 yield link
 
     def _check_space(self, size_bytes: int) -> None:
-        space = os.statvfs(self._replica.staging.folder)
-        if space.f_bavail * space.f_frsize < size_bytes + self._replication.disk_reserve_bytes:
+        if not self._replica.staging.make_room(size_bytes + self._replication.disk_reserve_bytes):
             raise NotYetError("the disk of this node is full")
 
     async def _fetch_from(self, link: PeerLink, path: str, content_id: str, size_bytes: int, givers: set[str]) -> Held:

@@ -114,8 +114,7 @@ class Holding:
 
     async def _stage(self, message: Prepare, content_id: str) -> Held:
         replica = self._replica
-        free = os.statvfs(replica.tree.staging)
-        if free.f_bavail * free.f_frsize < message.size_bytes + self._disk_reserve_bytes:
+        if not replica.staging.make_room(message.size_bytes + self._disk_reserve_bytes):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         staged = replica.staging.new_file(content_id)
         try:

@@ -140,8 +140,7 @@ class Inflow:
             working.exception()  # it was told to whoever waits, or nobody cares any more
 
     def _check_room(self) -> None:
-        space = os.statvfs(self._replica.tree.staging)
-        if space.f_bavail * space.f_frsize < self._disk_reserve_bytes:
+        if not self._replica.staging.make_room(self._disk_reserve_bytes):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

@@ -76,8 +76,7 @@ class Intake:
         return None if is_here else action.head
 
     def _check_space(self, size_bytes: int) -> None:
-        space = os.statvfs(self._replica.staging.folder)
-        if space.f_bavail * space.f_frsize < size_bytes + self._replication.disk_reserve_bytes:
+        if not self._replica.staging.make_room(size_bytes + self._replication.disk_reserve_bytes):
             raise NotYetError("the disk of this node is full")
 
     async def _fetch(self, content_ids: Sequence[str]) -> dict[str, bytes]:

@@ -1,9 +1,13 @@
 """A program writes past the replicator, and a client's change comes before anybody has noticed: nothing is lost."""
 
+import msgspec
 import pytest
 
+from cluster.content_id import content_id_of
 from cluster.publish import Done, MakeDirectory, Reason, Refused, Remove, Rename
+from replicator.core.head import winner
 from tests.kit.publish_client import tree
+from tests.kit.replica import FakeLink, remote_head
 from tests.replicator.publish.test_publishing import desk
 
 pytestmark = pytest.mark.asyncio
@@ -84,3 +88,34 @@ async def test_an_upload_to_the_name_of_a_link_is_refused_and_the_link_stays(tmp
         assert isinstance(answer, Refused)
         assert answer.reason is Reason.EXISTS
         assert (here.root / "x").is_symlink()
+
+
+class TellsMeanwhile(FakeLink):
+    """A peer that, while it prepares a change, tells of a file that has lost on that path: nobody has seen it here."""
+
+    def tell(self, replica, path):
+        self.tells = lambda: replica.hear(path, (remote_head(b"unseen", stamp_ns=5),))
+
+    def view(self, now_s):
+        return msgspec.structs.replace(super().view(now_s), connected=True)
+
+    async def prepare(self, path, offer, timeout_s):
+        self.tells()
+        self.tells = lambda: None
+        await super().prepare(path, offer, timeout_s)
+
+    tells = staticmethod(lambda: None)
+
+
+@pytest.mark.parametrize(
+    "change", [Remove(id=1, path="x", kind="file"), Rename(id=1, source="x", target="y")], ids=["removal", "rename"]
+)
+async def test_what_comes_to_be_known_while_a_removal_waits_for_its_copies_is_not_removed(tmp_path, change):
+    peer = TellsMeanwhile("a")
+    async with desk(tmp_path, peer) as here:
+        await here.upload("x", b"seen")
+        peer.tell(here.replica, "x")
+        assert isinstance(await here.ask(change), Done)
+        shown = winner(here.replica.index.place("x").heads)
+        assert shown.content_id == content_id_of(b"unseen")
+        assert tree(here.root) == ({"y": b"seen"} if isinstance(change, Rename) else {})
