@@ -13,6 +13,7 @@ from typing import Final
 
 PRIVATE_MODE: Final = 0o600
 
+_SYNC_FILE_RANGE_WRITE: Final = 2  # linux/fs.h
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -43,6 +44,14 @@ def sync_file_system(folder: Path) -> None:
             raise OSError(number, os.strerror(number))
     finally:
         os.close(fd)
+
+
+def begin_writing(fd: int) -> None:
+    """Have the kernel begin to write the file's bytes; a hint that promises nothing, and a later fsync waits for less.
+
+    Without it the kernel does not even choose their place on the disk before the fsync of each file.
+    """
+    _libc.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
 
 
 def replace_durably(source: Path, target: Path) -> None:

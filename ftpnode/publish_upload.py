@@ -18,7 +18,7 @@ def publish_upload(service: "Service", login: "Candidate", path: str, staged: "S
     stays behind: a Done has taken it. Blocks: call it from a worker thread.
     """
     try:
-        staged.seal()
+        staged.seal(mtime_ns)
         request = Publish(
             id=0,
             account=login.name,

@@ -153,14 +153,16 @@ class StagedFile:
             self.write(chunk)
             size_bytes -= len(chunk)
 
-    def seal(self) -> None:
-        """Make the bytes durable and write no more; blocks on the disk."""
+    def seal(self, mtime_ns: int | None = None) -> None:
+        """Make the bytes durable, and the time that it will have once it is published; write no more. Blocks."""
         with self._disk:
             try:
                 if self._failure is not None:
                     raise self._failure
                 if not self._in_order:
                     self._hash_again()
+                if mtime_ns is not None:
+                    os.utime(self._fd, ns=(mtime_ns, mtime_ns))
                 os.fsync(self._fd)
             finally:
                 self._close()

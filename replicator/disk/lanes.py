@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
 
-_LANES: Final = 4
+_LANES: Final = 1
 
 _Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")

@@ -134,7 +134,7 @@ class Index:
         self.held = {delete.path: delete for delete in held}
         self.excludes: Callable[[str], bool] = lambda _path: False  # whether a path is not replicated
         self._numbers = max(self.intents, default=0)
-        self.places = Places()
+        self.places = Places(self.clock.replica)
         self.live_files = self.heads = 0
         self.folders: set[str] = set()
         self.usages = Usages()

@@ -34,6 +34,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from replicator.core.belief import MAX_MTIME_NS
 from replicator.core.head import Heads
 from replicator.core.knowledge import MAX_ROWS
 
@@ -49,6 +50,7 @@ MAX_SPANS: Final = 256
 
 _Text = Annotated[str, Meta(max_length=4096)]
 _Count = Annotated[int, Meta(ge=0)]
+_Moment = Annotated[int, Meta(gt=-MAX_MTIME_NS, lt=MAX_MTIME_NS)]
 _Content = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
 _Folder = Annotated[str, Meta(max_length=4096)]
@@ -123,7 +125,7 @@ class Acked(_Message, frozen=True, kw_only=True):
 class Prepare(_Message, frozen=True, kw_only=True):
     """Hold this content, hidden and durable; without a content id only say that you are well.
 
-    `data` is all of it where it is small.
+    `data` is all of it where it is small. `mtime_ns` is the time that the file will have, as far as that is known now.
     """
 
     number: _Count
@@ -131,6 +133,7 @@ class Prepare(_Message, frozen=True, kw_only=True):
     content_id: _Content | None = None
     size_bytes: _Count = 0
     data: _Bytes | None = None
+    mtime_ns: _Moment | None = None
 
 
 class Arriving(_Message, frozen=True, kw_only=True):
@@ -153,11 +156,12 @@ class Taken(_Message, frozen=True, kw_only=True):
 
 
 class Sealed(_Message, frozen=True, kw_only=True):
-    """The upload is whole: its bytes, all sent, must have this content id; make them durable."""
+    """The upload is whole: its bytes, all sent, must have this content id; make them durable. `mtime_ns` as above."""
 
     number: _Count
     content_id: _Content
     size_bytes: _Count
+    mtime_ns: _Moment | None = None
 
 
 class GivenUp(_Message, frozen=True, kw_only=True):

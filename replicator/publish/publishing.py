@@ -170,7 +170,8 @@ class Publishing:
                 check_mtime(request.mtime_ns)
                 check_staged(request, size_bytes)
                 check_room(staging, self._disk_reserve_bytes)
-                return await self._publish_file(request, Offer(request.content_id, request.size_bytes, mine, outflows))
+                offer = Offer(request.content_id, request.size_bytes, mine, request.mtime_ns, outflows)
+                return await self._publish_file(request, offer)
             except BaseException:
                 mine.unlink(missing_ok=True)
                 raise

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from cluster.content_id import content_id_of
 from cluster.log import logger
-from replicator.disk.copying import write_file
-from replicator.disk.lanes import each
 from replicator.disk.marker import WrongRootError
+from replicator.disk.new_files import NewFile, write_each
 from replicator.disk.staging import Held
 from replicator.peers.connection import Connection, PeerError
 from replicator.peers.wire import Arriving, Begin, Busy, Chunk, GivenUp, Prepare, Prepared, Sealed
@@ -119,7 +118,10 @@ class Holding:
         staged = replica.staging.new_file(content_id)
         try:
             if message.data is not None:
-                found = await replica.lanes.run(_WRITE_WHOLE, (staged, message.data))
+                found: str = content_id_of(message.data)
+                # Its name in staging is not made durable: a Commit gives it another, and only that counts as a copy.
+                if found == content_id:
+                    await replica.lanes.run(write_each, NewFile(staged, message.data, message.mtime_ns))
             else:
                 await self._connection.send(Begin(number=message.number, offset=0))
                 found = await self._receive(message, staged)
@@ -127,9 +129,9 @@ class Holding:
             staged.unlink(missing_ok=True)
             raise
         if found != content_id:
-            staged.unlink()
+            staged.unlink(missing_ok=True)
             raise PeerError("the content is not what its id says")
-        return Held(content_id, staged)
+        return Held(content_id, staged, is_synced=message.data is not None and message.mtime_ns is not None)
 
     async def _receive(self, message: Prepare, staged: Path) -> str:
         chunks, blocking = self._chunks[message.number], self._replica.blocking
@@ -143,16 +145,6 @@ class Holding:
             return await blocking(part.end)
         finally:
             part.close()
-
-
-def _write_whole(piece: tuple[Path, bytes]) -> str:
-    """Its name in staging is not made durable: a Commit gives it another, and only that counts as a copy."""
-    staged, data = piece
-    write_file(staged, data)
-    return content_id_of(data)
-
-
-_WRITE_WHOLE: Final = each(_write_whole)
 
 
 def in_a_line(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from cluster.content_id import ContentHash
 from cluster.durable_file import replace_durably
 from replicator.disk.partials import Growing, Owner
 from replicator.disk.staging import Held
+from replicator.disk.tree import FILE_MODE
 from replicator.peers.connection import Connection, PeerError
 from replicator.peers.wire import WINDOW_BYTES, Arriving, Begin, Chunk, GivenUp, Sealed, Taken
 from replicator.replica import Replica
@@ -119,9 +120,9 @@ class Inflow:
             raise PeerError("the content is not what its id says")
         if self._flush is not None:
             await asyncio.shield(self._flush)  # the kernel tells a failure to write once, to whoever asks first
-        held = Held(found, self._replica.staging.new_file(found))
+        held = Held(found, self._replica.staging.new_file(found), is_synced=sealed.mtime_ns is not None)
         try:
-            await asyncio.shield(self._work(_keep, fd, staged, held.file))
+            await asyncio.shield(self._work(_keep, fd, sealed.mtime_ns, staged, held.file))
         except OSError:
             held.file.unlink(missing_ok=True)
             raise
@@ -151,6 +152,9 @@ def _append(fd: int, data: bytes, content: ContentHash) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _keep(fd: int, staged: Path, held: Path) -> None:
+def _keep(fd: int, mtime_ns: int | None, staged: Path, held: Path) -> None:
+    if mtime_ns is not None:
+        os.fchmod(fd, FILE_MODE)
+        os.utime(fd, ns=(mtime_ns, mtime_ns))
     os.fsync(fd)
     replace_durably(staged, held)

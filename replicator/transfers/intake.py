@@ -9,14 +9,12 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from cluster.content_id import content_id_of
-from cluster.durable_file import sync_file_system
 from cluster.log import logger
 from cluster.replication_settings import Replication
 from replicator.core.head import Head, seen_by
 from replicator.core.place import Applied, Install, plan, row_of
+from replicator.disk.new_files import NewFile, write_together
 from replicator.disk.tree import FILE_MODE, Installation
 from replicator.index.index import Intent
 from replicator.peers.connection import LOST, PeerError
@@ -25,15 +23,6 @@ from replicator.peers.wire import Small, WantSmall
 from replicator.replica import NotYetError, Replica
 
 log = logger(__name__)
-
-
-class _Staged(msgspec.Struct, frozen=True):
-    """A file to write."""
-
-    file: Path
-    data: bytes
-    mode: int
-    mtime_ns: int
 
 
 class Intake:
@@ -110,16 +99,16 @@ class Intake:
     async def _install(self, heads: dict[str, Head], contents: dict[str, bytes]) -> None:
         replica, index = self._replica, self._replica.index
         staged = {
-            path: _Staged(
+            path: NewFile(
                 replica.staging.new_file(head.content_id),
                 contents[head.content_id],
-                head.mode & 0o777 or FILE_MODE,
                 head.mtime_ns,
+                head.mode & 0o777 or FILE_MODE,
             )
             for path, head in heads.items()
         }
         try:
-            await replica.blocking(_write_all, list(staged.values()))
+            await replica.blocking(write_together, list(staged.values()))
             seen = {path: seen_by(index.place(path).heads) for path in heads}
             numbers = {
                 path: index.intend(Intent(path=path, content_id=head.content_id, seen=seen[path]))
@@ -149,23 +138,6 @@ class Intake:
                 index.forget(numbers[path])
         if failed:
             await replica.blocking(_unlink_all, failed)
-
-
-def _write_all(pieces: Sequence[_Staged]) -> None:
-    """Write new files, with their time and mode, durably."""
-    if not pieces:
-        return
-    for piece in pieces:
-        fd = os.open(piece.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            view = memoryview(piece.data)
-            while view:
-                view = view[os.write(fd, view) :]
-            os.fchmod(fd, piece.mode)
-            os.utime(fd, ns=(piece.mtime_ns, piece.mtime_ns))
-        finally:
-            os.close(fd)
-    sync_file_system(pieces[0].file.parent)
 
 
 def _unlink_all(files: Sequence[Path]) -> None:

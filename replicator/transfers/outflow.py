@@ -112,7 +112,12 @@ class Outflow:
             return False
         if offer is not None and self._sent_bytes == offer.size_bytes and not self._is_told:
             await exchange.send(
-                Sealed(number=exchange.number, content_id=offer.content_id, size_bytes=offer.size_bytes)
+                Sealed(
+                    number=exchange.number,
+                    content_id=offer.content_id,
+                    size_bytes=offer.size_bytes,
+                    mtime_ns=offer.mtime_ns,
+                )
             )
             self._is_told = True
         return self._hear(await exchange.unhurried_answer())

@@ -21,11 +21,15 @@ log = logger(__name__)
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """Content that peers are asked to hold; `outflows` brought its bytes to some of them while it arrived."""
+    """Content that peers are asked to hold, of a file that will have this time where that is known.
+
+    `outflows` brought its bytes to some of them while it arrived.
+    """
 
     content_id: str
     size_bytes: int
     file: Path
+    mtime_ns: int | None = None
     outflows: "Mapping[str, Outflow]" = {}
 
 
@@ -54,8 +58,19 @@ async def _prepare(link: "PeerLink", path: str, offer: Offer | None, timeout_s: 
     data = offer.file.read_bytes() if offer and small else None
     with link.exchange() as exchange:
         number = exchange.number
-        content_id, size_bytes = (offer.content_id, offer.size_bytes) if offer else (None, 0)
-        await exchange.send(Prepare(number=number, path=path, content_id=content_id, size_bytes=size_bytes, data=data))
+        if offer is None:
+            await exchange.send(Prepare(number=number, path=path))
+        else:
+            await exchange.send(
+                Prepare(
+                    number=number,
+                    path=path,
+                    content_id=offer.content_id,
+                    size_bytes=offer.size_bytes,
+                    data=data,
+                    mtime_ns=offer.mtime_ns,
+                )
+            )
         while True:
             match await exchange.answer(timeout_s):
                 case Begin(offset=offset) if offer is not None:

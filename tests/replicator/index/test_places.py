@@ -13,7 +13,7 @@ paths = st.sampled_from(["a", "b", "c/d", "e"])
 
 @given(changes=st.lists(st.tuples(paths, st.integers(0, 9) | st.none()), max_size=30))
 def test_places_are_a_mapping_of_what_was_put_last(changes):
-    places, plain = Places(), {}
+    places, plain = Places("node1:0123456789abcdef"), {}
     for path, announced in changes:
         if announced is not None:
             plain[path] = Place(announced=announced)
@@ -26,13 +26,16 @@ def test_places_are_a_mapping_of_what_was_put_last(changes):
 
 
 def test_places_that_were_not_used_lately_are_the_same_still():
-    places = Places()
+    places = Places("node1:0123456789abcdef")
     for number in range(10_000):
         places.put(f"p{number}", Place(announced=number))
     assert all(places[f"p{number}"].announced == number for number in range(10_000))
 
 
-@given(changes=st.lists(st.tuples(st.sampled_from("xyz"), paths, st.booleans()), max_size=30))
+contents = ["aa" * 32, "bb" * 32, "cc" * 32]
+
+
+@given(changes=st.lists(st.tuples(st.sampled_from(contents), paths, st.booleans()), max_size=30))
 def test_every_content_has_the_paths_that_were_given_it(changes):
     found, plain = PathsOf(), {}
     for content_id, path, there in changes:
@@ -42,7 +45,7 @@ def test_every_content_has_the_paths_that_were_given_it(changes):
         else:
             found.discard(content_id, path)
             plain.get(content_id, set()).discard(path)
-        assert {each: set(found.get(each)) for each in "xyz"} == {each: plain.get(each, set()) for each in "xyz"}
+        assert {each: set(found.get(each)) for each in contents} == {each: plain.get(each, set()) for each in contents}
 
 
 @given(changed=st.lists(paths, max_size=40), after=st.integers(0, 40), upto=st.integers(0, 40), limit=st.integers(1, 5))

@@ -260,6 +260,16 @@ async def test_a_change_is_prepared_hidden_then_committed_visible_and_can_be_fet
         assert held.file.read_bytes() == content
 
 
+async def test_a_small_copy_has_the_time_that_its_file_will_have_so_that_it_need_not_be_synced_again(tmp_path):
+    head = remote_head(b"abc")
+    async with linked(tmp_path) as (_, link, here):
+        file = tmp_path / "staged"
+        file.write_bytes(b"abc")
+        await link.prepare("x", Offer(head.content_id, 3, file, head.mtime_ns), 5.0)
+        held = here.staging.take(head.content_id)
+        assert (held.is_synced, held.file.stat().st_mtime_ns) == (True, head.mtime_ns)
+
+
 async def test_a_commit_without_its_content_is_not_reported_as_shown(tmp_path):
     async with linked(tmp_path) as (_, link, _):
         with pytest.raises(PeerError):

@@ -256,6 +256,10 @@ def sync_file_system(_folder):
     turn.machine.enter().sync_all()
 
 
+def begin_writing(fd):
+    _opened(fd)  # what is written without an fsync may or may not be there after a power cut: that is so anyway
+
+
 shutil = SimpleNamespace(copyfile=copyfile)
 secrets = SimpleNamespace(token_hex=token_hex, randbits=randbits)
 
@@ -327,6 +331,7 @@ _FUNCTIONS = {
     cluster.clock.now_s: now_s,
     cluster.clock.monotonic_s: monotonic_s,
     cluster.durable_file.sync_file_system: sync_file_system,
+    cluster.durable_file.begin_writing: begin_writing,
 }
 
 _SMALLER = {

@@ -1,0 +1,63 @@
+"""Writes small new files durably, many at once. All functions block."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cluster.durable_file import begin_writing, sync_file_system
+from replicator.disk.lanes import attempt
+from replicator.disk.tree import FILE_MODE
+
+_AT_ONCE: Final = 64  # so many are open
+
+
+class NewFile(msgspec.Struct, frozen=True):
+    """A file that is to be written; its time is when that was, unless it is known."""
+
+    file: Path
+    data: bytes
+    mtime_ns: int | None = None
+    mode: int = FILE_MODE
+
+
+def write_each(pieces: Sequence[NewFile]) -> Sequence[Exception | None]:
+    """Write them, with bytes, time and mode durable, but not their names; what went wrong with each.
+
+    All are on their way to the disk before the first is waited for, so that the disk can take them together.
+    """
+    slices = (pieces[start : start + _AT_ONCE] for start in range(0, len(pieces), _AT_ONCE))
+    return [result for some in slices for result in _write_some(some)]
+
+
+def write_together(pieces: Sequence[NewFile]) -> None:
+    """As `write_each`, by one sync of the whole file system; OSError passes."""
+    for piece in pieces:
+        with contextlib.ExitStack() as file:
+            _begin(file, piece)
+    if pieces:
+        sync_file_system(pieces[0].file.parent)
+
+
+def _write_some(pieces: Sequence[NewFile]) -> list[Exception | None]:
+    with contextlib.ExitStack() as files:
+        begun = [attempt(functools.partial(_begin, files), piece) for piece in pieces]
+        return [fd if isinstance(fd, Exception) else attempt(os.fsync, fd) for fd in begun]
+
+
+def _begin(files: contextlib.ExitStack, piece: NewFile) -> int:
+    """Write one, which stays open as long as `files`."""
+    fd = os.open(piece.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    files.callback(os.close, fd)
+    view = memoryview(piece.data)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.fchmod(fd, piece.mode)
+    if piece.mtime_ns is not None:
+        os.utime(fd, ns=(piece.mtime_ns, piece.mtime_ns))
+    begin_writing(fd)
+    return fd
