@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+import msgspec
+
 from bench.processes import end
 from cluster.clock import monotonic_s, now_ns
-from cluster.content_id import content_id_of
+from cluster.content_id import ContentId, content_id_of
 from cluster.publish import SOCKET_NAME, Arriving, Policy, Publish
 from cluster.tree_path import STAGING
 from compose.new_cluster import network_plan, write_cluster
@@ -79,16 +81,17 @@ class Notified(Pair):
     _names: Iterator[int] = field(default_factory=itertools.count)
 
     def put(self, name: str, content: bytes) -> None:
-        self.publish(name, *self.stage(content))
+        self.publish(name, self.stage(content))
 
-    def stage(self, content: bytes) -> tuple[str, str, int]:
-        """What an ftpnode has done when the last byte is in: staged name, content id, size."""
-        staged = f"bench-{os.getpid()}-{next(self._names)}"
+    def stage(self, content: bytes) -> Publish:
+        """What an ftpnode has done when the last byte is in, and then asks for; without the path."""
+        staged, mtime_ns = f"bench-{os.getpid()}-{next(self._names)}", now_ns()
         with (self.source / STAGING / staged).open("xb") as file:
             file.write(content)
             file.flush()
+            os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
             os.fsync(file.fileno())
-        return staged, content_id_of(content), len(content)
+        return _publish(staged, content_id_of(content), len(content), mtime_ns)
 
     def receive(self, name: str, content: bytes) -> float:
         """Take an upload that comes with 1 Gbit/s, as an ftpnode does; how long its client waits after it, in s."""
@@ -104,19 +107,15 @@ class Notified(Pair):
                     is_told = True
                     change(self.client, Arriving(id=0, path=name, staged=staged.name, policy=_EVERY_NODE), 10.0)
                 threading.Event().wait(begin_s + staged.size_bytes / _GIGABIT_BYTES_PER_S - monotonic_s())
-            end_s = monotonic_s()
-            staged.seal()
-            self.publish(name, staged.name, staged.content.content_id(), staged.size_bytes)
+            end_s, mtime_ns = monotonic_s(), now_ns()
+            staged.seal(mtime_ns)
+            self.publish(name, _publish(staged.name, staged.content.content_id(), staged.size_bytes, mtime_ns))
             return monotonic_s() - end_s
 
-    def publish(self, name: str, staged: str, content_id: str, size_bytes: int) -> None:
+    def publish(self, name: str, request: Publish) -> None:
         """Ask for the name, and wait until the policy is met."""
         assert self.client is not None
-        request = Publish(
-            id=0, path=name, staged=staged, content_id=content_id, size_bytes=size_bytes, mtime_ns=now_ns(),
-            policy=_EVERY_NODE,
-        )  # fmt: skip
-        change(self.client, request, 120.0)
+        change(self.client, msgspec.structs.replace(request, path=name), 120.0)
 
 
 @dataclass(frozen=True)
@@ -253,6 +252,13 @@ def wait(condition, what: str, timeout_s: float = _START_S, every_s: float = 0.0
             raise SystemExit(f"still not after {timeout_s:g} s: {what}")
         pause.wait(every_s)
     return value
+
+
+def _publish(staged: str, content_id: str, size_bytes: int, mtime_ns: int) -> Publish:
+    return Publish(
+        id=0, path="", staged=staged, content_id=ContentId(content_id), size_bytes=size_bytes, mtime_ns=mtime_ns,
+        policy=_EVERY_NODE,
+    )  # fmt: skip
 
 
 def _until_it_works(name: str, source: Path, target: Path) -> None:

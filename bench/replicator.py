@@ -67,7 +67,7 @@ def _one_file(sheet: Sheet, pairs: list[Pair], runs: int) -> None:
             if isinstance(pair, Notified):
                 staged = pair.stage(content)
                 begin_s = monotonic_s()
-                pair.publish(name, *staged)
+                pair.publish(name, staged)
             else:
                 pair.put(name, content)
                 begin_s = monotonic_s()
