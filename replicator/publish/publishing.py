@@ -170,7 +170,7 @@ class Publishing:
                 check_mtime(request.mtime_ns)
                 check_staged(request, size_bytes)
                 check_room(staging, self._disk_reserve_bytes)
-                offer = Offer(request.content_id, request.size_bytes, mine, request.mtime_ns, outflows)
+                offer = Offer(request.content_id, request.size_bytes, mine, outflows, request.mtime_ns)
                 return await self._publish_file(request, offer)
             except BaseException:
                 mine.unlink(missing_ok=True)

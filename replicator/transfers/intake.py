@@ -4,7 +4,6 @@ What is not so plain (a conflict, a file in the way, content that is here alread
 what goes wrong too.
 """
 
-import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path

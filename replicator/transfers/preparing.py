@@ -29,8 +29,8 @@ class Offer(msgspec.Struct, frozen=True):
     content_id: str
     size_bytes: int
     file: Path
-    mtime_ns: int | None = None
     outflows: "Mapping[str, Outflow]" = {}
+    mtime_ns: int | None = None
 
 
 async def prepare(link: "PeerLink", path: str, offer: Offer | None, timeout_s: float, inline_bytes: int) -> None:

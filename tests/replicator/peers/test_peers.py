@@ -265,7 +265,7 @@ async def test_a_small_copy_has_the_time_that_its_file_will_have_so_that_it_need
     async with linked(tmp_path) as (_, link, here):
         file = tmp_path / "staged"
         file.write_bytes(b"abc")
-        await link.prepare("x", Offer(head.content_id, 3, file, head.mtime_ns), 5.0)
+        await link.prepare("x", Offer(head.content_id, 3, file, mtime_ns=head.mtime_ns), 5.0)
         held = here.staging.take(head.content_id)
         assert (held.is_synced, held.file.stat().st_mtime_ns) == (True, head.mtime_ns)
 
