@@ -38,6 +38,8 @@ class Service(Section, frozen=True):
     entry: everything): `upload` is what stations need, `download` what readers need, or the verbs one by one.
     `reads: any`: each download may come from another node than the session's, chosen as a new session's is. `hosts`:
     clients that ask for one of these names, by HOST (RFC 7151) or in their TLS handshake (SNI), get that site.
+    `tls: pass-through` ends TLS at the node: the balancer passes on bytes that it cannot read, and listens at the VIP
+    on every node's passive ports, too.
     """
 
     site: str
@@ -52,6 +54,12 @@ class Service(Section, frozen=True):
     commands: dict[Name, CommandSet] = msgspec.field(default_factory=dict)
     reads: Literal["session", "any"] = "session"
     hosts: dict[HostName, Name] = msgspec.field(default_factory=dict)
+    tls: Literal["end", "pass-through"] = "end"
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether its bytes are the node's to read, and not the balancer's."""
+        return self.tls == "pass-through"
 
     @property
     def sites(self) -> frozenset[str]:
@@ -150,6 +158,11 @@ class Balancer(Section, frozen=True):
     digest_timeout_s: Seconds = 600.0
     handover_s: Seconds = 600.0
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether a service does."""
+        return any(service.passes_through for service in self.services.values())
 
     @property
     def bind_address(self) -> str:

@@ -2,8 +2,8 @@
 
 Source: haproxy's doc/proxy-protocol.txt, section 2.2. Two type-length-value fields are used: PP2_TYPE_SSL says that
 the client speaks TLS to the balancer and, in PP2_SUBTYPE_SSL_CLIENT_CERT, with which certificate; of the range for own
-use, 0xE0 carries the session id, 0xE1 says that TLS begins right behind the header, and 0xE2 is the signature (see
-cluster.signed_header).
+use, 0xE0 carries the session id, 0xE1 says that TLS begins right behind the header, 0xE2 is the signature (see
+cluster.signed_header), and 0xE3 the address of the VIP for 227 replies.
 """
 
 import ipaddress
@@ -22,6 +22,7 @@ _TLV_SSL: Final = 0x20
 _TLV_SSL_CLIENT_CERTIFICATE: Final = 0x28
 _TLV_SESSION: Final = 0xE0
 _TLV_LEG_TLS: Final = 0xE1
+_TLV_PASSIVE_ADDRESS: Final = 0xE3
 _CLIENT_SSL: Final = 0x01
 _CLIENT_CERTIFICATE: Final = 0x02 | 0x04  # shown on this connection, and in this TLS session
 _NOT_VERIFIED: Final = 1
@@ -38,7 +39,9 @@ class ProxyHeader(msgspec.Struct, frozen=True, kw_only=True):
     `source` and `destination` are (address, port) of the client's own connection; None for both (command LOCAL)
     means the balancer speaks for itself, as its health probes do. `certificate` (DER) is the client's own, whose key it
     has shown to hold in the handshake; whom it stands for the node judges. One above MAX_CERTIFICATE_BYTES is left out.
-    `leg_tls`: behind the header, and on the data connections, balancer and node speak TLS.
+    `leg_tls`: behind the header, and on the data connections, balancer and node speak TLS. `passive_address`: the
+    balancer passes the client's own bytes through and reads none of them; PASV has to tell this address, and data
+    connections come with a header too.
     """
 
     source: tuple[str, int] | None
@@ -47,6 +50,7 @@ class ProxyHeader(msgspec.Struct, frozen=True, kw_only=True):
     certificate: bytes = b""
     session: str = ""
     leg_tls: bool = False
+    passive_address: str = ""
 
 
 def encode(header: ProxyHeader) -> bytes:
@@ -58,6 +62,8 @@ def encode(header: ProxyHeader) -> bytes:
         fields += _field(_TLV_SESSION, header.session.encode("ascii"))
     if header.leg_tls:
         fields += _field(_TLV_LEG_TLS, b"\x01")
+    if header.passive_address:
+        fields += _field(_TLV_PASSIVE_ADDRESS, ipaddress.ip_address(header.passive_address).packed)
     if header.source is None or header.destination is None:
         return SIGNATURE + struct.pack(">BBH", 0x20, 0x00, len(fields)) + fields
     source = ipaddress.ip_address(header.source[0])
@@ -123,6 +129,8 @@ def _with_fields(header: ProxyHeader, data: bytes) -> ProxyHeader:
             header = msgspec.structs.replace(header, session=_session_text(value))
         if kind == _TLV_LEG_TLS:
             header = msgspec.structs.replace(header, leg_tls=value == b"\x01")
+        if kind == _TLV_PASSIVE_ADDRESS:
+            header = msgspec.structs.replace(header, passive_address=_address_text(value))
     return header
 
 
@@ -135,6 +143,12 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
         if len(value) != length:
             raise ProxyHeaderError("a PROXY field is cut short")
         yield kind, value
+
+
+def _address_text(value: bytes) -> str:
+    if len(value) not in {4, 16}:
+        raise ProxyHeaderError("the passive address is not one")
+    return str(ipaddress.ip_address(value))
 
 
 def _session_text(value: bytes) -> str:

@@ -14,6 +14,7 @@ from cluster.balancer_rules import broken_routes
 from cluster.balancer_settings import Balancer
 from cluster.connection_rules import broken_connections
 from cluster.fingerprint import read_fingerprint
+from cluster.pass_through_rules import broken_pass_through
 from cluster.password import is_password_hash
 from cluster.problem import Problem
 from cluster.public_key import key_blob
@@ -34,6 +35,7 @@ def broken_rules(settings: Settings) -> tuple[Problem, ...]:
         *_nodes(settings),
         *_balancer(settings),
         *broken_routes(settings),
+        *broken_pass_through(settings),
         *_policies(settings),
         *broken_connections(settings),
         *_links(settings),

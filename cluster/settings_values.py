@@ -27,3 +27,7 @@ class Ports(Section, frozen=True):
     def all(self) -> range:
         """Every port of the range."""
         return range(self.first, self.last + 1)
+
+    def meets(self, other: "Ports") -> bool:
+        """Whether a port is in both."""
+        return self.first <= other.last and other.first <= self.last

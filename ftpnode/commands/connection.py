@@ -1,6 +1,5 @@
 """The commands about the connections themselves: TLS, data ports, types and modes, ABOR, QUIT, and small talk."""
 
-import socket
 from typing import TYPE_CHECKING, Final
 
 from cluster.host_name import is_host_of
@@ -65,17 +64,17 @@ def passive(session: "Session", _argument: str) -> None:
     """PASV: with the address the client has connected to."""
     if session.only_epsv:
         session.reply("501 You have asked for EPSV ALL.")
-    elif session.socket.family != socket.AF_INET:
+    elif ":" in session.address:
         session.reply("522 Use EPSV.")
     elif address := _listen(session):
-        numbers = (*address.host.split("."), address.port >> 8, address.port & 0xFF)
+        numbers = (*session.address.split("."), address.port >> 8, address.port & 0xFF)
         session.reply(f"227 Entering Passive Mode ({','.join(str(number) for number in numbers)}).")
 
 
 def extended_passive(session: "Session", argument: str) -> None:
     """EPSV (RFC 2428)."""
     wanted = argument.strip().upper()
-    own = "1" if session.socket.family == socket.AF_INET else "2"
+    own = "2" if ":" in session.address else "1"
     if wanted == "ALL":
         session.only_epsv = True
         session.reply("200 EPSV ALL it is.")
@@ -110,6 +109,8 @@ def _connect_later(session: "Session", address: DataAddress | None) -> None:
         session.reply("501 You have asked for EPSV ALL.")
     elif not session.compatibility.active_mode:
         session.reply("502 Active mode is off for this account; use EPSV or PASV.")
+    elif session.passive_address:
+        session.reply("502 Active mode does not lead through this balancer; use EPSV or PASV.")
     elif address is None:
         session.reply("501 That is not an address.")
     elif refusal := data_address.refusal(address, session.peer):
@@ -210,7 +211,7 @@ def choose_host(session: "Session", argument: str) -> None:
     """HOST (RFC 7151): every site has a port of its own, so the name is only checked."""
     if session.user or session.login is not None:
         session.reply("503 HOST comes before USER.")
-    elif is_host_of(session.site.host_names, argument, session.socket.getsockname()[0]):
+    elif is_host_of(session.site.host_names, argument, session.address):
         session.reply("220 Host accepted.")
     else:
         session.reply("504 No such host here.")

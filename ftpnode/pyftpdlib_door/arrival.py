@@ -37,6 +37,9 @@ class Arrival(ControlWire):
         self.peer = ""
         self.login: Candidate | None = None
         self.from_balancer = False
+        """Whether a balancer speaks for its client here; not where it only passes on what the client says."""
+        self.passive_address = ""
+        """Of the VIP, where a balancer passes the client's bytes through."""
         self._client_has_tls = False
         self._tls_comes_first = self.implicit_tls
         self._forwarded_certificate = b""
@@ -82,14 +85,17 @@ class Arrival(ControlWire):
             log.warning("bad PROXY header", peer=self.peer, why=str(error))
             self.close()
             return
-        self.from_balancer = True
-        self._client_has_tls = header.tls
-        self._tls_comes_first = self.implicit_tls or header.leg_tls
-        self._forwarded_certificate = header.certificate
         self.id = header.session or self.id
-        self.is_probe = header.source is None
         if header.source is not None:
             self.remote_ip, self.remote_port = header.source
+        if header.passive_address:
+            self.passive_address, self.peer = header.passive_address, self.remote_ip
+        else:
+            self.from_balancer = True
+            self._client_has_tls = header.tls
+            self._tls_comes_first = self.implicit_tls or header.leg_tls
+            self._forwarded_certificate = header.certificate
+            self.is_probe = header.source is None
         self._begin()
 
     def _begin(self) -> None:
@@ -127,6 +133,11 @@ class Arrival(ControlWire):
     @override
     def asks_client(self) -> bool:
         return self.service.settings.asks_for_certificates(self.site_name)
+
+    @property
+    def address(self) -> str:
+        """Where the client has connected to, as it knows it."""
+        return self.passive_address or str(self.socket.getsockname()[0])
 
     @property
     def client_has_tls(self) -> bool:

@@ -3,18 +3,21 @@
 import secrets
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyftpdlib.ioloop import Acceptor, Connector
 from typing_extensions import override
 
 from cluster.log import logger
 from ftpnode.core.data_address import DataAddress
+from ftpnode.pyftpdlib_door.header_reader import HeaderReader
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
 
 log = logger(__name__)
+
+_HEADERS_AT_ONCE: Final = 5
 
 
 class NoPortFreeError(Exception):
@@ -31,6 +34,7 @@ class PassivePort(Acceptor):
     def __init__(self, session: "Session", timeout_s: float) -> None:
         super().__init__(ioloop=session.ioloop)
         self._session = session
+        self._headers: set[HeaderReader] = set()
         host = session.socket.getsockname()[0]
         self.create_socket(session.socket.family, socket.SOCK_STREAM)
         self.set_reuse_addr()
@@ -52,12 +56,36 @@ class PassivePort(Acceptor):
 
     @override
     def handle_accepted(self, sock: socket.socket, addr: tuple[str, int]) -> None:
-        if addr[0] != self._session.peer:
-            log.warning("stranger on a passive port", stranger=addr[0], **self._session.who)
-            sock.close()
+        service = self._session.service
+        if not self._session.passive_address:
+            self._take(addr[0], sock)
+        elif addr[0] in service.settings.balancer.source_addresses and len(self._headers) < _HEADERS_AT_ONCE:
+            self._headers.add(HeaderReader(sock, self.ioloop, service.token_key, self._header_ended))
+        else:
+            self._refuse(addr[0], sock)
+
+    def _header_ended(self, reader: HeaderReader, client: str) -> None:
+        self._headers.discard(reader)
+        if client:
+            self._take(client, reader.socket)
+
+    def _take(self, client: str, sock: socket.socket) -> None:
+        if client != self._session.peer:
+            self._refuse(client, sock)
             return
         self.close()
         self._session.data.connected(sock)
+
+    def _refuse(self, stranger: str, sock: socket.socket) -> None:
+        log.warning("stranger on a passive port", stranger=stranger, **self._session.who)
+        sock.close()
+
+    @override
+    def close(self) -> None:
+        """As Acceptor's, with those whose header has not come."""
+        super().close()
+        for one in tuple(self._headers):
+            one.close()
 
     def handle_timeout(self) -> None:
         """Nobody came."""

@@ -23,10 +23,13 @@ v6 = st.tuples(st.ip_addresses(v=6).map(str), ports)
 sessions = st.text("0123456789abcdef", max_size=64)
 
 
-@given(st.one_of(st.tuples(v4, v4), st.tuples(v6, v6)), st.booleans(), st.binary(max_size=2000), sessions)
-def test_a_header_comes_back_as_it_was(ends: tuple, tls: bool, certificate: bytes, session: str) -> None:
-    shown = certificate if tls else b""
-    header = ProxyHeader(source=ends[0], destination=ends[1], tls=tls, certificate=shown, session=session)
+passive = st.one_of(st.just(""), st.ip_addresses().map(str))
+
+
+@given(st.one_of(st.tuples(v4, v4), st.tuples(v6, v6)), st.booleans(), st.binary(max_size=2000), sessions, passive)
+def test_a_header_comes_back_as_it_was(ends: tuple, tls: bool, certificate: bytes, session: str, told: str) -> None:
+    fields = {"certificate": certificate if tls else b"", "session": session, "passive_address": told}
+    header = ProxyHeader(source=ends[0], destination=ends[1], tls=tls, **fields)
     data = encode(header)
     assert decode(data) == header
     assert body_length_bytes(data[:FIXED_BYTES]) == len(data) - FIXED_BYTES

@@ -160,6 +160,35 @@ MISTAKES = [
         "balancer.pools.a.backup",
         "leave it in one",
     ),
+    *(
+        ("port: 2122, pers", f"port: 2122, tls: pass-through, {more}, pers", f"balancer.services.public.{where}", fix)
+        for more, where, fix in (
+            ("commands: {anonymous: download}", "commands", "write `tls: end`"),
+            ("hosts: {a.example: ingest}", "hosts", "write `tls: end`"),
+            ("reads: any", "reads", "write `tls: end`"),
+            ("routes: [{pool: a, accounts: [anonymous]}]", "routes[0].accounts", "write `tls: end`"),
+            ("implicit_port: 990", "implicit_port", "give sites.public an implicit_port"),
+        )
+    ),
+    (
+        "2121, persistence: client",
+        "2121, tls: pass-through, persistence: account",
+        "balancer.services.ingest.persistence",
+        "`tls: end`",
+    ),
+    ("2122, pers", "2122, tls: pass-through, pers", "nodes.node2.passive_ports", "a range of its own"),
+    (
+        "none}\n  passive_ports: {first: 22000, last: 22999}",
+        "none, tls: pass-through}\n  passive_ports: {first: 30999, last: 31000}",
+        "nodes.node1.passive_ports",
+        "move one",
+    ),
+    (
+        "2122, pers",
+        "2122, implicit_port: 30001, tls: pass-through, pers",
+        "nodes.node1.passive_ports",
+        "move the range",
+    ),
     ("site: public", "site: pubic", "balancer.services.public.site", "use one of: ingest, public"),
     ("source_addresses: [127.0.0.10]", "source_addresses: []", "balancer.source_addresses", "name the addresses"),
     (
