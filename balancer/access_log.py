@@ -54,8 +54,21 @@ class AccessLog:
             reply=note.reply, data_tls=data_tls, moved=note.repeats, why=note.why,
         )  # fmt: skip
 
-    def ended(self, outcome: str, *, account: str, seconds: float, tls: bool) -> None:
-        """The session is over; `outcome` is one word."""
+    def carried(self, *, node: str, port: int, up_bytes: int, down_bytes: int, seconds: float, why: str) -> None:
+        """A data connection whose bytes were passed through unread is over; `why` tells by whom."""
+        metrics = self._metrics
+        self._transfers += 1
+        self._bytes_up += up_bytes
+        self._bytes_down += down_bytes
+        metrics.transfers.labels(self._service, "unread", node, "").inc()
+        metrics.transferred.labels(self._service, "unread", node).inc(up_bytes + down_bytes)
+        log.info(
+            "data connection", session=self._session, service=self._service, client=self._client, node=node, port=port,
+            bytes_up=up_bytes, bytes_down=down_bytes, seconds=round(seconds, 3), why=why,
+        )  # fmt: skip
+
+    def ended(self, outcome: str, *, account: str, seconds: float, tls: bool | None) -> None:
+        """The session is over; `outcome` is one word. `tls` is None where that could not be read."""
         self._metrics.sessions.labels(self._service, outcome).inc()
         log.info(
             "session", session=self._session, service=self._service, client=self._client, account=account,

@@ -53,11 +53,15 @@ class Pipe:
 
 
 class DataLeg:
-    """One data connection; it owns the socket. Nothing for `patience_s` counts as cut or lost."""
+    """One data connection; it owns the socket. Nothing for `patience_s` counts as cut or lost.
 
-    def __init__(self, sock: socket.socket, patience_s: float) -> None:
+    A `patient` one may have nothing to receive for ever.
+    """
+
+    def __init__(self, sock: socket.socket, patience_s: float, *, patient: bool = False) -> None:
         self.sock = sock
         self._patience_s = patience_s
+        self._receive_patience_s = None if patient else patience_s
         self._tls: TlsPump | None = None
         self._unread = b""
         self._unsent = memoryview(b"")
@@ -167,7 +171,7 @@ class DataLeg:
             try:
                 return os.splice(self.sock.fileno(), pipe.write_end, min(room_bytes, CHUNK_BYTES), flags=_SPLICE)
             except BlockingIOError:
-                await _ready(self.sock, self._patience_s, write=False)
+                await _ready(self.sock, self._receive_patience_s, write=False)
 
     async def drain(self, pipe: Pipe, count_bytes: int) -> int:
         """Splice from a pipe into the connection; how much went; SinkLostError."""
@@ -193,6 +197,13 @@ class DataLeg:
             raise SinkLostError(str(error) or "takes nothing for too long") from error
         finally:
             self.close()
+
+    def half_close(self) -> None:
+        """Say that this was all (FIN), and go on to receive; SinkLostError."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise SinkLostError(str(error)) from error
 
     def abort(self) -> None:
         """Reset the connection (RST), so that the other end knows that this was not all."""
@@ -224,7 +235,7 @@ class DataLeg:
             try:
                 return self.sock.recv(_TLS_CHUNK_BYTES)
             except BlockingIOError:
-                await _ready(self.sock, self._patience_s, write=False)
+                await _ready(self.sock, self._receive_patience_s, write=False)
 
     async def _flush(self) -> None:
         while True:
@@ -246,7 +257,7 @@ class DataLeg:
 
     async def _receivable(self) -> None:
         try:
-            await _ready(self.sock, self._patience_s, write=False)
+            await _ready(self.sock, self._receive_patience_s, write=False)
         except OSError as error:
             raise SourceCutError(_NOTHING_CAME) from error
 
@@ -263,9 +274,7 @@ async def relay(source: DataLeg, sink: DataLeg, count: Callable[[int], None]) ->
     `count` hears of bytes as soon as the sink's stream is committed to them. The sink is left open.
     """
     if not (source.plain and sink.plain):
-        while data := await source.receive():
-            count(len(data))
-            await sink.send(data)
+        await pass_on(source, sink, count)
         return
     with Pipe() as pipe:
         while True:
@@ -283,6 +292,13 @@ async def relay(source: DataLeg, sink: DataLeg, count: Callable[[int], None]) ->
             await asyncio.sleep(0)
 
 
+async def pass_on(source: DataLeg, sink: DataLeg, count: Callable[[int], None]) -> None:
+    """As `relay`, for a few bytes now and then, or with TLS on a side: nothing is held while nothing comes."""
+    while data := await source.receive():
+        count(len(data))
+        await sink.send(data)
+
+
 def _read_part(part: FilePart) -> bytes:
     return os.pread(part.file, min(part.count_bytes, _TLS_CHUNK_BYTES), part.offset_bytes)
 
@@ -297,7 +313,7 @@ def _write_all(room: FilePart, data: bytes) -> None:
         raise SpoolFullError(str(error)) from error
 
 
-async def _ready(sock: socket.socket, patience_s: float, *, write: bool) -> None:
+async def _ready(sock: socket.socket, patience_s: float | None, *, write: bool) -> None:
     """Wait until the socket can be read or written; TimeoutError (an OSError) after `patience_s`."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()

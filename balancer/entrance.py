@@ -1,24 +1,20 @@
-"""Where the clients come in: a door for each service, and the bounds on sessions."""
+"""Where the clients come in: a door for each service and for each port of a node, and the bounds on sessions."""
 
-import asyncio
 import contextlib
+import functools
 import socket
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
 
+from balancer.arrival import Arrival, DataArrival
+from balancer.door import Address, Door
 from balancer.floor import Floor
-from balancer.listeners import Doorway
+from balancer.listeners import Doorway, Listeners
 from balancer.moved_session import MovedSession
-from balancer.session_legs import Arrival
 from balancer.surroundings import Surroundings
 from cluster.clock import monotonic_s
 from cluster.log import logger
 
 log = logger(__name__)
-
-_ACCEPTS_AT_ONCE: Final = 64
-_NO_DESCRIPTOR_S: Final = 1.0
 
 
 class Entrance:
@@ -26,25 +22,26 @@ class Entrance:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._doors: set[Doorway] = set()
+        self._doors: list[Door] = []
         self._floor: Floor | None = None
         self._by_address: Counter[str] = Counter()
         self.sessions = 0
         """How many are open."""
 
-    def open(self, doorways: Iterable[Doorway], floor: Floor) -> None:
+    def open(self, listeners: Listeners, floor: Floor) -> None:
         """Let clients in at these, onto the floor; the listeners stay who opened them's."""
         self._floor = floor
-        for door in doorways:
-            self._doors.add(door)
-            asyncio.get_running_loop().add_reader(door.listener, self._accept, door)
-            address, port = door.listener.getsockname()[:2]
-            log.info("listening", service=door.service, address=address, port=port, implicit_tls=door.implicit_tls)
+        for way in listeners.doorways:
+            self._doors.append(Door(way.listener, functools.partial(self._admit, way)))
+            address, port = way.listener.getsockname()[:2]
+            log.info("listening", service=way.service, address=address, port=port, implicit_tls=way.implicit_tls)
+        for port_of in listeners.node_ports:
+            self._doors.append(Door(port_of.listener, functools.partial(self._let_data_in, port_of.node)))
 
     def shut_doors(self) -> None:
         """Let nobody in any more; who is inside stays."""
         while self._doors:
-            asyncio.get_running_loop().remove_reader(self._doors.pop().listener)
+            self._doors.pop().shut()
 
     def take_over(self, moved: MovedSession, sock: socket.socket) -> None:
         """Let in a session that stood at another balancer, whatever the limits are."""
@@ -63,27 +60,12 @@ class Entrance:
             del self._by_address[address]
         self._around.admission.left(address)
 
-    def _accept(self, door: Doorway) -> None:
-        """Not by asyncio's own server: closing that one drops who was accepted in the same turn of the loop."""
-        loop = asyncio.get_running_loop()
-        for _ in range(_ACCEPTS_AT_ONCE):
-            try:
-                sock, client = door.listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:  # no descriptor is left
-                log.warning("nobody can be let in for a while", why=error.strerror)
-                loop.remove_reader(door.listener)
-                loop.call_later(_NO_DESCRIPTOR_S, self._listen_again, door)
-                return
-            sock.settimeout(0.0)
-            self._admit(door, sock, Arrival(client[:2], sock.getsockname()[:2], implicit_tls=door.implicit_tls))
+    def _let_data_in(self, node: str, sock: socket.socket, client: Address) -> None:
+        assert self._floor is not None, "a door is open onto a floor"
+        self._floor.welcome_data(DataArrival(node, client, sock.getsockname()[:2]), sock)
 
-    def _listen_again(self, door: Doorway) -> None:
-        if door in self._doors:
-            asyncio.get_running_loop().add_reader(door.listener, self._accept, door)
-
-    def _admit(self, door: Doorway, sock: socket.socket, arrival: Arrival) -> None:
+    def _admit(self, door: Doorway, sock: socket.socket, client: Address) -> None:
+        arrival = Arrival(client, sock.getsockname()[:2], implicit_tls=door.implicit_tls)
         address = arrival.client[0]
         refusal = self._refusal(address)
         if not refusal:

@@ -10,10 +10,14 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from typing_extensions import override
 
+from balancer.arrival import Arrival, DataArrival
 from balancer.core.node_health import ProbeFailed, ProbePassed
+from balancer.core.pass_through import whose
 from balancer.moved_session import MovedSession
-from balancer.session_legs import Arrival, SessionLegs
+from balancer.pass_through import PassThrough
+from balancer.session_legs import SessionLegs
 from balancer.surroundings import Surroundings
+from cluster.balancer_settings import Service
 from cluster.log import logger
 from cluster.settings import Settings
 
@@ -24,6 +28,9 @@ Give = Callable[[MovedSession, socket.socket], None]
 
 Ended = Callable[[str, str], None]
 """Hears of which service, and from which address, a session has ended."""
+
+Stray = Callable[[DataArrival, socket.socket], None]
+"""Has a data connection that is of no session here; the socket is its own to close."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -67,6 +74,9 @@ class Floor(Protocol):
     def welcome(self, service: str, arrival: Arrival, sock: socket.socket) -> None:
         """Serve a client that has just connected."""
 
+    def welcome_data(self, arrival: DataArrival, sock: socket.socket) -> None:
+        """Pass a data connection to a node's port through, for a session here that it can be of."""
+
     def take_over(self, moved: MovedSession, sock: socket.socket) -> None:
         """Go on with a session that stood at another balancer."""
 
@@ -83,10 +93,12 @@ class Floor(Protocol):
 class LocalFloor(Floor):
     """Serves in this process."""
 
-    def __init__(self, around: Surroundings, on_ended: Ended) -> None:
+    def __init__(self, around: Surroundings, on_ended: Ended, on_stray: Stray) -> None:
         self._around = around
         self._on_ended = on_ended
+        self._on_stray = on_stray
         self._sessions: set[SessionLegs] = set()
+        self._passing: dict[str, PassThrough] = {}
         self._arriving: set[asyncio.Task[object]] = set()
         self._give: Give | None = None
 
@@ -102,9 +114,9 @@ class LocalFloor(Floor):
 
     @override
     def load(self) -> Load:
-        busy = (session.node for session in self._sessions if session.transferring)
-        around = self._around
-        return Load(len(self._sessions), dict(Counter(busy)), around.ports.free, around.budget.used_bytes)
+        around, sessions = self._around, self._all()
+        busy = (session.node for session in sessions if session.transferring)
+        return Load(len(sessions), dict(Counter(busy)), around.ports.free, around.budget.used_bytes)
 
     @override
     async def look(self) -> None:
@@ -116,7 +128,7 @@ class LocalFloor(Floor):
 
     @override
     async def close(self) -> None:
-        for session in tuple(self._sessions):
+        for session in self._all():
             session.shut()
         self._around.ports.use(())
 
@@ -130,8 +142,20 @@ class LocalFloor(Floor):
 
     @override
     def welcome(self, service: str, arrival: Arrival, sock: socket.socket) -> None:
+        settings = self._around.settings.balancer.services[service]
+        if settings.passes_through:
+            self._pass_through(service, settings, arrival, sock)
+            return
         session = self._add(service, arrival, None)
         self._begin(asyncio.get_running_loop().connect_accepted_socket(lambda: Greeter(session), sock))
+
+    @override
+    def welcome_data(self, arrival: DataArrival, sock: socket.socket) -> None:
+        found = whose((one.passing for one in self._passing.values()), arrival.client[0], arrival.node)
+        if found is None:
+            self._on_stray(arrival, sock)
+        else:
+            self._passing[found].take(arrival, sock)
 
     @override
     def take_over(self, moved: MovedSession, sock: socket.socket) -> None:
@@ -152,6 +176,21 @@ class LocalFloor(Floor):
     @override
     def follow(self, settings: Settings) -> None:
         self._around.tls.adopt(settings)
+
+    def _pass_through(self, name: str, service: Service, arrival: Arrival, sock: socket.socket) -> None:
+        def ended() -> None:
+            del self._passing[session.id]
+            opened.dec()
+            self._on_ended(name, session.client)
+
+        opened = self._around.metrics.open_sessions.labels(name)
+        session = PassThrough(self._around, name, service, arrival, sock, ended)
+        self._passing[session.id] = session
+        opened.inc()
+        session.begin()
+
+    def _all(self) -> list[SessionLegs | PassThrough]:
+        return [*self._sessions, *self._passing.values()]
 
     def _move(self, session: SessionLegs) -> None:
         if self._give is not None and (found := session.leave()) is not None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from cluster.balancer_settings import Balancer
 from cluster.log import logger
+from cluster.settings import Settings
 
 log = logger(__name__)
 
@@ -32,18 +33,28 @@ class Doorway:
 
 
 @dataclass(frozen=True, slots=True)
+class NodePort:
+    """A passive port of a node, at the VIP: there for services that pass the node's own replies through."""
+
+    node: str
+    listener: socket.socket
+
+
+@dataclass(frozen=True, slots=True)
 class Listeners:
     """All of them. `successors` is where the balancer that takes over knocks; None where that address is taken."""
 
     management: socket.socket
     doorways: tuple[Doorway, ...]
+    node_ports: tuple[NodePort, ...]
     passive: dict[int, socket.socket]
     successors: socket.socket | None
 
     def all(self) -> tuple[socket.socket, ...]:
         """Every one."""
         last = () if self.successors is None else (self.successors,)
-        return (self.management, *(door.listener for door in self.doorways), *self.passive.values(), *last)
+        ways, ports = (way.listener for way in self.doorways), (port.listener for port in self.node_ports)
+        return (self.management, *ways, *ports, *self.passive.values(), *last)
 
     def close(self) -> None:
         """Listen no more in this process."""
@@ -56,7 +67,7 @@ def successors_address(balancer: Balancer) -> str:
     return "\0tripod balancer {}:{}".format(*balancer.management)
 
 
-def open_listeners(balancer: Balancer, given: Iterable[socket.socket] = ()) -> Listeners:
+def open_listeners(settings: Settings, given: Iterable[socket.socket] = ()) -> Listeners:
     """Listen on every address of the settings, on sockets of `given` where they have it; the rest of these is closed.
 
     OSError says in one line which address is busy; then all are closed.
@@ -69,6 +80,7 @@ def open_listeners(balancer: Balancer, given: Iterable[socket.socket] = ()) -> L
         opened.append(sock)
         return sock
 
+    balancer = settings.balancer
     address = balancer.bind_address
     try:
         listeners = Listeners(
@@ -77,6 +89,11 @@ def open_listeners(balancer: Balancer, given: Iterable[socket.socket] = ()) -> L
                 Doorway(name, field == "implicit_port", have(f"service {name},", (address, port), _BACKLOG))
                 for name, service in balancer.services.items()
                 for field, port in service.ports.items()
+            ),
+            node_ports=tuple(
+                NodePort(name, have(f"passive, for {name},", (address, port), _PASSIVE_BACKLOG))
+                for name, node in settings.nodes.items()
+                for port in (node.passive_ports.all() if balancer.passes_through else ())
             ),
             passive={port: have("passive", (address, port), _PASSIVE_BACKLOG) for port in balancer.passive_ports.all()},
             successors=stock.pop(successors_address(balancer).encode(), None) or _door_for_successors(balancer),

@@ -12,9 +12,10 @@ from typing import Final
 
 from typing_extensions import override
 
+from balancer.arrival import DataArrival
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.entrance import Entrance
-from balancer.floor import Ended, Floor, LocalFloor
+from balancer.floor import Ended, Floor, LocalFloor, Stray
 from balancer.handover.giving import Giver, Giving
 from balancer.handover.messages import decode_session
 from balancer.handover.successor import start_successor, tell_supervisor
@@ -40,11 +41,11 @@ log = logger(__name__)
 _FINISH_LOOK_S: Final = 0.1
 
 
-def make_floor(around: Surroundings, on_ended: Ended, log_format: LogFormat) -> Floor:
+def make_floor(around: Surroundings, on_ended: Ended, on_stray: Stray, log_format: LogFormat) -> Floor:
     """Where the sessions are served: here, or by workers where there shall be some."""
     if around.settings.balancer.workers == 1:
-        return LocalFloor(around, on_ended)
-    return Crew(around, on_ended, log_format)
+        return LocalFloor(around, on_ended, on_stray)
+    return Crew(around, on_ended, on_stray, log_format)
 
 
 class Program(Giver):
@@ -56,7 +57,7 @@ class Program(Giver):
         self._successor = successor
         self._file: Path | None = None
         self._entrance = Entrance(self.around)
-        self._floor = make_floor(self.around, self._entrance.left, log_format)
+        self._floor = make_floor(self.around, self._entrance.left, self._stray, log_format)
         self._probes: list[asyncio.Task[None]] = []
         self._listeners: Listeners | None = None
         self._giving = Giving(self)
@@ -81,7 +82,7 @@ class Program(Giver):
 
         OSError says in one line which address is busy, NotGivenError why the place could not be taken.
         """
-        self._listeners = open_listeners(self._settings.balancer, predecessor.sockets if predecessor else ())
+        self._listeners = open_listeners(self._settings, predecessor.sockets if predecessor else ())
         await self._floor.open(self._listeners.passive)
         if predecessor is None:
             await self._open(self._listeners, kept=())
@@ -148,7 +149,7 @@ class Program(Giver):
         for name in self._settings.nodes:
             prober = Prober(self._settings, name, self.around.token_key, self._token, self._probed)
             self._probes.append(asyncio.get_running_loop().create_task(prober.run(), name=f"probe {name}"))
-        self._entrance.open(listeners.doorways, self._floor)
+        self._entrance.open(listeners, self._floor)
         self._giving.open(listeners.successors)
 
     def _probed(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
@@ -176,6 +177,14 @@ class Program(Giver):
             log.info("sessions came from the old balancer", count=count)
         finally:
             line.close()
+
+    def _stray(self, arrival: DataArrival, sock: socket.socket) -> None:
+        """Nobody here knows the client; the sessions that the old balancer still has are its own to know."""
+        with sock:
+            if self._predecessor is not None:
+                self._predecessor.bring(arrival, sock)
+            else:
+                log.warning("stranger on a node's port", node=arrival.node, client=arrival.client[0])
 
     async def _follow(self, predecessor: Predecessor) -> None:
         """Have the passive ports that it keeps as soon as it is gone."""
@@ -241,6 +250,10 @@ class Program(Giver):
     @override
     def seen(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
         self._floor.seen(node, outcome)
+
+    @override
+    def brought(self, arrival: DataArrival, sock: socket.socket) -> None:
+        self._floor.welcome_data(arrival, sock)
 
     @override
     def end(self) -> None:

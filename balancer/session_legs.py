@@ -5,17 +5,18 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from OpenSSL import SSL
 
 from balancer.access_log import AccessLog
+from balancer.arrival import Arrival
 from balancer.back_connection import BackLeg, open_back_leg
-from balancer.choices import MadeChoice
+from balancer.choosing import choose
 from balancer.control_leg import ControlLeg
 from balancer.core import actions as a
 from balancer.core import events as e
-from balancer.core.choose_node import Choice, Wish
+from balancer.core.choose_node import Wish
 from balancer.core.command_line import CommandLineReader, LineTooLongError
 from balancer.core.persistence import persistence_key
 from balancer.core.reply import encode
@@ -35,14 +36,6 @@ from cluster.session_token import make_token
 from cluster.signed_header import sign
 
 log = logger(__name__)
-
-
-class Arrival(NamedTuple):
-    """A client's connection: from where to where, and whether its first byte is TLS."""
-
-    client: tuple[str, int]
-    local: tuple[str, int]
-    implicit_tls: bool = False
 
 
 class SessionLegs:
@@ -224,7 +217,14 @@ class SessionLegs:
     async def _open_back(self, avoid: frozenset[str], *, tls: bool, reads: bool) -> None:
         settings = self._around.settings
         nodes = self._around.nodes
-        choice = await self._choose(avoid, reads=reads)
+        choice = await choose(
+            self._around,
+            self._wish(avoid, reads=reads),
+            session=self.id,
+            service=self._service_name,
+            client=self._client[0],
+            account=self._session.account,
+        )
         name = choice.node
         if name is None:
             why = "every node is full" if choice.full else "no node is left"
@@ -260,21 +260,6 @@ class SessionLegs:
             raise
         self._back = back
         self._take(e.BackOpened(name))
-
-    async def _choose(self, avoid: frozenset[str], *, reads: bool) -> Choice:
-        """Choose a node; where all are full, wait for one that is not, within bounds."""
-        wish = self._wish(avoid, reads=reads)
-        nodes, until_s = self._around.nodes, monotonic_s() + self._around.settings.balancer.queue.wait_s
-        choice = await nodes.choose(wish)
-        while choice.node is None and choice.full and await nodes.has_room(until_s - monotonic_s()):
-            choice = await nodes.choose(wish)
-        self._around.choices.note(
-            MadeChoice(
-                at_s=now_s(), session=self.id, service=self._service_name, account=self._session.account,
-                client=self._client[0], node=choice.node or "", verdicts=choice.verdicts,
-            )
-        )  # fmt: skip
-        return choice
 
     def _wish(self, avoid: frozenset[str], *, reads: bool) -> Wish:
         service, account = self._service, self._session.account

@@ -99,6 +99,13 @@ def choose_node(nodes: Iterable[NodeView], wish: Wish) -> Choice:
     return Choice(node=chosen, verdicts=verdicts, full=chosen is None and _FULL in obstacles.values())
 
 
+def refusal(*, full: bool) -> tuple[str, str]:
+    """The text of the 421 for a session that no node takes, and the word for the access log."""
+    if full:
+        return "Every node has as many sessions as it may; please try again later.", "nodes-full"
+    return "No node can take this session now; please try again later.", "no-node"
+
+
 def _verdict(view: NodeView, wish: Wish, chosen: str | None, costs: float | None) -> str:
     """Why a node that nothing forbids was taken, or not."""
     health = view.health

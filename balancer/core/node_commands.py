@@ -8,6 +8,7 @@ from typing import Final
 
 from balancer.core.actions import EndSession, NoteLogin
 from balancer.core.back_leg import ask, have_back_leg, have_clients_facts, have_type, log_in, look, open_back_leg
+from balancer.core.choose_node import refusal
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps
 from balancer.core.facts import Absent, Facts, Lookup, Unknown
@@ -43,12 +44,9 @@ def log_in_client(talk: Conversation, command: Command) -> Steps[None]:
             _refused(talk, answer, node)
             return
         talk.leave_node("the login failed there" if answer is None else answer.lines[-1])
-    if talk.full:
-        talk.say(421, "Every node has as many sessions as it may; please try again later.")
-        talk.act(EndSession("nodes-full"))
-        return
-    talk.say(421, "No node can take this session now; please try again later.")
-    talk.act(EndSession("no-node"))
+    text, outcome = refusal(full=talk.full)
+    talk.say(421, text)
+    talk.act(EndSession(outcome))
 
 
 def _refused(talk: Conversation, answer: Reply, node: str) -> None:

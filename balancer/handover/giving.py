@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from os import getpid
 from typing import Final, Protocol
 
+from balancer.arrival import DataArrival
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.handover.messages import (
     VERSION,
+    Brought,
     Ending,
     FromNew,
     Given,
@@ -58,6 +60,9 @@ class Giver(Protocol):
 
     def seen(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
         """What the new balancer's probe found."""
+
+    def brought(self, arrival: DataArrival, sock: socket.socket) -> None:
+        """A data connection has come to the new balancer that no session there can be meant by."""
 
     def end(self) -> None:
         """End now."""
@@ -156,9 +161,12 @@ class Giving:
         self.done.set()
         self._giver.send_away(sessions)
         while True:
-            match (await line.receive())[0]:
+            message, sockets = await line.receive()
+            match message:
                 case Seen(node, outcome):
                     self._giver.seen(node, outcome)
+                case Brought(arrival) if sockets:
+                    self._giver.brought(arrival, sockets[0])
                 case Ending():
                     self._giver.end()
                     return

@@ -8,6 +8,7 @@ Ready (+ a line for sessions)       →    accepts nothing more, probes nothing 
                                     ←    Yours(the passive ports that it keeps)
 Serving                             →    sends the sessions that it can, as they come to rest
 Seen(a probe's outcome)…            →
+Brought(+ a data connection)…       →    is one of its sessions', which pass TLS through, or a stranger's
                                     ←    (closes the line: its last session has ended)
 Ending                              →    ends too: the operator stops the balancer
 ```
@@ -19,10 +20,11 @@ from typing import Final
 
 import msgspec
 
+from balancer.arrival import DataArrival
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.moved_session import MovedSession
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of these messages and of Standing: raise it when an older balancer could take one for something else."""
 
 
@@ -67,11 +69,17 @@ class Seen(msgspec.Struct, frozen=True, tag=True):
     outcome: ProbePassed | ProbeFailed
 
 
+class Brought(msgspec.Struct, frozen=True, tag=True):
+    """The data connection with this came to a node's port, and none of my sessions is its client's there."""
+
+    arrival: DataArrival
+
+
 class Ending(msgspec.Struct, frozen=True, tag=True):
     """I was told to stop, so stop too."""
 
 
-FromNew = TakeOver | Ready | Serving | Seen | Ending
+FromNew = TakeOver | Ready | Serving | Seen | Brought | Ending
 FromOld = Refused | Given | Yours
 
 decode_from_new: Final = msgspec.msgpack.Decoder(FromNew).decode

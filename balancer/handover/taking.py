@@ -5,9 +5,11 @@ import socket
 from os import getpid
 from typing import Final
 
+from balancer.arrival import DataArrival
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.handover.messages import (
     VERSION,
+    Brought,
     Ending,
     FromOld,
     Given,
@@ -58,6 +60,10 @@ class Predecessor:
     def seen(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
         """Tell what a probe found."""
         self._line.send(Seen(node, outcome))
+
+    def bring(self, arrival: DataArrival, sock: socket.socket) -> None:
+        """Give it a data connection that can be one of its sessions' alone; the socket stays the caller's."""
+        self._line.send(Brought(arrival), [sock])
 
     async def wait_until_gone(self) -> None:
         """Return when its last session has ended, and so has it."""

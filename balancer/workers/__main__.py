@@ -7,6 +7,7 @@ import sys
 
 import msgspec
 
+from balancer.arrival import DataArrival
 from balancer.floor import LocalFloor
 from balancer.message_line import LineEndedError, MessageLine
 from balancer.surroundings import make_surroundings
@@ -25,11 +26,13 @@ from balancer.workers.messages import (
     Seen,
     SendAway,
     Serves,
+    Stray,
     TakeOut,
     ToWorker,
     Turn,
     Use,
     Welcome,
+    WelcomeData,
     decode_to_worker,
     unpack_settings,
 )
@@ -51,7 +54,7 @@ class Worker:
         self._nodes = SharedNodes(settings, line.send)
         self._nodes.learn(begin.knowledge)
         around = make_surroundings(settings, self._nodes, SharedChoices(line.send))
-        self._floor = LocalFloor(around, lambda service, client: line.send(Ended(service, client)))
+        self._floor = LocalFloor(around, lambda service, client: line.send(Ended(service, client)), self._stray)
         self._passive: dict[int, socket.socket] = {}
 
     async def serve(self) -> None:
@@ -69,6 +72,8 @@ class Worker:
         match message:
             case Welcome(service, arrival):
                 self._floor.welcome(service, arrival, sockets[0])
+            case WelcomeData(arrival):
+                self._floor.welcome_data(arrival, sockets[0])
             case GoOn(moved):
                 self._floor.take_over(moved, sockets[0])
             case Hold(ports):
@@ -92,6 +97,10 @@ class Worker:
                 self._nodes.take(message)
             case Begin():
                 raise AssertionError("a worker begins once")
+
+    def _stray(self, arrival: DataArrival, sock: socket.socket) -> None:
+        with sock:
+            self._line.send(Stray(arrival), [sock])
 
     def _follow(self, settings: Settings) -> None:
         try:

@@ -11,12 +11,13 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from typing_extensions import override
 
+from balancer.arrival import Arrival, DataArrival
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.floor import Ended as OnEnded
 from balancer.floor import Floor, Give, Load
+from balancer.floor import Stray as OnStray
 from balancer.message_line import LineEndedError
 from balancer.moved_session import MovedSession
-from balancer.session_legs import Arrival
 from balancer.surroundings import Surroundings
 from balancer.workers.messages import (
     Begin,
@@ -35,6 +36,7 @@ from balancer.workers.messages import (
     Seen,
     SendAway,
     Serves,
+    Stray,
     TakeOut,
     ToHead,
     Turn,
@@ -42,6 +44,7 @@ from balancer.workers.messages import (
     Use,
     Wait,
     Welcome,
+    WelcomeData,
     pack_settings,
 )
 from balancer.workers.worker_process import WorkerProcess, WorkerSilentError, start_worker
@@ -64,13 +67,16 @@ _NOBODY: Final = b"421 This balancer cannot serve you just now; please try again
 class Crew(Floor):
     """The workers of one balancer."""
 
-    def __init__(self, around: Surroundings, on_ended: OnEnded, log_format: LogFormat) -> None:
+    def __init__(self, around: Surroundings, on_ended: OnEnded, on_stray: OnStray, log_format: LogFormat) -> None:
         self._around = around
         self._on_ended = on_ended
+        self._on_stray = on_stray
         self._log_format = log_format
         self._settings = pack_settings(around.settings)
         self._followed: bytes | None = None
         wanted = around.settings.balancer.workers
+        services = around.settings.balancer.services
+        self._passing = frozenset(name for name, service in services.items() if service.passes_through)
         self._places = tuple(Place(number, wanted) for number in range(1, wanted + 1))
         self._workers: dict[int, WorkerProcess] = {}
         self._passive: Mapping[int, socket.socket] = {}
@@ -153,6 +159,15 @@ class Crew(Floor):
         self._assign(Welcome(service, arrival), service, arrival.client[0], sock)
 
     @override
+    def welcome_data(self, arrival: DataArrival, sock: socket.socket) -> None:
+        worker = self._of_client(arrival.client[0])
+        if worker is None:
+            self._on_stray(arrival, sock)
+            return
+        with sock:
+            worker.line.send(WelcomeData(arrival), [sock])
+
+    @override
     def take_over(self, moved: MovedSession, sock: socket.socket) -> None:
         self._assign(GoOn(moved), moved.service, moved.client[0], sock)
 
@@ -189,11 +204,17 @@ class Crew(Floor):
         ready = self._ready()
         if ready:
             worker = min(ready, key=lambda one: (one.sessions.total(), one.place.number))
+            if service in self._passing:
+                worker = self._of_client(client) or worker
             worker.give(message, service, client, sock)
             return
         with sock, contextlib.suppress(OSError):
             sock.send(_NOBODY)
         self._on_ended(service, client)
+
+    def _of_client(self, client: str) -> WorkerProcess | None:
+        """Who serves all sessions of this client whose bytes are passed through, so that its data is known there."""
+        return next((one for one in self._ready() if any(one.sessions[name, client] for name in self._passing)), None)
 
     def _slice(self, worker: WorkerProcess) -> tuple[int, ...]:
         ports = sorted(self._passive)
@@ -285,6 +306,8 @@ class Crew(Floor):
             case Ended(service, client):
                 worker.ended(service, client)
                 self._on_ended(service, client)
+            case Stray(arrival):
+                self._on_stray(arrival, sockets[0])
             case Given(moved):
                 self._pass_on(worker, moved, sockets[0])
             case Choose(number, wish):

@@ -4,13 +4,13 @@ from typing import Final
 
 import msgspec
 
+from balancer.arrival import Arrival, DataArrival
 from balancer.choices import MadeChoice
 from balancer.core.choose_node import Choice, Wish
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.floor import Load
 from balancer.moved_session import MovedSession
 from balancer.nodes import NodeKnowledge
-from balancer.session_legs import Arrival
 from cluster.log import LogFormat
 from cluster.path_on_wire import path_as_text, path_from_text
 from cluster.place import Place
@@ -52,6 +52,12 @@ class Welcome(msgspec.Struct, frozen=True, tag=True):
 
     service: str
     arrival: Arrival
+
+
+class WelcomeData(msgspec.Struct, frozen=True, tag=True):
+    """The socket with this came to a node's port; pass it through for a session of yours, or say Stray."""
+
+    arrival: DataArrival
 
 
 class GoOn(msgspec.Struct, frozen=True, tag=True):
@@ -106,7 +112,10 @@ class Turn(msgspec.Struct, frozen=True, tag=True):
     has_room: bool
 
 
-ToWorker = Begin | Hold | Use | KeepFew | Welcome | GoOn | SendAway | Seen | TakeOut | Follow | Look | Chosen | Turn
+ToWorker = (
+    Begin | Hold | Use | KeepFew | Welcome | WelcomeData | GoOn | SendAway | Seen | TakeOut | Follow | Look
+    | Chosen | Turn
+)  # fmt: skip
 
 # --- a worker says
 
@@ -126,6 +135,12 @@ class Given(msgspec.Struct, frozen=True, tag=True):
     """A session that goes to another balancer; its socket is with this. It has ended here."""
 
     moved: MovedSession
+
+
+class Stray(msgspec.Struct, frozen=True, tag=True):
+    """No session here can be meant by the data connection that is with this."""
+
+    arrival: DataArrival
 
 
 class Choose(msgspec.Struct, frozen=True, tag=True):
@@ -189,7 +204,7 @@ class Kept(msgspec.Struct, frozen=True, tag=True):
     ports: tuple[int, ...]
 
 
-ToHead = Serves | Ended | Given | Choose | Wait | Left | Lost | Unreachable | Carried | Made | Looked | Kept
+ToHead = Serves | Ended | Given | Stray | Choose | Wait | Left | Lost | Unreachable | Carried | Made | Looked | Kept
 
 decode_to_worker: Final = msgspec.msgpack.Decoder(ToWorker).decode
 decode_to_head: Final = msgspec.msgpack.Decoder(ToHead).decode

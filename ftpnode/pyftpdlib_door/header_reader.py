@@ -42,16 +42,18 @@ class HeaderReader(AsyncChat):
             if self._length_bytes == FIXED_BYTES and (body := body_length_bytes(self._header)):
                 self._length_bytes += body
                 return
-            header = decode_signed(self._header, self._token_key, clock.now_s())
-            if header.source is None:
-                raise ProxyHeaderError("a data connection of nobody")
+            source = decode_signed(self._header, self._token_key, clock.now_s()).source
         except ProxyHeaderError as error:
             log.warning("bad PROXY header on a passive port", why=str(error))
             self.close()
             return
+        if source is None:
+            log.warning("a probe on a passive port")
+            self.close()
+            return
         self.del_channel()
         self._is_given = True
-        self._on_end(self, header.source[0])
+        self._on_end(self, source[0])
 
     @override
     def close(self) -> None:
