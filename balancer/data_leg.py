@@ -6,6 +6,8 @@ import fcntl
 import os
 import socket
 import struct
+import sys
+import termios
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
@@ -74,6 +76,11 @@ class DataLeg:
     def plain(self) -> bool:
         """Whether the bytes on the wire are the data themselves."""
         return self._tls is None
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the other end's host has not acknowledged yet."""
+        return int.from_bytes(fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0" * 4), sys.byteorder)
 
     @property
     def client_certificate(self) -> bytes:

@@ -187,7 +187,10 @@ class PlainDataConnection(DTPHandler):
     def handle_close(self) -> None:
         """The connection is gone, or all was sent; pyftpdlib would call either a success."""
         if not self._closed:
-            self.end(self._how_it_ended())
+            ending = self._how_it_ended()
+            if ending is Ending.TLS_CUT:  # close_notify would be waited for from who has said FIN already
+                self._error = True
+            self.end(ending)
 
     @override
     def handle_timeout(self) -> None:

@@ -66,6 +66,8 @@ class Session(Arrival):
 
     @override
     def admit(self) -> str | None:
+        if self.is_probe:  # no session: of a node that drains or is full a balancer has to hear that, not a 421
+            return None
         return self.service.sessions.admit(self, self.service.limits, clock.monotonic_s())
 
     # --- lines in

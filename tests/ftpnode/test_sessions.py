@@ -263,6 +263,9 @@ def test_a_drained_node_lets_nobody_in_finishes_what_runs_and_stays_drained_over
             assert node.health()["state"] == "draining"
             with node.connect() as late:
                 assert late.greeting.startswith("421")
+            with balanced(node, before=encode(ProxyHeader(source=None, destination=None))) as probe:
+                assert probe.greeting.startswith("220")  # so that it hears of the drain
+            assert node.health()["sessions"] == 1
             data.sendall(b"second half")
             data.close()
             assert client.reply().startswith("226")
