@@ -87,7 +87,7 @@ class Engine:
             link.on_disowned = self._disown
         self.replica.on_disowned = self._disown
         self._membership = self._member_watch()
-        self.door.refusal = self._membership.refusal
+        self.door.refusal, self._membership.on_expelled = self._membership.refusal, self.door.turn_out
         self.propagation = Propagation(self.replica, self.mesh.links, self._worker, self.measures, replication)
         self.door.take_canary = self.propagation.take
         self.comparison = Comparison(index, self.mesh.links, self.measures)

@@ -130,6 +130,12 @@ class PeerDoor:
             if answerer is not newcomer and answerer.peer == newcomer.peer:
                 answerer.connection.close()
 
+    def turn_out(self, peer: str) -> None:
+        """A peer that has come in must greet again, for it might not be let in any more."""
+        for answerer in self._answerers:
+            if answerer.peer == peer:
+                answerer.connection.close()
+
     async def settle(self, path: str) -> None:
         """Settle to the end, even if the peer is lost meanwhile: between disk and index nothing may be cut off."""
         settling = asyncio.create_task(self.replica.settle(path))

@@ -44,6 +44,7 @@ class Membership:
         self._silent_s = {name: self._facts(name).silent_s for name in (*(link.name for link in links), *self._distant)}
         self._looked_s: float | None = None
         self._looked_upto = index.durable_sequence  # by the last look there was so much to hear of
+        self.on_expelled: Callable[[str], None] = lambda _peer: None
 
     def tick(self, now_s: float, now_ns: int) -> None:
         """Count who is silent at the monotonic moment `now_s`, and forget what may be forgotten."""
@@ -98,3 +99,4 @@ class Membership:
             if max(facts.acked, facts.heard) < forgotten and not facts.expelled_ns:
                 log.warning("deletions are forgotten that this node never had: it must join as new", peer=name)
                 self._index.note_peer(name, msgspec.structs.replace(facts, expelled_ns=now_ns))
+                self.on_expelled(name)

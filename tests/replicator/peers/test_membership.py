@@ -122,6 +122,20 @@ async def test_a_distant_member_for_which_there_is_nothing_new_is_not_silent(tmp
         assert here.index.peers["far"].silent_s < 2 * DAY_S
 
 
+async def test_a_peer_that_came_in_just_before_it_was_expelled_is_turned_out_and_must_greet_again(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        await deleted(here.index)
+        here.index.note_peer("gone", PeerFacts(incarnation="old", acked=0))
+        membership = Membership(here.index, [Link(here.index, "gone", connected=False)], SETTINGS)
+        turned_out = []
+        membership.on_expelled = turned_out.append
+        membership.tick(0.0, LATER_NS)
+        assert membership.refusal(hello("gone", "old", 5)) == ""
+        membership.tick(60 * DAY_S, LATER_NS)
+        assert turned_out == ["gone"]
+        assert membership.refusal(hello("gone", "old", 5)) == STALE
+
+
 async def test_a_clock_that_jumps_expels_nobody(tmp_path):
     async with OpenReplica(tmp_path) as here:
         await deleted(here.index)

@@ -6,9 +6,9 @@ when it replaced or deleted something, and which content was promised.
 
 from cluster.content_id import content_id_of
 from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, is_below
-from replicator.core.head import Kind, supersedes
+from replicator.core.head import Head, Kind, supersedes
 from replicator.core.hybrid_clock import drift_ns
-from replicator.core.place import Place, Row, Written
+from replicator.core.place import Heard, Place, Row, Written
 from tests.replicator.simulation.node import ROOT
 
 
@@ -95,6 +95,8 @@ class Judge:
             self._world.say(
                 f"{node.name} {type(event).__name__} {path}: {what}, row {after.row and after.row.content_id[:6]}"
             )
+        if isinstance(event, Heard) and any(head.is_live and _is_ahead(head, node.wall_ns()) for head in event.heads):
+            self.bug(f"{node.name} believes a peer that {path} was changed in the future")
         if not isinstance(event, Written):
             return
         row = event.row
@@ -219,7 +221,7 @@ class Judge:
             if row is None or (row.kind.value, row.content_id) != entry[:2]:
                 self._fail(f"the index of {node.name} takes {path} for {row}, but the disk shows {entry}")
         for path, place in node.index.places.items():
-            if any(drift_ns(head.stamp_ns, self._world.true_ns()) for head in place.heads):
+            if any(_is_ahead(head, self._world.true_ns()) for head in place.heads):
                 self._fail(f"{node.name} believes a stamp from the future for {path}")
 
     def _fail(self, text: str):
@@ -267,6 +269,10 @@ def _safe_contents(node, *, hidden: tuple[str, ...] = (STAGING, VERSIONS)) -> se
 def _holds(node, path: str, content: str) -> bool:
     """Whether the node would have it, and know of the path, after the worst power cut now."""
     return node.rows.value("places", path, Place) is not None and content in _safe_contents(node)
+
+
+def _is_ahead(head: Head, now_ns: int) -> bool:
+    return drift_ns(head.stamp_ns, now_ns) > 0
 
 
 def _difference(one: dict, other: dict) -> str:
