@@ -210,11 +210,11 @@ class Replica:
                 return False
             case Install(head, keep):
                 assert held is not None, "an install comes with its content"
-                known = await self.conflicts.keep_shown(path, place, keep=keep)
                 try:
-                    known = known if keep else await self.versions.keep(path, place, head.content_id)
-                    piece = Installation(held.file, path, row_of(head), head.mode, known, held.is_synced)
                     async with self._intending(path, place, head):
+                        known = await self.conflicts.keep_shown(path, place, keep=keep)
+                        known = known if keep else await self.versions.keep(path, place, head.content_id)
+                        piece = Installation(held.file, path, row_of(head), head.mode, known, held.is_synced)
                         row = await self.lanes.run(self.tree.install_all, piece)
                         self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
                 except UnstableError:

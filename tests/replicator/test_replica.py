@@ -184,6 +184,20 @@ async def test_an_intent_is_finished_when_its_change_reached_the_disk(tmp_path, 
         assert not again.index.intents
 
 
+@pytest.mark.parametrize("intent", [Intent(path="x", content_id="f" * 64), Intent(path="", gone="x")])
+async def test_what_had_only_got_its_second_name_when_the_end_came_is_not_read_again(tmp_path, intent):
+    async with OpenReplica(tmp_path) as here:
+        (here.tree.root / "x").write_bytes(b"old")
+        await here.rescan("x")
+        here.index.intend(intent)
+    (tmp_path / "second").hardlink_to(tmp_path / "root/x")
+    async with OpenReplica(tmp_path) as again:
+        assert not await again.is_as_recorded("x")
+        await replay_intents(again)
+        assert await again.is_as_recorded("x")
+        assert [head.content_id for head in again.index.place("x").heads] == [remote_head(b"old").content_id]
+
+
 async def test_a_rename_cut_off_after_the_disk_changed_is_finished(tmp_path):
     async with OpenReplica(tmp_path) as here:
         (here.tree.root / "x").write_bytes(b"content")

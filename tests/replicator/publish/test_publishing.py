@@ -136,12 +136,13 @@ async def test_a_disk_that_fails_at_the_last_step_leaves_the_old_file(tmp_path, 
 
     async with desk(tmp_path, FakeLink("a"), disk=FailingDisk) as here:
         assert (await here.upload("x", b"old")).copies == 2
-        before = dict(here.replica.index.places)
+        before = here.replica.index.place("x").heads
         FailingDisk.fails = True
         answer = await here.upload("x", b"new")
         assert answer.reason is reason
         assert tree(here.root) == {"x": b"old"}
-        assert (here.replica.index.places, here.replica.index.intents, here.staged) == (before, {}, [])
+        assert (here.replica.index.place("x").heads, here.replica.index.intents, here.staged) == (before, {}, [])
+        assert await here.replica.is_as_recorded("x"), "though it has got a second name as a version"
 
 
 async def test_a_repeat_is_the_same_version_and_asks_the_peers_for_their_copies(tmp_path):

@@ -254,12 +254,19 @@ FOUND = {
         (4.171, "upload", 2, "a", "quorum", 101, 0.031),
         (5.636, "rot", 2, "a", "all", 81, 1.424),
     ),
-    "a node that had come in just before a deletion it missed was forgotten went on, and brought the file back": history(
+    "a node that had come in just before a deletion it missed was forgotten brought the file back": history(
         20013019, 2,
         (1.132, "power-cut", 1, "a", "any-peer", 6, 0.009),
         (3.495, "local-write", 1, "b", "local", 2, 0.42),
         (5.219, "remove", 0, "b", "any-peer", 2, 5.863),
         (5.691, "away", 1, "d", "quorum", 194, 1.112),
+    ),
+    "what had rotted was a new version after a crash had left it with its second name as an old version": history(
+        20016246, 3,
+        (4.249, "upload", 0, "b", "local", 196, 0.011),
+        (4.395, "rot", 1, "b", "local", 147, 0.257),
+        (4.787, "crash-at-call", 1, "b", "quorum", 70, 7.602),
+        (5.21, "upload", 0, "b", "local", 157, 0.003),
     ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
