@@ -161,6 +161,7 @@ class Reason(StrEnum):
     EXISTS = "exists"
     NOT_EMPTY = "not-empty"
     BAD_PATH = "bad-path"
+    NAMESAKE = "namesake"
     CHANGED = "changed"
     IO_ERROR = "io-error"
     HELD_BACK = "held-back"

@@ -104,6 +104,7 @@ class Replication(Section, frozen=True):
     versions_bytes: Bytes = 10 << 30
     exclude: Annotated[tuple[str, ...], Meta(max_length=MAX_PATTERNS)] = ()  # paths that are not replicated
     include: Annotated[tuple[str, ...], Meta(max_length=MAX_PATTERNS)] = ()  # those of them that are nevertheless
+    names: Literal["exact", "refuse"] = "exact"  # "refuse": no client makes two names that are one on Windows
     delete_budgets: DeleteBudgets = DeleteBudgets()
     compression: Compression = "auto"  # of content on its way, where it pays
     links: tuple[Link, ...] = ()

@@ -273,6 +273,10 @@ def _policies(settings: Settings) -> Iterator[Problem]:
                 what = "are several, an account has a quota, and without a replicator nobody counts for all of them"
                 yield Problem(f"nodes.{name}.workers", what, "use `replication.mode: full-mesh`, or `workers: 1`")
 
+    if settings.replication.mode == "none" and settings.replication.names == "refuse":
+        what = "is what the replicators see to, and there are none"
+        yield Problem("replication.names", what, "use `names: exact`, or `mode: full-mesh`")
+
 
 def _links(settings: Settings) -> Iterator[Problem]:
     known: dict[tuple[str, str], int] = {}

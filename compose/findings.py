@@ -65,6 +65,10 @@ _ADVICE: Final = (
     ("fewer copies", "bring the missing node back; until then one disk holds what was acknowledged"),
     ("paths wait", "`tripod explain PATH` tells why"),
     ("held back", "look at them with `tripod approve`, then let them go or take them back"),
+    (
+        "more than once for Windows",
+        "`tripod oddities` lists them: rename one of each, or leave them where nobody minds",
+    ),
     ("not replicated", "`tripod oddities` lists them: move links and devices out of the root, and rename the others"),
     ("sysctl", "set it as the notice says"),
     ("rotten", "the disk of that node deserves a look; a file that no peer has must come from a backup"),

@@ -11,7 +11,7 @@ from rich.console import Console
 from cluster.backlog import Backlog
 from cluster.command import config_option, give_up, json_option, settings_or_exit
 from cluster.explained import Explained
-from cluster.oddities import Oddities
+from cluster.oddities import Oddities, printable
 from cluster.settings import Settings
 from cluster.table import show_table
 from cluster.tree_path import complaint
@@ -75,15 +75,19 @@ def explain(path: str, file: Path, *, as_json: bool) -> None:
 def oddities(file: Path, *, as_json: bool) -> None:
     """List what is in the roots and travels badly, or not at all.
 
-    Links, devices and names that cannot be are replicated nowhere.
+    Links, devices and names that cannot be are replicated nowhere. Names that differ by letter case, Unicode form, or
+    dots or spaces at their end alone are all kept, but are one name for Windows clients and copies.
     """
     found, silent = from_replicators(_replicated(file), "oddities", Oddities)
     if as_json:
         _print(found)
     else:
-        rows = [
-            (node, entry.path, f"not replicated: {entry.why}") for node, one in found.items() for entry in one.entries
-        ]
+        rows = []
+        for node, one in found.items():
+            rows += [(node, entry.path, f"not replicated: {entry.why}") for entry in one.entries]
+            for first, *others in one.namesakes:
+                also = ", ".join(map(printable, others))
+                rows.append((node, printable(first), f"one name on Windows with {also}"))
         show_table(("node", "path", "what"), rows)
     _end(silent)
 

@@ -15,7 +15,8 @@ from cluster.replication_settings import DeleteBudget, DeleteBudgets
 from replicator.core.delete_budget import UNSPENT, Spent, is_flood, recent, spending
 from replicator.core.head import Heads, Kind, merged, winner
 from replicator.core.place import Place
-from replicator.index.index import HeldDelete, Index
+from replicator.index.held_delete import HeldDelete
+from replicator.index.index import Index
 from replicator.publish.refusals import RefusedError
 
 FOUND: Final = "found"

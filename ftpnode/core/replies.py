@@ -19,6 +19,7 @@ _REFUSALS: Final = {
     Reason.EXISTS: "550 There is already an entry of that name.",
     Reason.NOT_EMPTY: "550 The directory is not empty.",
     Reason.BAD_PATH: "553 This name is not allowed.",
+    Reason.NAMESAKE: "553 An entry has this name but for letter case, Unicode form, or dots or spaces at its end.",
     Reason.CHANGED: "451 It changed meanwhile; nothing was done, try again.",
     Reason.HELD_BACK: "550 Too many deletions for now; an operator must approve them.",
     Reason.IO_ERROR: "451 The disk failed; nothing is promised, try again.",

@@ -41,6 +41,7 @@ _REFUSALS: Final = {
     Reason.EXISTS: Status.FAILURE,
     Reason.NOT_EMPTY: Status.FAILURE,
     Reason.BAD_PATH: Status.FAILURE,
+    Reason.NAMESAKE: Status.FAILURE,
     Reason.CHANGED: Status.FAILURE,
     Reason.HELD_BACK: Status.FAILURE,
     Reason.IO_ERROR: Status.FAILURE,

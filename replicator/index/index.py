@@ -14,13 +14,15 @@ from cluster.clock import monotonic_s
 from cluster.explained import Moment
 from cluster.recent import LastHour
 from cluster.tree_path import parent
-from replicator.core.head import NOTHING, Heads, Kind, Vector, winner
+from replicator.core.head import Kind, Vector, winner
 from replicator.core.hybrid_clock import Clock, corrected, drift_ns
 from replicator.core.kept_versions import Version
 from replicator.core.place import Input, Place, Rest, Restamped, plan, step
 from replicator.core.runs import Leaps, begun, was_given
 from replicator.index.change_log import ChangeLog
+from replicator.index.held_delete import HeldDelete
 from replicator.index.journal import Journal, read_journal
+from replicator.index.namesakes import Namesakes
 from replicator.index.places import PathsOf, Places
 from replicator.index.scrub_facts import Quarantined, ScrubFacts
 from replicator.index.usage import Usages
@@ -100,16 +102,6 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
         return (self.stamp_ns, self.node) == (other.stamp_ns, other.node)
 
 
-class HeldDelete(msgspec.Struct, frozen=True, kw_only=True):
-    """A deletion that is held back: found on the disk, or told by `peer` in these `heads`, which are not merged yet."""
-
-    path: str
-    at_ns: int
-    peer: str = ""
-    heads: Heads = NOTHING
-    is_folder: bool = False
-
-
 class Index:
     """Everything a replica remembers. Used by the control thread alone."""
 
@@ -138,6 +130,7 @@ class Index:
         self.live_files = self.heads = 0
         self.folders: set[str] = set()
         self.usages = Usages()
+        self.namesakes = Namesakes()
         self.children: dict[str, set[str]] = {}
         self.by_content = PathsOf()
         self.pending: set[str] = set()
@@ -356,6 +349,7 @@ class Index:
             self.usages.take(path, before)
             self.usages.add(path, place)
             self.live_files += _is_live_file(place) - _is_live_file(before)
+            self.namesakes.follow(path, was_live=_is_live(before), is_live=_is_live(place))
             self.heads += len(place.heads) - len(before.heads)
         if path not in self.places:
             self.children.setdefault(parent(path), set()).add(path)
@@ -387,6 +381,10 @@ class Index:
 
 def _is_folder(place: Place) -> bool:
     return place.row is not None and place.row.kind is Kind.DIRECTORY
+
+
+def _is_live(place: Place) -> bool:
+    return any(head.is_live for head in place.heads)
 
 
 def _is_live_file(place: Place) -> bool:

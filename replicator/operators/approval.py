@@ -6,7 +6,7 @@ from cluster.clock import now_ns
 from cluster.log import logger
 from replicator.core.head import Kind, joined, seen_by, winner
 from replicator.core.place import Written
-from replicator.index.index import HeldDelete
+from replicator.index.held_delete import HeldDelete
 from replicator.replica import NotYetError, Replica, UnstableError
 
 log = logger(__name__)

@@ -50,7 +50,14 @@ class Operators:
 
     def _oddities(self) -> Oddities:
         odd = self._condition.odd
-        return Oddities(node=self._index.node, entries=tuple(odd.listed), entry_count=odd.count)
+        namesakes = self._index.namesakes
+        return Oddities(
+            node=self._index.node,
+            namesakes=namesakes.groups(_MAX_LISTED),
+            namesake_count=namesakes.count,
+            entries=tuple(odd.listed),
+            entry_count=odd.count,
+        )
 
     async def _approve(self, _query: Mapping[str, str]) -> Decided:
         return Decided(await self._approval.approve())

@@ -50,6 +50,7 @@ from replicator.peers.mesh import Mesh, PreparedCopies
 from replicator.peers.wire import Entry
 from replicator.publish.arrivals import Arrivals
 from replicator.publish.moving import move
+from replicator.publish.names import Names
 from replicator.publish.questions import Questions
 from replicator.publish.quotas import Claim, Quotas
 from replicator.publish.refusals import (
@@ -94,6 +95,7 @@ class Publishing:
         self._mesh = mesh
         self._nodes = len(settings.nodes)
         self._condition = condition
+        self._names = Names(replica.index, settings.replication.names)
         self._quotas = Quotas(replica.index, replica.staging.partials)
         self._questions = Questions(replica.index, mesh, self._quotas, self._nodes, condition.health)
         self._arrivals = Arrivals(mesh, replica, self._nodes)
@@ -187,7 +189,7 @@ class Publishing:
             await replica.lanes.run(self._unlink, offer.file)
             return done
         refuse_folder(replica.index, path)
-        with self._quotas.claim(request) as claim:
+        with self._names.claim(path), self._quotas.claim(request) as claim:
             return await self._install(request, offer, claim)
 
     async def _install(self, request: Publish, offer: Offer, claim: Claim) -> Done:
@@ -244,7 +246,7 @@ class Publishing:
                 claim.settle()
             return [*made, path]
 
-        with self._quotas.claim(request) as claim:
+        with self._names.claim(path), self._quotas.claim(request) as claim:
             return await self._change(request.id, request.policy, path, None, local_change)
 
     async def _remove(self, request: Remove) -> Done:
@@ -304,7 +306,8 @@ class Publishing:
                     raise RefusedError(Reason.NOT_READY, f"{missing} is not here yet; try again")
                 return made + await move(replica, request, moved, asked)
 
-        return await self._change(request.id, request.policy, source, None, local_change)
+        with self._names.claim(target, source):
+            return await self._change(request.id, request.policy, source, None, local_change)
 
     async def _set_mtime(self, request: SetMtime) -> Done:
         replica, path = self._replica, request.path

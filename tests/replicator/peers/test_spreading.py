@@ -3,7 +3,7 @@
 import pytest
 
 from replicator.core.place import Written
-from replicator.index.index import HeldDelete
+from replicator.index.held_delete import HeldDelete
 from replicator.peers.spreading import Spreading
 from tests.kit.replica import OpenReplica
 

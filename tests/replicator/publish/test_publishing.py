@@ -51,10 +51,10 @@ class FakeCondition:
 class Desk:
     """A publish desk over a temporary replica."""
 
-    def __init__(self, folder, replica, links, state, to_hear):
+    def __init__(self, folder, replica, links, state, to_hear, replication):
         self.root, self.replica, self.links = folder / "root", replica, links
         mesh = Mesh(links, replica.staging, QUICK)
-        settings = Cluster(len(links) + 1)
+        settings = Cluster(len(links) + 1, replication)
         self.publishing = Publishing(replica, mesh, settings, FakeCondition(state, to_hear), Measures())
 
     async def upload(self, path, content, when_short="degrade", nodes="any-peer", **changes):
@@ -72,15 +72,15 @@ class Desk:
 
 
 class Cluster:
-    def __init__(self, nodes):
-        self.replication = QUICK
+    def __init__(self, nodes, replication):
+        self.replication = replication
         self.nodes = dict.fromkeys(range(nodes))
 
 
 @asynccontextmanager
-async def desk(folder, *links, disk=Tree, state=NodeState.READY, to_hear=()):
+async def desk(folder, *links, disk=Tree, state=NodeState.READY, to_hear=(), replication=QUICK):
     async with OpenReplica(folder, disk) as replica:
-        yield Desk(folder, replica, links, state, to_hear)
+        yield Desk(folder, replica, links, state, to_hear, replication)
 
 
 BROKEN = PeerError("No space left on device")
