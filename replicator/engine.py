@@ -117,6 +117,7 @@ class Engine:
             log.warning("the last run was cut off; its intents are replayed", intents=intents)
         await know_again(self.replica, await self.replica.blocking(self._staging.start))
         await self.replica.versions.sweep(self._staging.files)
+        await self.replica.conflicts.sweep()
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))
         replication = self._replication
         await self.listen()

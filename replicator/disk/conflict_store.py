@@ -1,6 +1,7 @@
 """Keeps content that lost on a path, on every node that has it, within a quota."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final, Protocol, TypeVar, TypeVarTuple
 
 import msgspec
@@ -43,6 +44,28 @@ class ConflictStore:
             log.warning("conflict store full: content dropped", path=conflict.path, content_id=conflict.content_id)
             self._index.drop_conflict(conflict)
             self._remove(conflict.kept)
+
+    async def sweep(self) -> None:
+        """List what a kill left in the store before it was listed.
+
+        Of what has lost nowhere any more that goes of which this node has the content elsewhere. The rest stays: it may
+        have been listed in an index that was lost.
+        """
+        listed = {conflict.kept for conflict in self._index.conflicts.values()}
+        unlisted = await self._blocking(_names, self._tree.conflicts) - listed
+        if not unlisted:
+            return
+        for path in self._index.places:
+            for head in losers(self._index.place(path).heads):
+                name = kept_name(path, head.content_id)
+                if name in unlisted and not self._is_discarded(path, head):
+                    self._note_conflict(path, head, name)
+        await self._index.durable()
+        versions = {content_id for _, content_id in self._index.versions}
+        for name in unlisted - {conflict.kept for conflict in self._index.conflicts.values()}:
+            content_id = name.partition("-")[0]
+            if content_id in versions or any(self._index.by_content.get(content_id)):
+                (self._tree.conflicts / name).unlink(missing_ok=True)
 
     async def discard(self, conflict: Conflict) -> None:
         """Give up content that lost, and list it no more; the same content may lose anew, and is kept then."""
@@ -110,6 +133,10 @@ class ConflictStore:
                 kept=name,
             )
         )
+
+
+def _names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
 
 
 def over_quota(conflicts: tuple[Conflict, ...], limit_bytes: int) -> tuple[Conflict, ...]:

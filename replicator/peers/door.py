@@ -55,6 +55,8 @@ from replicator.transfers.outlines import Outlines
 TakeCanary = Callable[[str, Canary, Connection], Coroutine[Any, Any, None]]
 
 _HANDSHAKE_S: Final = 5.0
+_NOT_NOW: Final = (OSError, NotYetError, UnstableError, WrongRootError, sqlite3.Error)
+"""Why a path cannot be settled now; it will be tried again."""
 
 log = logger(__name__)
 
@@ -140,8 +142,15 @@ class PeerDoor:
         """Settle to the end, even if the peer is lost meanwhile: between disk and index nothing may be cut off."""
         settling = asyncio.create_task(self.replica.settle(path))
         self._tasks.add(settling)
-        settling.add_done_callback(self._tasks.discard)
+        settling.add_done_callback(self._settled)
         await asyncio.shield(settling)
+
+    def _settled(self, settling: "asyncio.Task[None]") -> None:
+        """Whoever waits for it hears of its trouble; if nobody does any more, the path is pending and tried again."""
+        self._tasks.discard(settling)
+        error = None if settling.cancelled() else settling.exception()
+        if error is not None and not isinstance(error, _NOT_NOW):
+            log.error("a path cannot be settled", exc_info=error)
 
     def progress(self, peer: str, incarnation: str) -> PeerProgress:
         """How far we are with the index of that incarnation of a peer."""
@@ -340,7 +349,7 @@ class Answerer:
                 await self._door.settle(entry.path)
             await self._replica.index.durable()
             problem = self._not_taken(message.entries)
-        except (OSError, NotYetError, UnstableError, WrongRootError, sqlite3.Error) as error:
+        except _NOT_NOW as error:
             problem = in_a_line(error)
             log.warning("cannot show a change yet", peer=self.peer, path=message.entries[0].path, why=problem)
             for entry in message.entries:

@@ -1,6 +1,7 @@
 """Two replicas over real TLS on loopback: who may come in, what is believed, where a stream goes on."""
 
 import asyncio
+import gc
 import socket
 import ssl
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -41,6 +42,7 @@ from replicator.peers.wire import (
     Want,
     Welcome,
 )
+from replicator.replica import NotYetError
 from replicator.transfers.fetching import Fetching
 from replicator.transfers.intake import Intake
 from replicator.transfers.outlines import Outlines
@@ -340,3 +342,24 @@ class GivingLink:
 
     async def answer(self, _timeout_s):
         return Data(number=1, data=self.content)
+
+
+async def test_what_cannot_be_settled_after_its_peer_was_lost_is_no_error_of_the_program(tmp_path):
+    complaints, goes_on = [], asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context["message"]))
+    async with door(tmp_path) as (replica, answering, _, _):
+
+        async def settle(_path):
+            await goes_on.wait()
+            raise NotYetError("no peer gives it")
+
+        replica.settle = settle
+        waiting = asyncio.create_task(answering.settle("x"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+        goes_on.set()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []

@@ -1,0 +1,64 @@
+"""What lost is kept and listed, whatever a kill cut off in between."""
+
+import pytest
+
+from cluster.content_id import content_id_of
+from tests.kit.replica import OpenReplica, hold, remote_head
+
+pytestmark = pytest.mark.asyncio
+
+
+def stored(replica):
+    return {file.name: file.read_bytes() for file in replica.tree.conflicts.iterdir()}
+
+
+def listed(replica):
+    return [(conflict.path, conflict.kept) for conflict in replica.index.open_conflicts()]
+
+
+async def conflict(replica):
+    """A file of this node that loses against a peer's; the name under which it is kept."""
+    (replica.tree.root / "x").write_bytes(b"lost")
+    await replica.rescan("x")
+    hold(replica, b"won")
+    replica.hear("x", (remote_head(b"won", stamp_ns=2 * 10**18),))
+    await replica.settle("x")
+    ((_, name),) = listed(replica)
+    return name
+
+
+async def test_what_was_kept_and_not_listed_when_a_kill_came_is_listed_by_the_next_start(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        name = await conflict(here)
+        here.index.drop_conflict(*here.index.conflicts.values())
+    async with OpenReplica(tmp_path) as here:
+        await here.conflicts.sweep()
+        assert listed(here) == [("x", name)]
+        assert stored(here) == {name: b"lost"}
+
+
+async def test_what_has_lost_nowhere_any_more_goes_if_it_is_kept_elsewhere(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        await conflict(here)
+        here.index.drop_conflict(*here.index.conflicts.values())
+        seen = {head.dot.replica: head.dot.sequence for head in here.index.place("x").heads}
+        here.hear("x", (remote_head(None, sequence=9, saw=seen),))
+        await here.settle("x")
+        for other in ("y", "z"):
+            (here.tree.conflicts / f"{content_id_of(other.encode())}-{other}").write_bytes(other.encode())
+        (here.tree.root / "y").write_bytes(b"y")
+        await here.rescan("y")
+        assert len(stored(here)) == 3
+    async with OpenReplica(tmp_path) as here:
+        await here.conflicts.sweep()
+        assert listed(here) == []
+        assert sorted(stored(here).values()) == [b"lost", b"z"]  # which may have been listed in an index that was lost
+
+
+async def test_what_is_listed_stays_though_nobody_has_it_as_a_version_any_more(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        name = await conflict(here)
+    async with OpenReplica(tmp_path) as here:
+        await here.conflicts.sweep()
+        assert listed(here) == [("x", name)]
+        assert stored(here) == {name: b"lost"}
