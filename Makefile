@@ -3,6 +3,7 @@
 #   make test    every test; those in containers need a Docker engine and say so when there is none
 #   make prove   100,000 simulated histories of replicators, some hours; ARGS="--histories 2000"; see docs/replication.md
 #   make kills   1,000 SIGKILLs of ftpnodes and replicators while clients upload, some ten minutes; ARGS="--kills 100"
+#   make soak    ten minutes of random work by several writers while hosts and wires of three replicators fail; ARGS="--seed 2"
 #   make fuzz    ten minutes of hostile bytes for everything that reads strangers' lines and headers; ARGS="--seconds 60"
 #   make check   format, lint, contracts, types
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 REAL_FILES := $(wildcard ../shared/data/rinex)
 
-.PHONY: lab test prove kills fuzz check format clean
+.PHONY: lab test prove kills soak fuzz check format clean
 
 lab: .venv/.runs
 	$(BIN)/tripod lab $(if $(REAL_FILES),--real-files $(REAL_FILES)) $(ARGS)
@@ -23,6 +24,9 @@ prove: .venv/.tests
 
 kills: .venv/.tests
 	$(BIN)/python -m tests.kills $(ARGS)
+
+soak: .venv/.tests
+	$(BIN)/python -m tests.soak $(ARGS)
 
 fuzz: .venv/.tests
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[fuzz]'

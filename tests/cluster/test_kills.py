@@ -3,10 +3,10 @@
 import pytest
 
 from cluster.tree_path import STAGING
-from tests.kills.content import is_whole, new_content
-from tests.kills.record import Record
 from tests.kills.run import Plan, chance, differences, run
 from tests.kills.watcher import Watcher
+from tests.kit.record import Record
+from tests.kit.self_telling import is_whole, new_content
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

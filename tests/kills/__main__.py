@@ -6,14 +6,12 @@ import tempfile
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from cluster.clock import monotonic_s, utc_now
-from tests.kills.record import Record
+from cluster.clock import utc_now
 from tests.kills.run import Plan, run
+from tests.kit.progress import Progress
+from tests.kit.record import Record
 
-_SAY_EVERY_S = 10.0
 _ROWS = (
     "kills of ftpnodes",
     "kills of replicators",
@@ -28,29 +26,6 @@ _ROWS = (
 )
 
 
-class Progress:
-    """Says every few seconds how far the run is."""
-
-    def __init__(self, plan: Plan, record: Record) -> None:
-        self._plan = plan
-        self._record = record
-        self._began_s = self._said_s = monotonic_s()
-
-    @property
-    def seconds(self) -> float:
-        return monotonic_s() - self._began_s
-
-    def __call__(self) -> None:
-        if monotonic_s() - self._said_s < _SAY_EVERY_S:
-            return
-        self._said_s = monotonic_s()
-        kills, acknowledged = self._record["kills"], self._record["acknowledged"]
-        click.echo(
-            f"{self.seconds:5.0f} s: {kills} of {self._plan.kills} kills, "
-            f"{acknowledged} of {self._plan.uploads} uploads acknowledged, {len(self._record.findings)} findings"
-        )
-
-
 @click.command()
 @click.option("--kills", default=1000, show_default=True, help="SIGKILLs in all.")
 @click.option("--uploads", default=10_000, show_default=True, help="Acknowledged uploads in all, at least.")
@@ -62,19 +37,17 @@ def main(keep: Path | None, **numbers: int) -> None:
     """SIGKILL ftpnodes and replicators at random while clients upload."""
     plan, record = Plan(**numbers), Record()
     click.echo(f"seed {plan.seed}, {utc_now():%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}")
-    progress = Progress(plan, record)
+    progress = Progress(
+        record,
+        lambda: (
+            f"{record['kills']} of {plan.kills} kills, {record['acknowledged']} of {plan.uploads} uploads acknowledged"
+        ),
+    )
     with tempfile.TemporaryDirectory(prefix="tripod-kills-", dir="/var/tmp") as temporary:
         if keep is not None:
             keep.mkdir(parents=True)
         run(plan, keep or Path(temporary), record, progress)
-    table = Table("what", "count", box=None, pad_edge=False, header_style="bold")
-    for row in _ROWS:
-        table.add_row(row, f"{record[row]:,}")
-    table.add_row("seconds", f"{progress.seconds:,.0f}")
-    table.add_row("findings", str(len(record.findings)))
-    Console().print(table)
-    for finding in record.findings:
-        click.echo(finding)
+    progress.show(_ROWS)
     sys.exit(bool(record.findings))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from cluster.ask import RefusedError, UnreachableError, get_document
 from cluster.health import FtpnodeHealth, ReplicatorHealth
 from cluster.tree_path import STAGING
-from tests.kills.record import Record
+from tests.kit.record import Record
 from tests.kit.running_cluster import RunningCluster
 from tests.kit.wait import until
 

@@ -10,9 +10,9 @@ import msgspec
 
 from cluster.tree_path import STAGING
 from tests.kills.killer import Killer
-from tests.kills.record import Record
 from tests.kills.uploader import Uploader
 from tests.kills.watcher import Watcher, visible_files
+from tests.kit.record import Record
 from tests.kit.running_cluster import RunningCluster, running_cluster
 from tests.kit.wait import until
 

@@ -14,10 +14,10 @@ from ftplib import FTP
 from pathlib import Path
 
 from cluster.clock import monotonic_s
-from tests.kills.content import new_content
-from tests.kills.record import Record
 from tests.kit.clients import plain_client
+from tests.kit.record import Record
 from tests.kit.running_cluster import RunningCluster
+from tests.kit.self_telling import new_content
 
 MOST_BYTES = 20_000
 _PATIENCE_S = 120.0

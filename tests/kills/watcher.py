@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cluster.tree_path import RESERVED
-from tests.kills.content import is_whole
-from tests.kills.record import Record
+from tests.kit.record import Record
+from tests.kit.self_telling import is_whole
 
 _EVERY_S = 0.3
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -13,12 +14,15 @@ from tests.kit.cluster_folder import LabCluster
 from tests.kit.publish_client import PublishClient, tree
 from tests.kit.wait import until
 
+_JSON = ("--log-format", "json")
+
 
 class Replicators:
-    """The replicators of one cluster; use as a context manager."""
+    """The replicators of one cluster; use as a context manager. `files` are the cluster files of nodes that differ."""
 
-    def __init__(self, cluster: LabCluster) -> None:
+    def __init__(self, cluster: LabCluster, files: Mapping[str, Path] | None = None) -> None:
         self.cluster = cluster
+        self._files = dict(files or {})
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -37,14 +41,14 @@ class Replicators:
 
     def start(self, *names: str) -> "Replicators":
         for name in names or self.names:
+            file = self._files.get(name, self.cluster.file)
             with (self.cluster.folder / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
-                    [sys.executable, "-m", "replicator", "run", "--config", self.cluster.file, "--node", name],
-                    stderr=log,
+                    [sys.executable, "-m", "replicator", "run", "--config", file, "--node", name, *_JSON], stderr=log
                 )
         return self
 
-    def ready(self, *names: str) -> "Replicators":
+    def ready(self, *names: str, timeout_s: float = 20.0) -> "Replicators":
         """Wait until these (default: all running) are ready and hold leases on one another."""
         names = names or tuple(self.processes)
 
@@ -57,7 +61,7 @@ class Replicators:
                 for health in healths
             )
 
-        until(all_are, f"{names} are ready: {[self.health(name) for name in names]}")
+        until(all_are, f"{names} are ready: {[self.health(name) for name in names]}", timeout_s)
         return self
 
     def health(self, name: str) -> dict | None:
