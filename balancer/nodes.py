@@ -220,6 +220,7 @@ class Nodes:
             recent_failures=known.failures.now(now_s),
             disk_free=known.said.disk_free,
             backlog_files=known.said.backlog_files,
+            read_only=settings.read_only,
         )
 
     def _set(self, health: NodeHealth) -> None:

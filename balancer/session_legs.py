@@ -186,10 +186,11 @@ class SessionLegs:
                 self._data.speak_tls(context, lambda: self.front.client_certificate)
             case a.EndSession(outcome):
                 self._end(outcome)
-            case a.OpenBack(avoid, tls, reads):
-                self._spawn(self._tasks, self._open_back(avoid, tls=tls, reads=reads))
+            case a.OpenBack() as wanted:
+                self._spawn(self._tasks, self._open_back(wanted))
             case a.AdviseNode():
-                choice = self._around.nodes.advise(self._wish(frozenset(), reads=True))
+                wish = self._wish(a.OpenBack(frozenset(), tls=False, reads=True, mirrors=True))
+                choice = self._around.nodes.advise(wish)
                 self._take(e.NodeAdvised(choice.node))
             case a.SendBack(line, patience_s):
                 self._send_back(line, patience_s)
@@ -214,12 +215,12 @@ class SessionLegs:
             case _:
                 assert_never(action)
 
-    async def _open_back(self, avoid: frozenset[str], *, tls: bool, reads: bool) -> None:
+    async def _open_back(self, wanted: a.OpenBack) -> None:
         settings = self._around.settings
         nodes = self._around.nodes
         choice = await choose(
             self._around,
-            self._wish(avoid, reads=reads),
+            self._wish(wanted),
             session=self.id,
             service=self._service_name,
             client=self._client[0],
@@ -234,7 +235,7 @@ class SessionLegs:
         header = ProxyHeader(
             source=self._client,
             destination=self._local,
-            tls=tls,
+            tls=wanted.tls,
             certificate=self.front.client_certificate,
             session=self.id,
             leg_tls=self._around.node_tls.is_on,
@@ -261,15 +262,16 @@ class SessionLegs:
         self._back = back
         self._take(e.BackOpened(name))
 
-    def _wish(self, avoid: frozenset[str], *, reads: bool) -> Wish:
+    def _wish(self, wanted: a.OpenBack) -> Wish:
         service, account = self._service, self._session.account
         return Wish(
-            avoid=avoid,
-            key=None if reads else persistence_key(service, self._client[0], account),
+            avoid=wanted.avoid,
+            key=None if wanted.reads else persistence_key(service, self._client[0], account),
             scheduler=service.scheduler,
             pool=pool_of(service, self._around.settings.balancer.pools, account, self._client[0]),
             moves=self._session.logged_in,
-            reads=reads,
+            reads=wanted.reads,
+            mirrors=wanted.mirrors,
         )
 
     def _send_back(self, line: str, patience_s: float) -> None:

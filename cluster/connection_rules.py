@@ -11,6 +11,7 @@ _WHERE = "replication.connections"
 def broken_connections(settings: Settings) -> Iterator[Problem]:
     """What is wrong with the connections, and what they make impossible."""
     replication = settings.replication
+    yield from _mirrors(settings)
     if replication.mode != "connections":
         if replication.connections:
             what = f"are named, and replication.mode is {replication.mode}"
@@ -29,6 +30,16 @@ def broken_connections(settings: Settings) -> Iterator[Problem]:
             what = f"there is no connection between {link.source} and {link.target}"
             yield Problem(f"replication.links[{number}]", what, f"add one to {_WHERE}, or drop this")
     yield from _policies(settings)
+
+
+def _mirrors(settings: Settings) -> Iterator[Problem]:
+    mirrors = [name for name in settings.nodes if name not in settings.writers]
+    if mirrors and not settings.writers:
+        what = "is read-only, as all nodes are: nobody could change anything"
+        yield Problem(f"nodes.{mirrors[0]}.read_only", what, "let at least one node be written to")
+    if mirrors and settings.replication.mode == "none":
+        what = "is read-only, and without replicators nothing comes to it"
+        yield Problem(f"nodes.{mirrors[0]}.read_only", what, "use `replication.mode: full-mesh`")
 
 
 def parts(settings: Settings) -> list[tuple[str, ...]]:
@@ -61,14 +72,15 @@ def _pairs(settings: Settings) -> Iterator[Problem]:
 
 def _policies(settings: Settings) -> Iterator[Problem]:
     """A change is acknowledged by the node that made it and its peers: others hold it later, and are not counted."""
-    least = min(settings.nodes, key=lambda node: len(settings.peers_of(node)), default=None)
+    writers = settings.writers
+    least = min(sorted(writers), key=lambda node: len(settings.peers_of(node) & writers), default=None)
     if least is None:
         return
-    possible = 1 + len(settings.peers_of(least))
+    possible = 1 + len(settings.peers_of(least) & writers)
     for name, account in settings.accounts.items():
-        wanted = {"quorum": len(settings.nodes) // 2 + 1, "all": len(settings.nodes)}.get(account.policy, 1)
+        wanted = {"local": 1, "any-peer": 2, "quorum": len(writers) // 2 + 1, "all": len(writers)}[account.policy]
         if wanted > possible:
             what = (
                 f"`{account.policy}` asks for {wanted} copies, and {least} with its peers can make {possible} at once"
             )
-            yield Problem(f"accounts.{name}.policy", what, f"use `any-peer`, or add connections of {least}")
+            yield Problem(f"accounts.{name}.policy", what, f"ask for fewer, or add connections of {least}")

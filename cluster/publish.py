@@ -165,6 +165,7 @@ class Reason(StrEnum):
     CHANGED = "changed"
     IO_ERROR = "io-error"
     HELD_BACK = "held-back"
+    READ_ONLY = "read-only"
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -167,6 +167,7 @@ class Node(Section, frozen=True):
     `root` holds what the clients see, `state` the index and the publish socket; `certificate` and `key` are the node's
     own, for FTPS and for its peers. `replicator_address` is for replicators that do not share the ftpnode's address,
     as in containers. `workers` are the processes that serve the ftpnode's clients; one needs no others beside it.
+    `read_only`: it mirrors the others, its clients change nothing, and it is no copy that a policy counts.
     `weight` is its share of new sessions beside the others'; of those through the balancer it takes `max_sessions` at
     most.
     """
@@ -178,6 +179,7 @@ class Node(Section, frozen=True):
     key: Path
     passive_ports: Ports
     replicator_address: str | None = None
+    read_only: bool = False
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     management_port: Port = 8021
     replicator_management_port: Port = 8022
@@ -239,6 +241,11 @@ class Settings(Section, frozen=True):
     replication: Replication = Replication()
     limits: Limits = Limits()
     upgrade: Upgrade = Upgrade()
+
+    @property
+    def writers(self) -> frozenset[str]:
+        """The nodes through which clients may change things, which policies count."""
+        return frozenset(name for name, node in self.nodes.items() if not node.read_only)
 
     def peers_of(self, node: str) -> frozenset[str]:
         """The nodes that `node` has links with."""

@@ -262,7 +262,7 @@ def _addresses(balancer: Balancer) -> Iterator[Problem]:
 
 
 def _policies(settings: Settings) -> Iterator[Problem]:
-    alone = settings.replication.mode == "none" or len(settings.nodes) < 2
+    alone = settings.replication.mode == "none" or len(settings.writers) < 2
     for name, account in settings.accounts.items():
         if alone and account.policy != "local" and account.when_short == "refuse":
             fix = "use `policy: local`, or add a node, or `when_short: degrade`"

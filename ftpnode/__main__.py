@@ -10,6 +10,7 @@ from cluster.command import config_option, give_up, hosted_settings_or_exit, log
 from cluster.log import LogFormat
 from cluster.problem import ConfigError
 from ftpnode.alone import Alone
+from ftpnode.core.rights import settings_at
 from ftpnode.process_log import start_process_log
 from ftpnode.workers.supervisor import Supervisor
 
@@ -20,7 +21,7 @@ from ftpnode.workers.supervisor import Supervisor
 @log_format_option
 def main(file: Path, node: str, log_format: LogFormat) -> None:
     """Take files in: FTP and FTPS for the sites of one node."""
-    settings = hosted_settings_or_exit(file, node)
+    settings = settings_at(hosted_settings_or_exit(file, node), node)
     start_process_log(log_format)
     _raise_file_limit()
     try:

@@ -17,6 +17,7 @@ from cluster.settings import Settings
 from cluster.tls_identity import TlsIdentity, read_identity
 from ftpnode.client_authorities import read_client_authorities
 from ftpnode.core.reload import changed_sections, needs_restart
+from ftpnode.core.rights import settings_at
 
 if TYPE_CHECKING:
     from ftpnode.pyftpdlib_door.session import Session
@@ -34,6 +35,7 @@ class FreshSettings(msgspec.Struct, frozen=True):
 def read_anew(file: Path, old: Settings, node: str) -> FreshSettings:
     """Read `file` and the certificates; ConfigError with every reason why the node must keep the `old` settings."""
     settings = read_settings(file)
+    settings = settings_at(settings, node) if node in settings.nodes else settings
     if problems := needs_restart(old, settings, node):
         raise ConfigError(problems)
     return with_certificates(settings, node)

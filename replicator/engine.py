@@ -76,7 +76,9 @@ class Engine:
         self.replica = Replica(index, self._tree, self._marker, self._staging, replication)
         peers = settings.peers_of(node)
         self.door = PeerDoor(settings.cluster.name, node, peers, self.replica, replication)
-        self.mesh = Mesh([self._link(peer, dial) for peer in sorted(peers)], self._staging, replication)
+        self.mesh = Mesh(
+            [self._link(peer, dial) for peer in sorted(peers)], self._staging, replication, peers & settings.writers
+        )
         fetching = Fetching(self.mesh.links, self.replica, self.door.outlines, replication)
         self.replica.fetch, self.replica.build = fetching.fetch, fetching.build
         self._worker = Worker(self.replica, Intake(self.replica, self.mesh.links, replication), self.progressed)
@@ -111,6 +113,7 @@ class Engine:
         self._index.begin_run(secrets.randbits(LEAP_BITS))
         self._tree.prepare()
         follow_selection(self._index, self._replication)
+        self._index.read_only = self._mine.read_only
         unclean = not self._index.is_new and not self._index.facts.clean_stop
         intents = await replay_intents(self.replica)
         if unclean:
@@ -173,7 +176,8 @@ class Engine:
         started_s = monotonic_s()
         while self.mesh.links and not self._complete.is_set():
             connected = any(link.connected for link in self.mesh.links)
-            if monotonic_s() - started_s > (_JOIN_S if connected else _JOIN_ALONE_S):
+            is_over = monotonic_s() - started_s > (_JOIN_S if connected else _JOIN_ALONE_S)
+            if is_over and not self._mine.read_only:  # which would take all that it has for strays
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.1):  # unlike wait_for it never swallows a cancellation

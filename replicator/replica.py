@@ -19,7 +19,7 @@ from cluster.log import logger
 from cluster.replication_settings import Replication
 from cluster.tree_path import parents
 from replicator.core.belief import remembers_more
-from replicator.core.head import Head, Heads, Kind, Vector, losers, seen_by, winner
+from replicator.core.head import Head, Heads, Kind, Vector, losers, seen_by
 from replicator.core.place import (
     Action,
     Applied,
@@ -29,10 +29,10 @@ from replicator.core.place import (
     Install,
     MakeFolder,
     Place,
+    PutAway,
     Rest,
     Row,
     Touch,
-    Written,
     plan,
     row_of,
 )
@@ -44,8 +44,10 @@ from replicator.disk.sources import Sources
 from replicator.disk.staging import Held, Staging
 from replicator.disk.tree import Installation, Sighting, Tree, UnstableError, is_as_recorded
 from replicator.disk.versions import Versions
+from replicator.folders import Folders
 from replicator.held_deletes import HeldDeletes
 from replicator.index.index import Index, Intent
+from replicator.not_yet import NotYetError
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
@@ -55,10 +57,6 @@ _SETTINGS: Final = Replication()
 _WORTH_WAITING_BYTES: Final = 64 << 10
 
 log = logger(__name__)
-
-
-class NotYetError(Exception):
-    """It cannot be done now; the text says why, and it will be tried again."""
 
 
 Fetch = Callable[[str, str, int], Awaitable[Held]]
@@ -91,6 +89,7 @@ class Replica:
         self.held_deletes = HeldDeletes(index, settings.delete_budgets)
         self.versions = Versions(index, tree, self.blocking, settings)
         self.conflicts = ConflictStore(index, tree, staging, self.blocking)
+        self._folders = Folders(self)
         self.sources = Sources(index, tree, staging, self.versions, self.locks, self.blocking)
 
     def close(self) -> None:
@@ -176,16 +175,7 @@ class Replica:
 
         A file in the way is kept in the conflict store, or with `over_files` false it is a NotYetError.
         """
-        made = []
-        for folder in parents(path):
-            row = self.index.place(folder).row
-            if row is not None and row.kind is Kind.DIRECTORY and self.index.is_live(folder):
-                continue
-            async with self.locks.of(folder):
-                if not self.index.is_live(folder) or _shown_kind(self.index.place(folder)) is not Kind.DIRECTORY:
-                    made.append(folder)
-                await self._make_folder(folder, over_files=over_files)
-        return made
+        return await self._folders.ensure(path, over_files=over_files)
 
     async def content(self, path: str, head: Head) -> Held:
         """A staged file with the content of `head` for `path`, that belongs to the caller: from here or from a peer."""
@@ -202,7 +192,7 @@ class Replica:
             await self._rescan_locked(path, deleted=False)
             return False
         if was_folder and self.index.live_children(path):
-            self.index.feed(path, Written(row=Row(kind=Kind.DIRECTORY), now_ns=now_ns()))
+            self._folders.keep(path)
             return False
         row: Row | None
         match action:
@@ -230,7 +220,7 @@ class Replica:
                     row = await self.blocking(self.tree.touch, path, place.row, head.mtime_ns)
                     self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
                 return False
-            case Clear():
+            case Clear() | PutAway():
                 await self._clear(path, place)
                 row = None
             case _:
@@ -268,31 +258,18 @@ class Replica:
     async def _clear(self, path: str, place: Place) -> None:
         assert place.row is not None, "only what stands there is cleared"
         try:
-            if place.row.kind is Kind.FILE:
+            if place.row.kind is Kind.FILE and place.stray:
+                known = await self.conflicts.keep_shown(path, place, keep=True)
+                await self.index.durable()  # that it is kept must be known before it goes
+                await self.blocking(self.tree.remove, path, place.row.kind, known)
+            elif place.row.kind is Kind.FILE:
                 await self.sources.spare(path, place.row, await self.versions.note(path, place))
             else:
                 await self.blocking(self.tree.remove, path, place.row.kind, place.row)
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
-            raise NotYetError(f"{path} is deleted, but not empty") from error
-
-    async def _make_folder(self, folder: str, *, over_files: bool) -> None:
-        """Make one folder, whose parents are there, whatever the index says of it; what it replaces is kept."""
-        await self.know_locked(folder)
-        place = self.index.place(folder)
-        shown = winner(place.heads)
-        stands = place.row is not None and place.row.kind is Kind.FILE
-        if not over_files and (stands or (shown is not None and shown.kind is Kind.FILE)):
-            raise NotYetError(f"{folder} is a file, not a directory")
-        known = await self.conflicts.keep_shown(folder, place, keep=stands)
-        row = await self.blocking(self.tree.make_folder, folder, known)
-        if shown is not None and shown.kind is Kind.DIRECTORY:
-            self.index.feed(folder, Applied(row=row, seen=seen_by(place.heads)))
-        else:
-            place = self.index.feed(folder, Written(row=row, now_ns=now_ns()))
-            if losers(place.heads):
-                self.wake(folder)
+            raise NotYetError(f"{path} is not to be there, but is not empty") from error
 
     async def is_as_recorded(self, path: str) -> bool:
         """Whether the disk still is as the row of the path says."""
@@ -381,11 +358,6 @@ class Replica:
             self.index.feed(path, Applied(row=seen.row, seen=intent.seen))
         else:
             self.index.feed(path, Found(row=seen.row, mode=seen.mode, now_ns=now_ns(), imported=imported))
-
-
-def _shown_kind(place: Place) -> Kind | None:
-    shown = winner(place.heads)
-    return shown.kind if shown else None
 
 
 async def _no_peer(_path: str, content_id: str, _size_bytes: int) -> Held:

@@ -23,11 +23,15 @@ class EndSession(msgspec.Struct, frozen=True):
 
 
 class OpenBack(msgspec.Struct, frozen=True):
-    """Choose a node that is not in `avoid` and connect: BackOpened or BackFailed. `reads`: for a download."""
+    """Choose a node that is not in `avoid` and connect: BackOpened or BackFailed.
+
+    `reads`: for a download. `mirrors`: a read-only node will do.
+    """
 
     avoid: frozenset[str]
     tls: bool
     reads: bool = False
+    mirrors: bool = False
 
 
 class AdviseNode(msgspec.Struct, frozen=True):

@@ -45,8 +45,13 @@ def identify(talk: Conversation, path: str) -> Steps[Lookup]:
     return msgspec.structs.replace(facts, content_id=content_id)
 
 
-def have_back_leg(talk: Conversation) -> Steps[bool]:
-    """Have a back leg that stands as the session does, on another node if need be; False when no node remains."""
+def have_back_leg(talk: Conversation, *, changes: bool = False) -> Steps[bool]:
+    """Have a back leg that stands as the session does, on another node if need be; False when no node remains.
+
+    `changes`: for a command that changes something. A download may have led to a read-only node; it is left then.
+    """
+    if changes and talk.node in talk.rules.mirrors and not talk.may_read_only:
+        talk.leave_node(f"{talk.node} is read-only", politely=True)
     while talk.node is None:
         if not (yield from open_back_leg(talk)):
             return False
@@ -59,7 +64,7 @@ def open_back_leg(talk: Conversation) -> Steps[bool]:
     """Connect to a node and read its greeting; False when no node remains, after some rounds, or all are `full`."""
     talk.full = False
     while talk.node is None:
-        talk.act(OpenBack(frozenset(talk.lost | talk.refused), talk.tls, talk.reads))
+        talk.act(OpenBack(frozenset(talk.lost | talk.refused), talk.tls, talk.reads, talk.may_read_only))
         match (yield from _opened(talk)):
             case BackOpened(node):
                 talk.node = node

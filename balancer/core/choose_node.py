@@ -27,7 +27,8 @@ class NodeView(msgspec.Struct, frozen=True):
     """A node as a choice sees it.
 
     `up_for_s`: since it came up. The `recent` figures fade with time; failures are sessions that lost it or did not
-    reach it. `disk_free` is a share of the whole; `backlog_files` is what its replicator still wants from others.
+    reach it. `disk_free` is a share of the whole; `backlog_files` is what its replicator still wants from others. A
+    `read_only` one takes no changes.
     """
 
     health: NodeHealth
@@ -40,6 +41,7 @@ class NodeView(msgspec.Struct, frozen=True):
     recent_failures: float = 0.0
     disk_free: float = 1.0
     backlog_files: int = 0
+    read_only: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -53,6 +55,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     `pool`: where the session may go, and where only if nothing of the pool is usable; None: to any node.
     `slow_start_s`: how long after coming up a node's share grows. `moves`: the session stood before and must go on
     somewhere, so a full node takes it too. `reads`: for a download, which a node that lacks nothing serves best.
+    `mirrors`: nothing will be changed, so a read-only node will do.
     """
 
     avoid: frozenset[str] = frozenset()
@@ -62,6 +65,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     slow_start_s: float = 0.0
     moves: bool = False
     reads: bool = False
+    mirrors: bool = False
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +88,8 @@ def choose_node(nodes: Iterable[NodeView], wish: Wish) -> Choice:
     views = tuple(view for view in nodes if _is_in(view, wish.pool))
     obstacles = {view.health.node: _obstacle(view, wish) for view in views}
     free = [view for view in views if not obstacles[view.health.node]]
-    anybody_serves = any(view.health.serves and view.health.node not in wish.avoid for view in views)
+    others = [view for view in views if view.health.node not in wish.avoid and (wish.mirrors or not view.read_only)]
+    anybody_serves = any(view.health.serves for view in others)
     best = _best_tier(free, wish.pool) if anybody_serves else [view for view in free if not view.health.up]
     costs = {view.health.node: cost(view, wish) for view in best}
     chosen = None
@@ -125,6 +130,8 @@ def _obstacle(view: NodeView, wish: Wish) -> str:
     """What forbids this node, whatever the others are; empty when nothing does."""
     if view.health.node in wish.avoid:
         return "tried already"
+    if view.read_only and not wish.mirrors:
+        return "read-only"
     return _FULL if view.is_full and not wish.moves else ""
 
 

@@ -41,8 +41,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     `implicit_tls`: the client's first byte is TLS. `guest`: which of `accounts` the ANONYMOUS_NAMES mean. `replicated`:
     the nodes have replicators, which know the id of every file's content. `commands`: what an account may say, where
     that is not everything. `features`: what every node can do. `reads_anywhere`: each download may come from another
-    node. `hosts`: the rules of other sites, by the host names that a client may ask for. `rounds`: how often all nodes
-    are tried anew, `pause_s` apart, before a command is given up.
+    node. `mirrors`: the nodes that are read-only; `readers`: the accounts that may change nothing. `hosts`: the rules
+    of other sites, by the host names that a client may ask for. `rounds`: how often all nodes are tried anew, `pause_s`
+    apart, before a command is given up.
     """
 
     site: str
@@ -68,6 +69,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     commands: Mapping[str, CommandSet] = {}
     features: tuple[str, ...] = FEATURES
     reads_anywhere: bool = False
+    mirrors: frozenset[str] = frozenset()
+    readers: frozenset[str] = frozenset()
     hosts: "Mapping[str, Rules]" = {}
 
 
@@ -160,6 +163,11 @@ class Conversation:
         name = self.account or ""
         is_guest = name not in self.rules.accounts and name.lower() in ANONYMOUS_NAMES
         return self.rules.guest if is_guest else name
+
+    @property
+    def may_read_only(self) -> bool:
+        """Whether a read-only node will do: for a download, or for an account that can change nothing."""
+        return self.reads or self.means in self.rules.readers
 
     @property
     def resumption(self) -> Resumption:

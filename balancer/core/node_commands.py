@@ -66,7 +66,7 @@ def pass_on(talk: Conversation, command: Command) -> Steps[None]:
     """
     answer: Reply | None = None
     refusal = NO_NODE
-    while answer is None and (yield from have_back_leg(talk)):
+    while answer is None and (yield from have_back_leg(talk, changes=_may_change(command))):
         yield from have_type(talk) if command.verb == "SIZE" else ()
         yield from have_clients_facts(talk) if command.verb == "MLST" else ()
         answer = yield from ask(talk, command.line, WORK_OF.get(command.verb, Work.ANSWER))
@@ -82,6 +82,12 @@ def pass_on(talk: Conversation, command: Command) -> Steps[None]:
         answer = Reply(answer.code, without_foreign(answer.lines, talk.rules.features))
     yield from _remember(talk, command, answer)
     talk.tell(answer)
+
+
+def _may_change(command: Command) -> bool:
+    if command.verb == "MDTM":  # with a time before the name it sets that
+        return command.argument[:14].isdigit() and " " in command.argument
+    return command.verb in CHANGES | SETS_TIMES | {"RNFR"}
 
 
 def judge(verb: str, path: str, source: Lookup | None, target: Lookup) -> Reply | None:

@@ -62,11 +62,11 @@ def store(talk: Conversation, command: Command) -> Steps[None]:
     transfer = begin(talk, command)
     adds = command.verb != "STOR" or offset_bytes > 0
     before: Lookup = Unknown()
-    if adds and command.verb != "STOU" and (yield from have_back_leg(talk)):
+    if adds and command.verb != "STOU" and (yield from have_back_leg(talk, changes=True)):
         before = yield from look(talk, command.argument)
     told = _told(talk, command) if isinstance(before, Absent) else None
     final = NO_NODE
-    while transfer.ending not in _CUTS and (yield from have_back_leg(talk)):
+    while transfer.ending not in _CUTS and (yield from have_back_leg(talk, changes=True)):
         verdict = (yield from _look_first(talk, command, before, offset_bytes)) if adds and transfer.began else None
         if verdict is None:
             answer = yield from _offer(talk, command, offset_bytes, told)

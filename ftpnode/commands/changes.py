@@ -10,7 +10,7 @@ from ftpnode.commands.folders import quoted
 from ftpnode.commands.reading import read_here
 from ftpnode.core.listing import read_timestamp, timestamp
 from ftpnode.core.replies import NO_SUCH_FILE
-from ftpnode.core.rights import may_do
+from ftpnode.core.rights import denial, may_do
 from ftpnode.ports import change
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def modification_time(session: "Session", argument: str) -> None:
     if moment_s is None or not name:
         downloads.show_modification_time(session, argument)
     elif not may_do("MFMT", session.login.account.rights):
-        session.reply("550 Permission denied.")
+        session.reply(denial("MFMT", read_only=session.service.node.read_only))
     else:
         _set_time(session, name, moment_s, "253 Modification time is set.")
 

@@ -21,6 +21,7 @@ _REFUSALS: Final = {
     Reason.BAD_PATH: "553 This name is not allowed.",
     Reason.NAMESAKE: "553 An entry has this name but for letter case, Unicode form, or dots or spaces at its end.",
     Reason.CHANGED: "451 It changed meanwhile; nothing was done, try again.",
+    Reason.READ_ONLY: "550 This node is read-only.",
     Reason.HELD_BACK: "550 Too many deletions for now; an operator must approve them.",
     Reason.IO_ERROR: "451 The disk failed; nothing is promised, try again.",
 }

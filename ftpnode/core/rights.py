@@ -6,7 +6,9 @@ A command that is not in the table needs no right beyond the login.
 from collections.abc import Collection
 from typing import Final
 
-from cluster.settings import Right
+from msgspec.structs import replace
+
+from cluster.settings import Right, Settings
 from cluster.tree_path import is_below
 
 RIGHT_OF_COMMAND: Final = {
@@ -46,6 +48,23 @@ def may_do(command: str, rights: Collection[Right]) -> bool:
     """Whether an account with these rights may give this command."""
     needed = RIGHT_OF_COMMAND.get(command)
     return needed is None or needed in rights
+
+
+def denial(command: str, *, read_only: bool) -> str:
+    """The reply to a command that may not be given, at a node that is read-only or is not."""
+    reads = RIGHT_OF_COMMAND.get(command) is Right.READ
+    return "550 This node is read-only." if read_only and not reads else "550 Permission denied."
+
+
+def settings_at(settings: Settings, node: str) -> Settings:
+    """The settings as `node` goes by them: where it is read-only no account may do more than read."""
+    if not settings.nodes[node].read_only:
+        return settings
+    accounts = {
+        name: replace(account, rights=tuple(right for right in account.rights if right is Right.READ))
+        for name, account in settings.accounts.items()
+    }
+    return replace(settings, accounts=accounts)
 
 
 def is_denied(view: str, denied: Collection[str]) -> bool:

@@ -44,6 +44,7 @@ _REFUSALS: Final = {
     Reason.NAMESAKE: Status.FAILURE,
     Reason.CHANGED: Status.FAILURE,
     Reason.HELD_BACK: Status.FAILURE,
+    Reason.READ_ONLY: Status.PERMISSION_DENIED,
     Reason.IO_ERROR: Status.FAILURE,
 }
 

@@ -24,7 +24,7 @@ from ftpnode.core.line import WEB_COMMANDS, Line, read_latin1, read_line
 from ftpnode.core.listing import FACTS
 from ftpnode.core.reload import login_after
 from ftpnode.core.replies import NO_SUCH_FILE
-from ftpnode.core.rights import holds_denied, is_denied, may_do
+from ftpnode.core.rights import denial, holds_denied, is_denied, may_do
 from ftpnode.core.verdict import Ending
 from ftpnode.doing import Doing
 from ftpnode.pyftpdlib_door.arrival import Arrival
@@ -127,7 +127,7 @@ class Session(Arrival):
         elif command.login and self.login is None:
             self.reply("530 Log in with USER and PASS first.")
         elif self.login is not None and not may_do(line.command, self.login.account.rights):
-            self.reply("550 Permission denied.")
+            self.reply(denial(line.command, read_only=self.service.node.read_only))
         elif command.data and self._needs_private_data():
             self.reply("521 Your account needs protected data connections; use PROT P.")
         else:

@@ -53,12 +53,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One path on one node.
 
     `seen` covers the versions that the row's makers had seen; peers hear of the heads under the sequence `announced`.
+    `stray`: what stands there is nobody's version, for somebody put it onto the disk of a read-only member.
     """
 
     heads: Heads = NOTHING
     row: Row | None = None
     seen: Vector = {}
     announced: int = 0
+    stray: bool = False
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +81,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """The disk was looked at: `row` is what is there. It supersedes only what this disk had shown.
 
     `deleted` says that a live event told of the removal; without it an absence is damage, to be healed. `imported`
-    marks what a replica without memory finds: it loses against everything that is known.
+    marks what a replica without memory finds: it loses against everything that is known. `strays`: this is a read-only
+    member, where nothing that is found becomes a version, and every absence is damage.
     """
 
     row: Row | None
@@ -87,6 +90,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int
     deleted: bool = False
     imported: bool = False
+    strays: bool = False
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,11 +151,15 @@ class Clear(msgspec.Struct, frozen=True):
     head: Head
 
 
+class PutAway(msgspec.Struct, frozen=True):
+    """Take a stray away, which stands where nothing should: a file into the conflict store; a directory if empty."""
+
+
 class Rest(msgspec.Struct, frozen=True):
     """The disk shows the winner."""
 
 
-Action = Install | MakeFolder | Touch | Clear | Rest
+Action = Install | MakeFolder | Touch | Clear | PutAway | Rest
 
 
 def row_of(head: Head) -> Row:
@@ -170,14 +178,14 @@ def step(place: Place, clock: Clock, event: Input, merge: Merge = merged) -> tup
             head = _head(after, saw, event.row, event.mode, event.account[:MAX_ACCOUNT])
             return _changed(merge(place.heads, (head,)), head, event.row, after)
         case Found():
-            return _found(place, clock, event, merge)
+            return (_strayed(place, event), clock) if event.strays else _found(place, clock, event, merge)
         case Heard():
             heads = merge(place.heads, event.heads)
             after = heard(clock, max((head.stamp_ns for head in event.heads), default=0))
             if heads == place.heads:
                 return place, after
             after = announced(after)
-            return msgspec.structs.replace(place, heads=heads, announced=after.sequence), after
+            return _adopted(msgspec.structs.replace(place, heads=heads, announced=after.sequence)), after
         case Restamped():
             return _restamped(place, clock, event, merge)
         case Applied() | Rotten():
@@ -188,16 +196,22 @@ def step(place: Place, clock: Clock, event: Input, merge: Merge = merged) -> tup
 
 def _on_disk(place: Place, event: Applied | Rotten) -> Place:
     if isinstance(event, Applied):
-        return msgspec.structs.replace(place, row=event.row, seen=joined((place.seen, event.seen)))
+        seen = joined((place.seen, event.seen))
+        return msgspec.structs.replace(place, row=event.row, seen=seen, stray=False)
     row = place.row and msgspec.structs.replace(place.row, content_id="")
     return msgspec.structs.replace(place, row=row)
+
+
+def without_version(event: Input) -> Input:
+    """The input as a read-only member takes it in: nothing that is found there is a version."""
+    return msgspec.structs.replace(event, strays=True) if isinstance(event, Found) else event
 
 
 def plan(place: Place) -> Action:
     """What must be done for the disk to show the winner."""
     shown, row = winner(place.heads), place.row
-    if shown is None:
-        return Rest()
+    if shown is None or (shown.kind is Kind.TOMBSTONE and place.stray):
+        return PutAway() if place.stray else Rest()
     match shown.kind:
         case Kind.TOMBSTONE:
             return Clear(shown) if row else Rest()
@@ -206,7 +220,7 @@ def plan(place: Place) -> Action:
         case Kind.FILE:
             if row is None or row.content_id != shown.content_id:
                 lost = row is not None and any(head.content_id == row.content_id for head in losers(place.heads))
-                return Install(shown, keep=lost)
+                return Install(shown, keep=lost or (place.stray and row is not None and row.kind is Kind.FILE))
             return Rest() if row.mtime_ns == shown.mtime_ns else Touch(shown)
         case _:
             assert_never(shown.kind)
@@ -243,6 +257,23 @@ def _stamp_beside(heads: Heads, touched: Head) -> int:
     same = [old.stamp_ns + 1 for old in heads if old.content_id == touched.content_id]
     below = max(0, min((old.stamp_ns for old in heads), default=touched.stamp_ns + 1) - 1)
     return max(same, default=below)
+
+
+def _strayed(place: Place, event: Found) -> Place:
+    """What stands on a read-only member's disk is either the winner, or nobody's version; heads stay as they are."""
+    row, known = event.row, place.row
+    if row is None:
+        return msgspec.structs.replace(place, row=None, stray=False)
+    same = known is not None and (row.kind, row.content_id) == (known.kind, known.content_id)
+    return _adopted(msgspec.structs.replace(place, row=row, stray=place.stray if same else True))
+
+
+def _adopted(place: Place) -> Place:
+    """A stray that is what the winner is, is no stray."""
+    shown, row = winner(place.heads), place.row
+    if not place.stray or row is None or shown is None or (row.kind, row.content_id) != (shown.kind, shown.content_id):
+        return place
+    return msgspec.structs.replace(place, seen=joined((place.seen, seen_by(place.heads))), stray=False)
 
 
 def _made_folder(place: Place, clock: Clock, event: Written, merge: Merge) -> tuple[Place, Clock]:

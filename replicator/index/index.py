@@ -17,7 +17,7 @@ from cluster.tree_path import parent
 from replicator.core.head import Kind, Vector, winner
 from replicator.core.hybrid_clock import Clock, corrected, drift_ns
 from replicator.core.kept_versions import Version
-from replicator.core.place import Input, Place, Rest, Restamped, plan, step
+from replicator.core.place import Input, Place, Rest, Restamped, plan, step, without_version
 from replicator.core.runs import Leaps, begun, was_given
 from replicator.index.change_log import ChangeLog
 from replicator.index.held_delete import HeldDelete
@@ -125,6 +125,7 @@ class Index:
         self.versions = {(version.path, version.content_id): version for version in versions}  # the oldest first
         self.held = {delete.path: delete for delete in held}
         self.excludes: Callable[[str], bool] = lambda _path: False  # whether a path is not replicated
+        self.read_only = False  # then nothing that is found on the disk becomes a version
         self._numbers = max(self.intents, default=0)
         self.places = Places(self.clock.replica)
         self.live_files = self.heads = 0
@@ -187,7 +188,7 @@ class Index:
     def feed(self, path: str, event: Input) -> Place:
         """Step the place at `path`; the new place, remembered."""
         before = self.place(path)
-        place, clock = step(before, self.clock, event)
+        place, clock = step(before, self.clock, without_version(event) if self.read_only else event)
         self._note_clock(clock)
         if place == before:
             return before

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from cluster.explained import Explained, Loser, Standing, Version
 from cluster.tree_path import CONFLICTS
 from replicator.core.head import Head, winner
-from replicator.core.place import Clear, Install, MakeFolder, Place, Rest, Touch, plan
+from replicator.core.place import Clear, Install, MakeFolder, Place, PutAway, Rest, Touch, plan
 from replicator.core.reasons import reasons
 from replicator.index.index import Conflict
 from replicator.peers.link import PeerLink
@@ -16,6 +16,7 @@ _TO_DO = {
     MakeFolder: "the directory is still to be made",
     Touch: "its time is still to be set",
     Clear: "it is still to be removed here",
+    PutAway: "somebody put it onto this read-only node; it is still to be put away",
 }
 
 

@@ -63,6 +63,8 @@ class Operators:
         return Decided(await self._approval.approve())
 
     async def _restore_deleted(self, _query: Mapping[str, str]) -> Decided:
+        if self._index.read_only:
+            raise ValueError("this node is read-only; take the deletions back at another node, or approve them")
         return Decided(await self._approval.restore())
 
     async def _expect_deletes(self, query: Mapping[str, str]) -> Decided:

@@ -1,7 +1,7 @@
 """All peers together: who is in sync, and copies from enough of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Final
 
 import msgspec
@@ -34,15 +34,19 @@ class PreparedCopies(msgspec.Struct, frozen=True):
 class Mesh:
     """The links to all peers. Used by the control thread alone."""
 
-    def __init__(self, links: Sequence[PeerLink], staging: Staging, replication: Replication) -> None:
+    def __init__(
+        self, links: Sequence[PeerLink], staging: Staging, replication: Replication, counted: Container[str]
+    ) -> None:
+        """Of the `counted` peers alone copies are asked for: not of read-only ones."""
         self.links = tuple(links)
+        self._counted = tuple(link for link in links if link.name in counted)
         self._staging = staging
         self._replication = replication
 
     def in_sync(self) -> tuple[PeerLink, ...]:
-        """The peers that have a lease now."""
+        """The peers that are asked for copies and have a lease now."""
         now_s = monotonic_s()
-        return tuple(link for link in self.links if is_in_sync(link.view(now_s), self._replication.lease_s))
+        return tuple(link for link in self._counted if is_in_sync(link.view(now_s), self._replication.lease_s))
 
     def announce(self) -> None:
         """There may be something new in the index."""

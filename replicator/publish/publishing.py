@@ -62,6 +62,7 @@ from replicator.publish.refusals import (
     check_staged,
     in_a_line,
     reason_of,
+    refuse_at_mirror,
     refuse_children,
     refuse_excluded,
     refuse_file_above,
@@ -93,11 +94,11 @@ class Publishing:
         self._disk_reserve_bytes = settings.replication.disk_reserve_bytes
         self._replica = replica
         self._mesh = mesh
-        self._nodes = len(settings.nodes)
+        self._nodes = len(settings.writers)
         self._condition = condition
         self._names = Names(replica.index, settings.replication.names)
         self._quotas = Quotas(replica.index, replica.staging.partials)
-        self._questions = Questions(replica.index, mesh, self._quotas, self._nodes, condition.health)
+        self._questions = Questions(replica.index, mesh, self._quotas, len(settings.nodes), condition.health)
         self._arrivals = Arrivals(mesh, replica, self._nodes)
         self._measures = measures
 
@@ -129,6 +130,7 @@ class Publishing:
         state = self._condition.state()
         if state in {NodeState.FAILED, NodeState.JOINING} and not isinstance(request, Fetch | Describe | DescribeFiles):
             raise RefusedError(Reason.NOT_READY, f"the replicator is {state.value}; see its health document")
+        refuse_at_mirror(self._replica.index, request)
         refuse_excluded(self._replica.index, request)
         match request:
             case Fetch():

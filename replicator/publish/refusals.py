@@ -5,7 +5,7 @@ import sqlite3
 from typing import Final
 
 from cluster.folders import OddEntryError
-from cluster.publish import MakeDirectory, Publish, Reason, Remove, Rename, Request, SetMtime
+from cluster.publish import Arriving, Change, MakeDirectory, Publish, Reason, Remove, Rename, Request, SetMtime
 from cluster.tree_path import complaint, is_below, parent, parents
 from replicator.core.belief import MAX_MTIME_NS
 from replicator.core.head import Head, Kind, winner
@@ -40,6 +40,12 @@ def check_room(staging: Staging, reserve_bytes: int) -> None:
     """The disk has the reserve left."""
     if not staging.make_room(reserve_bytes):
         raise RefusedError(Reason.DISK_FULL, "the disk of this node is full")
+
+
+def refuse_at_mirror(index: Index, request: Request) -> None:
+    """Nothing is changed through a read-only member."""
+    if index.read_only and isinstance(request, Change | Arriving):
+        raise RefusedError(Reason.READ_ONLY, "this node is read-only; make the change at another node")
 
 
 def refuse_excluded(index: Index, request: Request) -> None:

@@ -123,7 +123,7 @@ class Scan:
                 if path not in listing.seen and self._replica.index.place(path).row is not None:
                     missing.append(path)
             folders += [path for path, seen in listing.seen.items() if seen.row.kind is Kind.DIRECTORY]
-        if self._missing_is_deleted:
+        if self._missing_is_deleted and not self._replica.index.read_only:
             await self.delete(missing)
             return odd
         for path in (below for top in missing for below in (top, *self._replica.index.below(top))):
@@ -138,6 +138,10 @@ class Scan:
         """
         index = self._replica.index
         if not gone:
+            return
+        if index.read_only:
+            for path in (below for top in gone for below in (top, *index.below(top))):
+                await self._look(path, deleted=False)
             return
         lost = list(dict.fromkeys(path for top in gone for path in (*list(index.below(top))[::-1], top)))
         lost = [path for path in lost if not index.excludes(path)]

@@ -51,3 +51,35 @@ def test_the_rate_of_a_link_that_is_not_there_is_reported(tmp_path):
     _, problems = read(tmp_path, CHAIN, links="[{from: node1, to: node3, bytes_per_s: 1000}]")
     assert list(problems) == ["replication.links[0]"]
     assert "no connection between node1 and node3" in problems["replication.links[0]"].what
+
+
+def with_mirrors(folder: Path, *mirrors: str, text: str = GOOD):
+    for name in mirrors:
+        text = text.replace(f"  {name}:\n", f"  {name}:\n    read_only: true\n", 1)
+    (folder / "cluster.yaml").write_text(text)
+    settings, problems = examine_settings(folder / "cluster.yaml")
+    return settings, {problem.where.partition(": ")[2]: problem for problem in problems}
+
+
+def test_policies_count_the_nodes_that_can_be_written_to(tmp_path):
+    settings, problems = with_mirrors(tmp_path, "node3", "node4")
+    assert not problems
+    assert settings.writers == {"node1", "node2"}
+    chain = GOOD.replace("mode: full-mesh", "mode: connections\n  connections: [[node1, node3], [node3, node2]]")
+    chain = chain.replace("node2]]", "node2], [node2, node4]]")
+    _, problems = with_mirrors(tmp_path, "node3", text=chain)
+    assert (
+        "`any-peer` asks for 2 copies, and node1 with its peers can make 1" in problems["accounts.station.policy"].what
+    )
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "mode", "fix"),
+    [
+        (("node1", "node2", "node3", "node4"), "full-mesh", "let at least one node be written to"),
+        (("node1",), "none", "use `replication.mode: full-mesh`"),
+    ],
+)
+def test_mirrors_of_nothing_are_reported(tmp_path, mirrors, mode, fix):
+    _, problems = with_mirrors(tmp_path, *mirrors, text=GOOD.replace("mode: full-mesh", f"mode: {mode}"))
+    assert problems["nodes.node1.read_only"].fix == fix

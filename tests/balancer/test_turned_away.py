@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ftplib
+import io
 import socket
 
 import msgspec
@@ -148,3 +149,30 @@ async def test_a_download_comes_from_the_node_that_has_least_to_do(tmp_path):
         content, sessions, folder = await asyncio.to_thread(clients)
         assert (content, sessions, folder) == (b"x" * 1000, [1, 1], "/")
         assert any(command == "RETR a" for command in b.nodes[1].commands)
+
+
+@pytest.mark.asyncio
+async def test_downloads_come_from_a_read_only_node_and_changes_never_go_there(tmp_path):
+    def change(settings):
+        service = msgspec.structs.replace(settings.balancer.services["ingest"], reads="any")
+        mirror = msgspec.structs.replace(settings.nodes["node2"], read_only=True)
+        settings = msgspec.structs.replace(settings, nodes=settings.nodes | {"node2": mirror})
+        return balancer_with(services={"ingest": service})(settings)
+
+    async with bench(tmp_path, change=change) as b:
+        b.tree.files["/a"] = b"x" * 1000
+
+        def client():
+            with contextlib.ExitStack() as stack:
+                first, *_ = [stack.enter_context(contextlib.closing(b.client())) for _ in range(3)]
+                sessions = [node.sessions for node in b.program.health().nodes]
+                first.retrbinary("RETR a", lambda _data: None)
+                first.storbinary("STOR b", io.BytesIO(b"new"))
+                first.retrbinary("RETR a", lambda _data: None)
+                first.mkd("c")
+                return sessions
+
+        assert await asyncio.to_thread(client) == [3, 0]
+        assert sum(command == "RETR a" for command in b.nodes[1].commands) == 2
+        assert {"STOR b", "MKD c"} <= set(b.nodes[0].commands)
+        assert not {"STOR b", "MKD c"} & set(b.nodes[1].commands)

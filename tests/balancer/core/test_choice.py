@@ -50,6 +50,24 @@ def test_who_may_have_a_session(nodes: list[NodeView], avoid: str, chosen: str |
     assert (keyed is None) == (chosen is None)
 
 
+@pytest.mark.parametrize(
+    ("nodes", "mirrors", "chosen"),
+    [
+        ([view("a", read_only=True), view("b", sessions=9)], False, "b"),
+        ([view("a", read_only=True), view("b", sessions=9)], True, "a"),
+        ([view("a", read_only=True)], False, None),
+        # a mirror that is up says nothing of whether probes of the others are right
+        ([view("a", read_only=True), view("b", up=False)], False, "b"),
+        ([view("a", read_only=True), view("b", up=False)], True, "a"),
+    ],
+)
+def test_a_read_only_node_has_the_sessions_that_change_nothing(nodes, mirrors, chosen) -> None:
+    choice = choose_node(nodes, Wish(mirrors=mirrors))
+    assert choice.node == chosen
+    if not mirrors:
+        assert choice.verdicts["a"] == "read-only"
+
+
 def test_a_session_that_moves_is_taken_by_a_full_node_too() -> None:
     full = [view("a", sessions=1, max_sessions=1)]
     assert choose_node(full, Wish()).node is None

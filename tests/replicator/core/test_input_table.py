@@ -55,6 +55,10 @@ BEGINS = {
         Place(heads=(THEIRS,)),
         Found(row=file("new"), now_ns=NOW_NS, imported=True),
     ),
+    "Found by a read-only member, something else or nothing": (
+        BOTH,
+        Found(row=file("new"), now_ns=NOW_NS, deleted=True, strays=True),
+    ),
     "Rotten (what stands there is untouched, but its content is not what it was)": (BOTH, Rotten()),
     "Found nothing where something rotten stood, even if an event told of a removal": (
         msgspec.structs.replace(BOTH, row=file("")),

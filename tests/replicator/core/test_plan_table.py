@@ -5,10 +5,17 @@ from pathlib import Path
 import pytest
 
 from replicator.core.head import Dot, Head, Kind
-from replicator.core.place import Clear, Install, MakeFolder, Place, Rest, Row, Touch, plan
+from replicator.core.place import Clear, Install, MakeFolder, Place, PutAway, Rest, Row, Touch, plan
 
 DOCUMENT = Path(__file__).parents[3] / "docs/replication.md"
-NAMES = {Rest: "rest", Install: "install", Touch: "touch", MakeFolder: "make the folder", Clear: "clear"}
+NAMES = {
+    Rest: "rest",
+    Install: "install",
+    Touch: "touch",
+    MakeFolder: "make the folder",
+    Clear: "clear",
+    PutAway: "put away",
+}
 
 
 def head(kind, content_id="", stamp_ns=5, node="n"):
@@ -35,6 +42,8 @@ STANDING = {
     "another file": file("other"),
     "another file, which lost a conflict": file("lost"),
     "a directory": Row(kind=Kind.DIRECTORY),
+    "a stray file": file("strange"),
+    "a stray directory": Row(kind=Kind.DIRECTORY),
 }
 
 
@@ -50,6 +59,8 @@ def table():
 @pytest.mark.parametrize(("shown", "standing", "planned"), list(table()))
 def test_the_plan_is_what_the_document_says(shown, standing, planned):
     heads = WINNERS[shown] + ((LOSER,) if "lost" in standing else ())
-    action = plan(Place(heads=tuple(sorted(heads, key=lambda one: one.dot)), row=STANDING[standing]))
+    action = plan(
+        Place(heads=tuple(sorted(heads, key=lambda one: one.dot)), row=STANDING[standing], stray="stray" in standing)
+    )
     keeps = ", and keep what stands there" if getattr(action, "keep", False) else ""
     assert NAMES[type(action)] + keeps == planned

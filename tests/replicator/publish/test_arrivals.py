@@ -44,7 +44,7 @@ class Upload:
         self.file = there.staging.folder / "up-1"
         self.file.write_bytes(PORTION)
         self.content = PORTION
-        self.mesh = Mesh([link], there.staging, Replication(prepare_timeout_s=2.0))
+        self.mesh = Mesh([link], there.staging, Replication(prepare_timeout_s=2.0), {link.name})
         self.arrivals = Arrivals(self.mesh, there, wanted)
 
     async def begin(self, keep_s=0.0):

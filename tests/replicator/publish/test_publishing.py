@@ -53,7 +53,7 @@ class Desk:
 
     def __init__(self, folder, replica, links, state, to_hear, replication):
         self.root, self.replica, self.links = folder / "root", replica, links
-        mesh = Mesh(links, replica.staging, QUICK)
+        mesh = Mesh(links, replica.staging, QUICK, {link.name for link in links})
         settings = Cluster(len(links) + 1, replication)
         self.publishing = Publishing(replica, mesh, settings, FakeCondition(state, to_hear), Measures())
 

@@ -42,17 +42,20 @@ class History(msgspec.Struct, frozen=True):
     events: tuple[Event, ...]
     shape: str = "mesh"
     """Which nodes have links with which: see `linked`."""
+    mirror: bool = False
+    """Whether the last node is read-only."""
 
     def lines(self) -> str:
         """For people, and to be pasted into a test."""
         rows = [f"    {tuple(getattr(event, name) for name in event.__struct_fields__)!r}," for event in self.events]
         last = [] if self.shape == "mesh" else [f"    shape={self.shape!r},"]
+        last += ["    mirror=True,"] if self.mirror else []
         return "\n".join([f"history({self.seed}, {self.nodes},", *rows, *last, ")"])
 
 
-def history(seed: int, nodes: int, *rows: tuple, shape: str = "mesh") -> History:
+def history(seed: int, nodes: int, *rows: tuple, shape: str = "mesh", mirror: bool = False) -> History:
     """A history as it was printed."""
-    return History(seed, nodes, tuple(Event(*row) for row in rows), shape)
+    return History(seed, nodes, tuple(Event(*row) for row in rows), shape, mirror)
 
 
 def random_history(seed: int, weights=WEIGHTS) -> History:
@@ -64,7 +67,7 @@ def random_history(seed: int, weights=WEIGHTS) -> History:
     if chance.random() < 0.3:  # everything at once
         moments = [round(moment / 10, 4) for moment in moments]
     events = tuple(_event(chance, moment, kind, nodes) for moment, kind in zip(moments, kinds, strict=True))
-    return History(seed, nodes, events, _shape(seed, nodes))
+    return History(seed, nodes, events, _shape(seed, nodes), random.Random(f"mirror {seed}").random() < 0.2)
 
 
 def _shape(seed: int, nodes: int) -> str:

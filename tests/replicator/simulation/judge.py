@@ -220,7 +220,10 @@ class Judge:
             row = node.index.place(path).row
             if row is None or (row.kind.value, row.content_id) != entry[:2]:
                 self._fail(f"the index of {node.name} takes {path} for {row}, but the disk shows {entry}")
+        mirrors = self._world.whole_settings.nodes.keys() - self._world.whole_settings.writers
         for path, place in node.index.places.items():
+            if any(head.dot.node in mirrors for head in place.heads):
+                self._fail(f"{node.name} knows a version of {path} that a read-only member made")
             if any(_is_ahead(head, self._world.true_ns()) for head in place.heads):
                 self._fail(f"{node.name} believes a stamp from the future for {path}")
 

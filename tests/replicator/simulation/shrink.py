@@ -21,7 +21,7 @@ def shrunk(history: History, breaks=broken_promise, most_runs: int = 400) -> His
         position, dropped = 0, False
         while position < len(history.events) and most_runs > 0:
             events = history.events[:position] + history.events[position + size :]
-            shorter = History(history.seed, history.nodes, events, history.shape)
+            shorter = History(history.seed, history.nodes, events, history.shape, history.mirror)
             most_runs -= 1
             if breaks(shorter):
                 history, dropped = shorter, True

@@ -48,6 +48,10 @@ class World(Programs, Faults, Damages, Members):
             careful if history.seed % 5 == 1 else REPLICATION,
             history.shape,
         )
+        if history.mirror:
+            name, last = list(self.settings.nodes.items())[-1]
+            nodes = self.settings.nodes | {name: msgspec.structs.replace(last, read_only=True)}
+            self.whole_settings = self.settings = msgspec.structs.replace(self.settings, nodes=nodes)
         self.nodes = [SimulatedNode(self, name) for name in self.settings.nodes]
         self.snapshots = {}
         self.twins = []
