@@ -75,6 +75,7 @@ class Cluster:
     def __init__(self, nodes, replication):
         self.replication = replication
         self.nodes = dict.fromkeys(range(nodes))
+        self.writers = frozenset(self.nodes)
 
 
 @asynccontextmanager
