@@ -200,12 +200,14 @@ class PassThrough(Tenant):
         return DataLeg(sock, self._around.settings.limits.transfer_stall_s, patient=True)
 
     def _wish(self, avoid: frozenset[str]) -> Wish:
-        service = self._service
+        service, settings = self._service, self._around.settings
+        readers_alone = all(settings.readers_at(site) >= {*settings.sites[site].accounts} for site in service.sites)
         return Wish(
             avoid=avoid,
             key=persistence_key(service, self.client, ""),
             scheduler=service.scheduler,
-            pool=pool_of(service, self._around.settings.balancer.pools, "", self.client),
+            pool=pool_of(service, settings.balancer.pools, "", self.client),
+            mirrors=readers_alone,  # who will log in, nobody knows yet
         )
 
     def _spoke(self) -> None:

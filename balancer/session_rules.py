@@ -6,7 +6,6 @@ from balancer.core.conversation import Rules
 from balancer.core.data_address import advertised_address
 from balancer.surroundings import Surroundings
 from cluster.balancer_settings import Service
-from cluster.settings import Right
 
 
 def session_rules(
@@ -50,5 +49,5 @@ def _rules_of(
         features=around.nodes.features(),
         reads_anywhere=service.reads == "any",
         mirrors=frozenset(settings.nodes) - settings.writers,
-        readers=frozenset(name for name in site.accounts if set(settings.accounts[name].rights) <= {Right.READ}),
+        readers=settings.readers_at(site_name),
     )

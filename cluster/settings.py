@@ -247,6 +247,10 @@ class Settings(Section, frozen=True):
         """The nodes through which clients may change things, which policies count."""
         return frozenset(name for name, node in self.nodes.items() if not node.read_only)
 
+    def readers_at(self, site: str) -> frozenset[str]:
+        """The accounts of a site that may change nothing."""
+        return frozenset(name for name in self.sites[site].accounts if set(self.accounts[name].rights) <= {Right.READ})
+
     def peers_of(self, node: str) -> frozenset[str]:
         """The nodes that `node` has links with."""
         if self.replication.mode == "connections":
