@@ -30,3 +30,15 @@ def test_without_it_nothing_else_does(monkeypatch):
     monkeypatch.setattr(Comparison, "_compare", compare_nothing)
     with pytest.raises(BrokenPromiseError, match="differ"):
         run(LOST)
+
+
+def test_what_a_node_between_has_lost_comes_to_those_behind_it_once_it_was_compared():
+    run(
+        history(
+            22484, 3,
+            (1.854, "upload", 1, "b", "any-peer", 167, 2.957),
+            (5.468, "rot", 2, "b", "local", 178, 0.445),
+            (5.818, "forget", 1, "b", "any-peer", 65, 0.984),
+            shape="chain",
+        )
+    )  # fmt: skip

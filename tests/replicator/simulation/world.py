@@ -74,6 +74,9 @@ class World(Programs, Faults, Damages, Members):
         self._until(READY_S + WINDOW_S)
         self._heal()
         self._settle("after the healing")
+        if self.forgotten and self.history.shape != "mesh":
+            self._compare_everywhere()  # or what a node between has lost cannot come to those behind it
+            self._settle("after a first comparison")
         self._everywhere(lambda node: node.engine.scrub.round(hurried=True))
         self._settle("after the scrubbing")
         self._compare_everywhere()
