@@ -21,7 +21,7 @@ from replicator.core.room import Room, low_bytes, room_of
 from replicator.core.runs import LEAP_BITS
 from replicator.disk.marker import Mark, Marker, WrongRootError
 from replicator.disk.staging import Staging
-from replicator.disk.tree import Tree
+from replicator.disk.tree import Tree, UnstableError
 from replicator.index.index import Index
 from replicator.measures import Measures
 from replicator.operators.condition import Condition
@@ -34,7 +34,7 @@ from replicator.peers.mesh import Mesh
 from replicator.peers.propagation import Propagation
 from replicator.peers.spreading import Spreading
 from replicator.publish.publishing import Publishing
-from replicator.replica import NotYetError, Replica, UnstableError
+from replicator.replica import NotYetError, Replica
 from replicator.restart import know_again, replay_intents
 from replicator.selecting import follow_selection
 from replicator.transfers.fetching import Fetching

@@ -40,6 +40,7 @@ from replicator.disk.conflict_store import ConflictStore
 from replicator.disk.lanes import DiskLanes, each
 from replicator.disk.marker import ROLLED_BACK, Marker
 from replicator.disk.path_locks import PathLocks
+from replicator.disk.second_names import know_ctime
 from replicator.disk.sources import Sources
 from replicator.disk.staging import Held, Staging
 from replicator.disk.tree import Installation, Sighting, Tree, UnstableError, is_as_recorded
@@ -82,7 +83,7 @@ class Replica:
         self.build: Build = _not_similar
         self.wake: Callable[[str], None] = lambda _path: None
         self.on_disowned: Callable[[str], None] = self.marker.disown
-        self._doubtful: dict[str, int] = {}  # intents of which a failing disk may have done its part, by path
+        self.doubtful: dict[str, int] = {}  # intents that a failing disk may have half done: a look decides first
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "disk")
         self.lanes = DiskLanes(self._pool)
         self._looks = each(tree.look)
@@ -123,7 +124,7 @@ class Replica:
     def doubt(self, path: str, number: int) -> None:
         """An intent failed at this path, and its change may have been made: the next look decides."""
         self._resolve(path)
-        self._doubtful[path] = number
+        self.doubtful[path] = number
 
     async def settle(self, path: str) -> None:
         """Make the disk show the winner of `path`, and keep what lost.
@@ -187,7 +188,7 @@ class Replica:
         self.marker.check()
         place = self.index.place(path)
         was_folder = place.row is not None and place.row.kind is Kind.DIRECTORY
-        is_plain = isinstance(action, Install) and not action.keep and not was_folder
+        is_plain = isinstance(action, Install) and not (action.keep or was_folder or path in self.doubtful)
         if not is_plain and not await self.is_as_recorded(path):  # a plain install looks itself
             await self._rescan_locked(path, deleted=False)
             return False
@@ -200,11 +201,11 @@ class Replica:
                 return False
             case Install(head, keep):
                 assert held is not None, "an install comes with its content"
+                known = await self.conflicts.keep_shown(path, place, keep=keep)
                 try:
+                    known = known if keep else await self.versions.keep(path, place, head.content_id)
+                    piece = Installation(held.file, path, row_of(head), head.mode, known, held.is_synced)
                     async with self._intending(path, place, head):
-                        known = await self.conflicts.keep_shown(path, place, keep=keep)
-                        known = known if keep else await self.versions.keep(path, place, head.content_id)
-                        piece = Installation(held.file, path, row_of(head), head.mode, known, held.is_synced)
                         row = await self.lanes.run(self.tree.install_all, piece)
                         self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
                 except UnstableError:
@@ -240,7 +241,7 @@ class Replica:
             await self.index.durable()
             yield
         except Exception as error:
-            self._doubtful[path] = number
+            self.doubtful[path] = number
             if isinstance(error, sqlite3.Error):
                 raise NotYetError(f"the index cannot be written: {error}") from error
             raise
@@ -248,7 +249,7 @@ class Replica:
 
     def _resolve(self, path: str) -> Intent | None:
         """The intent that failed at this path, now that the disk was looked at again; it is forgotten."""
-        number = self._doubtful.pop(path, None)
+        number = self.doubtful.pop(path, None)
         if number is None:
             return None
         intent = self.index.intents[number]
@@ -300,7 +301,7 @@ class Replica:
         except OSError:
             self._resolve(path)
             seen = self.index.place(path).seen
-            self._doubtful[path] = self.index.intend(Intent(path=path, content_id=known.content_id, seen=seen))
+            self.doubtful[path] = self.index.intend(Intent(path=path, content_id=known.content_id, seen=seen))
             raise
 
     async def replace_locked(self, staged: Path, path: str, wanted: Row) -> tuple[Row, Vector]:
@@ -331,6 +332,7 @@ class Replica:
         seen = await self._look(path)
         if is_as_recorded(seen, self.index.place(path).row):
             self._resolve(path)
+            know_ctime(self.index, path, seen)
             return
         if deleted and self.held_deletes.holds(path):
             return
@@ -366,6 +368,3 @@ async def _no_peer(_path: str, content_id: str, _size_bytes: int) -> Held:
 
 async def _not_similar(_peer: str, path: str, _id: str, _size_bytes: int, _on_step: Callable[[], None]) -> Held:
     raise NotYetError(f"nothing similar to {path} is here")
-
-
-__all__ = ["NotYetError", "Replica", "UnstableError", "is_as_recorded"]

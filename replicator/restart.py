@@ -8,7 +8,7 @@ from cluster.clock import now_ns
 from cluster.folders import OddEntryError
 from cluster.log import logger
 from replicator.core.head import Kind
-from replicator.core.place import Applied, Found, Row, Written
+from replicator.core.place import Applied, Found, Written
 from replicator.disk.tree import UnstableError, is_as_recorded
 from replicator.index.index import Intent
 from replicator.replica import Replica
@@ -43,23 +43,16 @@ async def know_again(replica: Replica, doubles: Mapping[int, int]) -> None:
     index = replica.index
     for path in list(index.places):
         row = index.place(path).row
-        if row is not None and doubles.get(row.inode) == row.ctime_ns:
-            await _know_again(replica, path, row)
-
-
-async def _know_again(replica: Replica, path: str, row: Row) -> None:
-    seen = await replica.blocking(replica.tree.look, path)
-    known = msgspec.structs.replace(row, ctime_ns=seen.row.ctime_ns) if seen is not None else None
-    if seen is not None and known is not None and known.same_file(seen.row):
-        replica.index.feed(path, Found(row=known, now_ns=now_ns()))
+        if row is None or doubles.get(row.inode) != row.ctime_ns:
+            continue
+        seen = await replica.blocking(replica.tree.look, path)
+        known = msgspec.structs.replace(row, ctime_ns=seen.row.ctime_ns) if seen is not None else None
+        if seen is not None and known is not None and known.same_file(seen.row):
+            index.feed(path, Found(row=known, now_ns=now_ns()))
 
 
 async def _replay(replica: Replica, intent: Intent) -> None:
     index, tree = replica.index, replica.tree
-    for path in (intent.path, intent.gone):
-        row = index.place(path).row
-        if row is not None:  # what was to be replaced may have got its second name, as a version, and no more
-            await _know_again(replica, path, row)
     if intent.path:
         place = index.place(intent.path)
         seen = await replica.blocking(tree.look, intent.path)

@@ -6,7 +6,7 @@ from what is true now, never remembered: when the row shows the winner, there is
 """
 
 from collections.abc import Callable, Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 import msgspec
 
@@ -25,6 +25,9 @@ from replicator.core.head import (
     winner,
 )
 from replicator.core.hybrid_clock import Clock, announced, corrected, drift_ns, heard, ticked
+
+ANY_CTIME_NS: Final = -1
+"""The ctime of a row while our own hand gives the file another name, which changes it: a look tells the new one."""
 
 Merge = Callable[[Iterable[Head], Iterable[Head]], Heads]
 
@@ -45,8 +48,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.kind is Kind.DIRECTORY:
             return True  # its times change with every entry
-        mine = (self.inode, self.size_bytes, self.mtime_ns, self.ctime_ns)
-        return mine == (other.inode, other.size_bytes, other.mtime_ns, other.ctime_ns)
+        mine = (self.inode, self.size_bytes, self.mtime_ns)
+        ctimes = {self.ctime_ns, other.ctime_ns}
+        return mine == (other.inode, other.size_bytes, other.mtime_ns) and len(ctimes - {ANY_CTIME_NS}) <= 1
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from cluster.durable_file import replace_durably, sync_folder
 from cluster.log import logger
 from replicator.core.head import Head, losers
 from replicator.core.place import Found, Place, Row
+from replicator.disk.second_names import expect_second_name
 from replicator.disk.staging import Held, Staging
 from replicator.disk.tree import Tree
 from replicator.index.index import Conflict, Index
@@ -87,9 +88,8 @@ class ConflictStore:
         lost = next((head for head in place.heads if head.content_id == place.row.content_id), None)
         if lost is not None and self._is_discarded(path, lost):
             return place.row
+        await expect_second_name(self._index, path, place.row)
         known = await self._blocking(self._tree.keep, path, name, place.row)
-        # The second name has changed what stat says. If nothing comes of the change, a scan would read the file for
-        # that, and take what had rotted meanwhile for a new version.
         self._index.feed(path, Found(row=known, now_ns=now_ns()))
         stamp_ns, node = (lost.stamp_ns, lost.dot.node) if lost else (0, self._index.node)
         content_id, size_bytes = place.row.content_id, place.row.size_bytes

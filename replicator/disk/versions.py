@@ -4,9 +4,7 @@ Kept is a second name of the same file, so that it costs no copying. Each node k
 whoever asked for it; what a program past the cluster overwrites on one disk is kept on the others.
 """
 
-import errno
 import os
-import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -19,6 +17,7 @@ from replicator.core.head import Kind
 from replicator.core.kept_versions import Version, must_go
 from replicator.core.place import Found, Place, Row
 from replicator.disk.conflict_store import Blocking
+from replicator.disk.second_names import expect_second_name
 from replicator.disk.tree import Tree, UnstableError
 from replicator.index.index import Index
 
@@ -56,8 +55,8 @@ class Versions:
         except OSError as error:
             self._drop(self._index.versions[path, kept.name])
             log.warning("a version is not kept", path=path, why=str(error))
-            return place.row
-        self._index.feed(path, Found(row=row, now_ns=now_ns()))  # stat says something else now; see keep_shown
+            return self._index.place(path).row
+        self._index.feed(path, Found(row=row, now_ns=now_ns()))
         return row
 
     async def note(self, path: str, place: Place, successor: str = "") -> Path | None:
@@ -73,10 +72,7 @@ class Versions:
             made_ns=max(stamps, default=0), gone_ns=now_ns(), deleted=not successor,
         )  # fmt: skip
         self._note(version)
-        try:
-            await self._index.durable()
-        except sqlite3.Error as error:
-            raise OSError(errno.EIO, f"the index cannot be written: {error}") from error
+        await expect_second_name(self._index, path, row)
         return self._tree.versions / row.content_id
 
     async def give_up(self, content_id: str) -> None:

@@ -6,8 +6,9 @@ from cluster.clock import now_ns
 from cluster.log import logger
 from replicator.core.head import Kind, joined, seen_by, winner
 from replicator.core.place import Written
+from replicator.disk.tree import UnstableError
 from replicator.index.held_delete import HeldDelete
-from replicator.replica import NotYetError, Replica, UnstableError
+from replicator.replica import NotYetError, Replica
 
 log = logger(__name__)
 

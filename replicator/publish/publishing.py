@@ -42,6 +42,7 @@ from replicator.core.head import Head, Kind, seen_by, winner
 from replicator.core.place import Row, Written
 from replicator.disk.lanes import each
 from replicator.disk.marker import WrongRootError
+from replicator.disk.tree import UnstableError
 from replicator.index.index import Intent
 from replicator.measures import Measures
 from replicator.operators.condition import Condition
@@ -70,7 +71,7 @@ from replicator.publish.refusals import (
     require,
     require_folder,
 )
-from replicator.replica import NotYetError, Replica, UnstableError
+from replicator.replica import NotYetError, Replica
 from replicator.transfers.preparing import Offer
 
 _LocalChange = Callable[[], Awaitable[list[str]]]

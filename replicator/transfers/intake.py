@@ -54,7 +54,9 @@ class Intake:
 
     def _wanted(self, path: str) -> Head | None:
         place = self._replica.index.place(path)
-        if len(place.heads) != 1 or place.row is not None or self._replica.index.excludes(path):
+        if len(place.heads) != 1 or place.row is not None or path in self._replica.doubtful:
+            return None
+        if self._replica.index.excludes(path):
             return None
         action = plan(place)
         if not isinstance(action, Install) or action.head.size_bytes > self._replication.inline_bytes:

@@ -14,7 +14,7 @@ from cluster.log import logger
 from cluster.oddities import OddEntry, printable
 from cluster.tree_path import RESERVED, complaint
 from replicator.core.head import Kind
-from replicator.core.place import Row
+from replicator.core.place import ANY_CTIME_NS, Row
 from replicator.disk.tree import Sighting, Tree, UnstableError, is_as_recorded, sighting
 from replicator.replica import NotYetError, Replica
 from replicator.watching.odd_entries import OddEntries
@@ -156,8 +156,9 @@ class Scan:
     def _is_news(self, path: str, seen: Sighting) -> bool:
         """Whether it must be looked at now; what changes just now is left to the marks."""
         index = self._replica.index
-        if index.excludes(path) or is_as_recorded(seen, index.place(path).row):
-            return False
+        known = index.place(path).row
+        if index.excludes(path) or is_as_recorded(seen, known):
+            return known is not None and known.ctime_ns == ANY_CTIME_NS
         changes = seen.row.kind is Kind.FILE and now_ns() - seen.row.ctime_ns < _QUIET_NS
         if changes and self._replica.index.facts.imported:
             self._watch.mark_found(path)

@@ -45,6 +45,23 @@ async def test_a_peers_version_that_was_half_put_there_does_not_come_back_as_our
         assert not here.index.intents
 
 
+async def test_a_newer_version_of_a_peer_does_not_make_it_ours_either(tmp_path):
+    async with OpenReplica(tmp_path, DoesItAndFails) as here:
+        hold(here, b"old")
+        here.hear("x", (remote_head(b"old"),))
+        here.tree.broken = True
+        with pytest.raises(OSError, match="Input/output"):
+            await here.settle("x")
+        here.tree.broken = False
+        hold(here, b"new")
+        newer = remote_head(b"new", sequence=2)
+        here.hear("x", (newer,))
+        await here.settle("x")
+        assert here.index.place("x").heads == (newer,)
+        assert tree(here.tree.root) == {"x": b"new"}
+        assert not here.index.intents
+
+
 async def test_what_a_program_wrote_after_the_failure_is_a_version_of_its_own(tmp_path):
     async with OpenReplica(tmp_path, DoesItAndFails) as here:
         hold(here, b"theirs")

@@ -261,7 +261,7 @@ FOUND = {
         (5.219, "remove", 0, "b", "any-peer", 2, 5.863),
         (5.691, "away", 1, "d", "quorum", 194, 1.112),
     ),
-    "what had rotted was a new version after a crash had left it with its second name as an old version": history(
+    "what had rotted was a new version after a crash had left it with its second name alone": history(
         20016246, 3,
         (4.249, "upload", 0, "b", "local", 196, 0.011),
         (4.395, "rot", 1, "b", "local", 147, 0.257),
