@@ -9,7 +9,6 @@ import errno
 import itertools
 import os
 import stat
-from types import SimpleNamespace
 
 
 class Inode:
@@ -23,6 +22,26 @@ class Inode:
         self.data = b""
         self.entries: dict[str, Inode] = {}
         self.safe = {} if is_folder else None  # a folder's safe names, a file's safe (data, mode, mtime)
+
+
+class Status:
+    """As os.stat_result; the names are counted only when somebody asks for them at once."""
+
+    st_dev = 1
+
+    def __init__(self, disk: "Disk", node: Inode) -> None:
+        self.st_mode = (stat.S_IFDIR if node.is_folder else stat.S_IFREG) | node.mode
+        self.st_ino, self.st_size = node.number, len(node.data)
+        self.st_mtime_ns, self.st_ctime_ns = node.mtime_ns, node.ctime_ns
+        self._disk, self._node = disk, node
+
+    @property
+    def st_ctime(self) -> float:
+        return self.st_ctime_ns / 1e9
+
+    @property
+    def st_nlink(self) -> int:
+        return self._disk.names(self._node)
 
 
 class Disk:
@@ -58,19 +77,10 @@ class Disk:
             return None
 
     def stat(self, node: Inode):
-        kind = stat.S_IFDIR if node.is_folder else stat.S_IFREG
-        return SimpleNamespace(
-            st_mode=kind | node.mode,
-            st_ino=node.number,
-            st_dev=1,
-            st_nlink=self._names(node),
-            st_size=len(node.data),
-            st_mtime_ns=node.mtime_ns,
-            st_ctime_ns=node.ctime_ns,
-            st_ctime=node.ctime_ns / 1e9,
-        )
+        return Status(self, node)
 
-    def _names(self, node: Inode) -> int:
+    def names(self, node: Inode) -> int:
+        """How many there are of it."""
         entries = _below(self.root, "", lambda folder: folder.entries)
         return sum(entry is node for _, entry in entries) if not node.is_folder else 1
 

@@ -40,6 +40,13 @@ class Scheduler:
         self._numbers = itertools.count()
         self.handled = 0
         self.graveyard: list[Loop] = []
+        self._running: Loop | None = None
+
+    def run_as(self, loop: "Loop | None") -> None:
+        """Whose callbacks run from now on; the whole process is told, and only when that changes, for it takes time."""
+        if loop is not self._running:
+            self._running = loop
+            asyncio.events._set_running_loop(loop)
 
     def at(self, when_s: float, call, *args, loop=None) -> Handle:
         """Call it then; on behalf of the program that `loop` belongs to, if it still lives."""
@@ -78,7 +85,7 @@ class Scheduler:
 
     def bury(self, loop: "Loop") -> None:
         """The program is dead: end its tasks, without effect on the world, so that nothing of it is left."""
-        asyncio.events._set_running_loop(loop)
+        self.run_as(loop)
         left = deque(handle for handle in self.ready if handle.loop is loop)
         others = [handle for handle in self.ready if handle.loop is not loop]
         self.ready.clear()
@@ -93,7 +100,6 @@ class Scheduler:
             if not handle.stopped:
                 loop.run_handle(handle)
         loop.tasks.clear()
-        asyncio.events._set_running_loop(None)
 
 
 _EMPTY = contextvars.Context()
@@ -111,11 +117,8 @@ class Loop(asyncio.AbstractEventLoop):
 
     def run_handle(self, handle: Handle) -> None:
         self._enter()
-        asyncio.events._set_running_loop(self)
-        try:
-            handle.context.run(handle.call, *handle.args)
-        finally:
-            asyncio.events._set_running_loop(None)
+        self._scheduler.run_as(self)
+        handle.context.run(handle.call, *handle.args)
 
     def call_soon(self, callback, *args, context=None):
         handle = Handle(self, self._scheduler.now_s, callback, args, context)

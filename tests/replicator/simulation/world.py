@@ -1,6 +1,5 @@
 """A simulated cluster that lives through a history, is healed, and is judged."""
 
-import asyncio
 import gc
 import random
 
@@ -315,6 +314,6 @@ def run(history: History, tell=None) -> World:
                     node.program.machine.dead = node.program.loop.dead = True
                     world.scheduler.bury(node.program.loop)
             kernel.turn.machine = nobody
-            asyncio.events._set_running_loop(None)
+            world.scheduler.run_as(None)
             gc.enable()
     return world
