@@ -92,7 +92,7 @@ class Engine:
         self.door.refusal, self._membership.on_expelled = self._membership.refusal, self.door.turn_out
         self.propagation = Propagation(self.replica, self.mesh.links, self._worker, self.measures, replication)
         self.door.take_canary = self.propagation.take
-        self.comparison = Comparison(index, self.mesh.links, self.measures)
+        self.comparison = Comparison(index, self.mesh.links, self.measures, self.door.has_told_all)
         self.scrub = Scrub(self.replica, self.measures, replication)
         self.door.on_doubt = self.scrub.doubt
         self._watch = watch

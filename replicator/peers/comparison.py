@@ -4,11 +4,12 @@ The sequence log tells each change once. Should a peer lose a row all the same (
 would ever tell of it again: this does. The dialler sends digests of its folders, the answerer names those that differ
 from its own, and their entries are announced once more, as news. What the dialler itself lacks it hears when the peer
 compares. Only versions older than a minute count, and only once the peer has all news: else all that is under way
-would differ.
+would differ. What differs all the same is compared once more after a while, and only what differs twice in a row is
+told: a path that somebody changes between the two ends' looks, or that this node has yet to hear of, is no damage.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -28,6 +29,7 @@ _OLD_NS: Final = 60 * 10**9
 _SLICE: Final = 300
 _CATCH_UP_S: Final = 120.0
 _LOOK_S: Final = 1.0
+_AGAIN_S: Final = 60.0
 _ANSWER_S: Final = 300.0
 
 log = logger(__name__)
@@ -55,12 +57,18 @@ async def digests_of(index: Index, before_ns: int) -> Digests:
 class Comparison:
     """The comparisons that one replicator begins. Used by the control thread alone."""
 
-    def __init__(self, index: Index, links: Iterable[PeerLink], measures: Measures) -> None:
+    def __init__(
+        self, index: Index, links: Iterable[PeerLink], measures: Measures, has_told_all: Callable[[str], bool]
+    ) -> None:
         self._index, self._links, self._measures = index, tuple(links), measures
         self.outcomes: dict[str, Outcome] = {}
+        self._has_told_all = has_told_all
 
-    async def run(self, old_ns: int = _OLD_NS) -> None:
-        """Compare with every connected peer; one that is lost meanwhile is compared with the next time."""
+    async def run(self, old_ns: int = _OLD_NS, again_s: float = _AGAIN_S) -> None:
+        """Compare with every connected peer; one that is lost meanwhile is compared with the next time.
+
+        What differs is compared again after `again_s`.
+        """
         digests = None
         for link in self._links:
             if not await self._is_told(link):
@@ -68,29 +76,50 @@ class Comparison:
             if digests is None or digests.before_ns < now_ns() - 2 * old_ns:
                 digests = await digests_of(self._index, now_ns() - old_ns)
             try:
-                await self._compare(link, digests)
+                differing = await self._compare(link, digests)
+                if differing:
+                    await asyncio.sleep(again_s)
+                    if not await self._is_told(link):
+                        continue
+                    digests = await digests_of(self._index, now_ns() - old_ns)
+                    differing = await self._compare_again(link, digests, differing)
+                await self._end(link, differing)
             except LOST as error:
                 log.info("a comparison was cut off", peer=link.name, why=str(error) or type(error).__name__)
 
     async def _is_told(self, link: PeerLink) -> bool:
-        """Whether the peer has all the news that there is now; waits for it a while."""
+        """Whether the peer has all the news that there is now, and has told its own; waits for it a while."""
         upto, until_s = self._index.durable_sequence, monotonic_s() + _CATCH_UP_S
         # An event would be set with each Acked, thousands of times for each time that somebody waits.
-        while link.connected and link.heard_upto < upto and monotonic_s() < until_s:  # noqa: ASYNC110
+        while link.connected and not self._have_told(link, upto) and monotonic_s() < until_s:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
-        return link.connected and link.heard_upto >= upto
+        return link.connected and self._have_told(link, upto)
 
-    async def _compare(self, link: PeerLink, digests: Digests) -> None:
-        level, folders, entries = [""], 0, 0
+    def _have_told(self, link: PeerLink, upto: int) -> bool:
+        return link.heard_upto >= upto and self._has_told_all(link.name)
+
+    async def _compare(self, link: PeerLink, digests: Digests) -> list[str]:
+        """The folders that differ themselves."""
+        level, differing = [""], list[str]()
         while level:
             deeper: list[str] = []
             for start in range(0, len(level), MAX_COMPARED):
                 found = await self._ask(link, digests, level[start : start + MAX_COMPARED])
                 deeper += digests.folders(found.below)
-                folders += len(found.own)
-                for folder in found.own:
-                    entries += await self._tell_again(link, folder)
+                differing += found.own
             level = deeper
+        return differing
+
+    async def _compare_again(self, link: PeerLink, digests: Digests, folders: list[str]) -> list[str]:
+        differing = list[str]()
+        for start in range(0, len(folders), MAX_COMPARED):
+            differing += (await self._ask(link, digests, folders[start : start + MAX_COMPARED])).own
+        return differing
+
+    async def _end(self, link: PeerLink, differing: list[str]) -> None:
+        folders, entries = len(differing), 0
+        for folder in differing:
+            entries += await self._tell_again(link, folder)
         self.outcomes[link.name] = Outcome(monotonic_s(), folders, entries)
         self._measures.compared.labels(peer=link.name).inc()
         self._measures.compared_differing.labels(peer=link.name).inc(folders)

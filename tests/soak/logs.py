@@ -13,7 +13,6 @@ EXPLAINED = {
     "cannot hold an upload that arrives": "its connection was lost",
     "cannot hold a copy": "its connection was lost, or the path cannot be written now",
     "an intent is given up; the scan decides": "a file changed while the start read it",
-    "a peer's index differed; told anew": "the peer changed what this node could not hear of while a wire was cut",
     # of writers that meet
     "conflict": "two nodes wrote without having heard of one another",
     "refused": "the request did not go with what was there",

@@ -19,6 +19,7 @@ class Line:
     """Both ends of a connection without a network: the dialler's questions are answered by the other's index."""
 
     name, connected = "there", True
+    looked = staticmethod(lambda: None)
 
     def __init__(self, here, there):
         self.heard_upto = here.index.clock.sequence
@@ -40,6 +41,7 @@ class Line:
         if isinstance(message, Compare):
             self.asked += 1
             await self._comparing.answer(message)
+            self.looked()
         else:
             self.came = message
 
@@ -50,6 +52,10 @@ class Line:
         assert (message.upto, message.complete) == (0, False)
         self.told += [entry.path for entry in message.entries]
         self._there.hear_all([(entry.path, entry.heads) for entry in message.entries])
+
+
+def has_told(_peer):
+    return True
 
 
 async def two(folder):
@@ -68,8 +74,8 @@ PATHS = ["a", "d/x", "d/y", "d/e/z", "t/u/v/w"]
 async def compared(here, there, old_ns=0):
     await here.index.durable()
     line, measures = Line(here, there), Measures()
-    comparison = Comparison(here.index, [line], measures)
-    await comparison.run(old_ns)
+    comparison = Comparison(here.index, [line], measures, has_told)
+    await comparison.run(old_ns, again_s=0)
     return line, comparison.outcomes["there"]
 
 
@@ -107,6 +113,37 @@ async def test_what_is_new_and_what_is_deleted_is_left_out(tmp_path):
         assert line.told == []
 
 
+async def test_what_differs_for_a_moment_is_neither_told_nor_counted(tmp_path):
+    """The peer had this change already when it looked, and this node hears of it a moment later."""
+    await two(tmp_path)
+    async with OpenReplica(tmp_path / "here") as here, OpenReplica(tmp_path / "there") as there:
+        fill(here, PATHS)
+        fill(there, PATHS)
+        changed = (remote_head(b"changed", sequence=9, stamp_ns=2000, saw={"there:1": 1}),)
+        there.hear("a", changed)
+        await here.index.durable()
+        line = Line(here, there)
+        line.looked = lambda: here.hear("a", changed)
+        comparison = Comparison(here.index, [line], Measures(), has_told)
+        await comparison.run(old_ns=0, again_s=0)
+        assert line.asked > 1
+        assert (line.told, comparison.outcomes["there"].folders) == ([], 0)
+
+
+async def test_a_peer_that_has_not_told_its_own_news_is_left_alone(tmp_path):
+    await two(tmp_path)
+    async with OpenReplica(tmp_path / "here") as here, OpenReplica(tmp_path / "there") as there:
+        fill(here, PATHS)
+        await here.index.durable()
+        line = Line(here, there)
+        comparison = Comparison(here.index, [line], Measures(), lambda peer: peer != "there")
+        running = asyncio.create_task(comparison.run())
+        await asyncio.sleep(0.01)
+        line.connected = False
+        await running
+        assert (line.asked, comparison.outcomes) == (0, {})
+
+
 async def test_what_patterns_exclude_is_no_difference_and_is_not_told(tmp_path):
     await two(tmp_path)
     async with OpenReplica(tmp_path / "here") as here, OpenReplica(tmp_path / "there") as there:
@@ -124,7 +161,7 @@ async def test_a_peer_that_has_not_heard_all_news_is_left_alone(tmp_path):
         await here.index.durable()
         line = Line(here, there)
         line.heard_upto -= 1
-        comparison = Comparison(here.index, [line], Measures())
+        comparison = Comparison(here.index, [line], Measures(), has_told)
         running = asyncio.create_task(comparison.run())
         await asyncio.sleep(0.01)
         assert line.asked == 0
