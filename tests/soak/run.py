@@ -100,10 +100,12 @@ class _Soak:
         for thread in threads:
             thread.start()
         pause = threading.Event()
-        while monotonic_s() < ends_s and not self._record.findings:
-            pause.wait(0.5)
-            progress()
-        self._is_over.set()
+        try:
+            while monotonic_s() < ends_s and not self._record.findings:
+                pause.wait(0.5)
+                progress()
+        finally:
+            self._is_over.set()
         for thread in threads:
             thread.join(_JOIN_S)
             if thread.is_alive():
