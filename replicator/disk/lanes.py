@@ -49,7 +49,8 @@ class DiskLanes:
                 lane = loop.run_in_executor(self._pool, _carry_out, [(together, piece) for together, piece, _ in share])
             except RuntimeError as error:  # the pool was shut down
                 for _, _, done in share:
-                    done.set_exception(error)
+                    if not done.done():  # nobody waits for it any more
+                        done.set_exception(error)
                 continue
             self._free -= 1
             lane.add_done_callback(functools.partial(self._came_back, share))

@@ -55,6 +55,7 @@ from replicator.transfers.outlines import Outlines
 TakeCanary = Callable[[str, Canary, Connection], Coroutine[Any, Any, None]]
 
 _HANDSHAKE_S: Final = 5.0
+_MOST_UNDER_WAY: Final = 4096
 _NOT_NOW: Final = (OSError, NotYetError, UnstableError, WrongRootError, sqlite3.Error)
 """Why a path cannot be settled now; it will be tried again."""
 
@@ -206,8 +207,18 @@ class Answerer:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._acknowledge())
+                under_way: set[asyncio.Task[None]] = set()
+
+                def spawn(work: Coroutine[Any, Any, None]) -> None:
+                    if len(under_way) >= _MOST_UNDER_WAY:
+                        work.close()
+                        raise PeerError("asks for more at once than any node does")
+                    task = tasks.create_task(work)
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+
                 while True:
-                    await self._handle(await self.connection.receive(), tasks.create_task)
+                    await self._handle(await self.connection.receive(), spawn)
         except* LOST as group:
             lost = first_of(group)  # raised in here, some releases of Python would wrap it in a group again
         if lost is not None:

@@ -7,9 +7,12 @@ from typing import Final
 
 from cluster.clock import monotonic_s
 from cluster.log import logger
-from replicator.peers.wire import Answered, Asked, Busy
+from replicator.peers.connection import PeerError
+from replicator.peers.wire import Answered, Asked, Blocks, Busy, Compared, Data, Small
 
 _MOST_TIMEOUTS: Final = 120  # who only says that it is busy is not waited for any longer than so many
+_MOST_UNTAKEN_BYTES: Final = 16 << 20  # a peer is never asked for so much under one number
+_LEAST_BYTES: Final = 1 << 10
 
 log = logger(__name__)
 
@@ -25,6 +28,7 @@ class Exchange:
         self._send = send
         self._on_late = on_late
         self._answers: deque[Answered | None] = deque()
+        self._untaken_bytes = 0
         self._waiting: asyncio.Future[None] | None = None
 
     async def send(self, message: Asked) -> None:
@@ -66,10 +70,27 @@ class Exchange:
         answer = self._answers.popleft()
         if answer is None:
             raise ConnectionResetError("the peer was lost")
+        self._untaken_bytes -= _size_bytes(answer)
         return answer
 
     def came(self, answer: Answered | None) -> None:
-        """The peer answered; None: it was lost."""
+        """The peer answered; None: it was lost. PeerError when it answers much more than anybody asked for."""
+        self._untaken_bytes += _size_bytes(answer)
+        if self._untaken_bytes > _MOST_UNTAKEN_BYTES:
+            raise PeerError("answers more than it was asked for")
         self._answers.append(answer)
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+
+def _size_bytes(answer: Answered | None) -> int:
+    """About what an answer takes."""
+    match answer:
+        case Data(data=data) | Blocks(blocks=data):
+            return _LEAST_BYTES + len(data)
+        case Small(contents=contents):
+            return _LEAST_BYTES + sum(len(data or b"") for data in contents)
+        case Compared(own=own, below=below):
+            return _LEAST_BYTES + sum(map(len, (*own, *below)))
+        case _:
+            return _LEAST_BYTES

@@ -250,6 +250,7 @@ class PeerLink:
                     self.round_trip_s = monotonic_s() - self._pinged_s
                     self._note_clock(now_ns)
                 case Acked(seen=seen, held=held):
+                    self._check_told(seen)
                     self.heard_upto = seen
                     if held > self.facts.acked:
                         self._suspect = False
@@ -334,7 +335,12 @@ class PeerLink:
         if now_ns:
             self.clock_ahead_ns = now_ns - int(monotonic_s() * 1e9)
 
+    def _check_told(self, sequence: int) -> None:
+        if sequence > self._index.clock.sequence:
+            raise PeerError("acknowledges more than it was told")
+
     def _note_acked(self, held: int) -> None:
+        self._check_told(held)
         self._index.note_peer(self.name, msgspec.structs.replace(self.facts, acked=held))
 
 

@@ -24,6 +24,7 @@ from replicator.replica import Replica
 _Arguments = TypeVarTuple("_Arguments")
 _FLUSH_BYTES: Final = 8 << 20
 """After so many bytes the disk is told to begin, so that the end waits for the last ones alone."""
+_MOST_MESSAGES: Final = 4096
 
 
 class CutError(Exception):
@@ -48,11 +49,13 @@ class Inflow:
         self._working: set[asyncio.Future[None]] = set()
 
     def put(self, message: Chunk | Sealed | GivenUp) -> None:
-        """The next message about it; PeerError when more bytes come than the window allows."""
+        """The next message about it; PeerError when more comes than the window allows."""
         if isinstance(message, Chunk):
             self._unwritten_bytes += len(message.data)
             if self._unwritten_bytes > WINDOW_BYTES:
                 raise PeerError("sent more of an upload than may be on its way")
+        if len(self._messages) >= _MOST_MESSAGES:
+            raise PeerError("sent an upload in more pieces than may be on their way")
         self._messages.append(message)
         self._came.set()
 

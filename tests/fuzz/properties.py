@@ -17,6 +17,7 @@ from ftpnode.core.digests import OLD_COMMANDS
 from ftpnode.core.line import Line, read_latin1, read_line
 from ftpnode.core.listing import read_timestamp
 from ftpnode.core.path_argument import split_argument
+from tests.fuzz.peers import peer_door, peer_link, peer_wire
 
 _HOME: Final = "Station/home"
 
@@ -133,4 +134,7 @@ PROPERTIES: Final[Mapping[str, Callable[[bytes], None]]] = {
     "balancer_stream": balancer_stream,
     "node_replies": node_replies,
     "proxy_header": proxy_header,
+    "peer_wire": peer_wire,
+    "peer_door": peer_door,
+    "peer_link": peer_link,
 }

@@ -1,8 +1,12 @@
 """Where fuzzing begins: honest input, from which it goes astray."""
 
+import random
 from typing import Final
 
+from cluster.frame import frame
 from cluster.proxy_header import ProxyHeader, encode
+from replicator.peers import wire
+from tests.kit.hostile_peer import answering, asking
 
 _LINES: Final = (
     b"USER station", b"PASS x", b"STOR /Station/../ABCD\\day file.rnx", b"\xff\xf4\xf2ABOR", b"PORT 192,0,2,1,200,10",
@@ -14,6 +18,10 @@ _LINES: Final = (
 _V4: Final = ProxyHeader(source=("192.0.2.1", 50000), destination=("192.0.2.10", 21), tls=True, session="abc123")
 _V6: Final = ProxyHeader(source=("2001:db8::1", 50000), destination=("2001:db8::2", 21))
 _PROBE: Final = ProxyHeader(source=None, destination=None)
+_MESSAGES: Final = tuple(asking(random.Random(seed)) for seed in range(60)) + tuple(
+    answering(random.Random(seed), seed) for seed in range(40)
+)
+_CHOICES: Final = tuple(bytes((number, *range(number, 200, 7))) for number in range(16))
 
 SEEDS: Final = {
     "ftpnode_line": _LINES,
@@ -26,4 +34,7 @@ SEEDS: Final = {
         b"227 Here (192,0,2,1,200,10).\r\n229 Here (|||51210|)\r\n",
     ),
     "proxy_header": tuple(encode(header) for header in (_V4, _V6, _PROBE)),
+    "peer_wire": tuple(frame(wire.encode(message)) for message in _MESSAGES),
+    "peer_door": _CHOICES,
+    "peer_link": _CHOICES,
 }

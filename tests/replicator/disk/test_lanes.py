@@ -73,3 +73,26 @@ async def test_nobody_waits_for_a_pool_that_was_shut_down(pool):
     pool.shutdown()
     with pytest.raises(RuntimeError):
         await lanes.run(each(double), 1)
+
+
+async def test_a_pool_that_is_shut_down_troubles_nobody_who_has_gone(pool):
+    lanes, go, begun, troubles = DiskLanes(pool), threading.Event(), threading.Semaphore(0), []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: troubles.append(context))
+
+    def together(pieces):
+        begun.release()
+        go.wait(20)
+        return pieces
+
+    first = asyncio.create_task(lanes.run(together, 0))
+    await asyncio.to_thread(begun.acquire)
+    gone = [asyncio.create_task(lanes.run(together, number)) for number in range(8)]
+    await asyncio.sleep(0)
+    for each_gone in gone:
+        each_gone.cancel()
+    pool.shutdown(wait=False)
+    go.set()
+    assert await first == 0
+    await asyncio.gather(*gone, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert troubles == []
