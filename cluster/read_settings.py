@@ -138,10 +138,9 @@ class _Reader:
             return self._list(get_args(kind)[0], value, path)
         if origin in {UnionType, Union} and value is not None:
             options = [option for option in get_args(kind) if option is not type(None)]
-            # A list or a word: what was written says which of them is meant.
-            lists = [option for option in options if (get_origin(option) is tuple) == isinstance(value, list)]
-            (kind,) = lists if len(options) > 1 else options
-            return self.read(kind, value, path)
+            # A list, a mapping or a word: what was written says which of them is meant.
+            meant = [option for option in options if _is_written_so(option, value)]
+            return self.read((meant or options)[0], value, path)
         if kind is Path:
             return self._path(value, path)
         return self._leaf(kind, value, path)
@@ -191,11 +190,25 @@ class _Reader:
         except msgspec.ValidationError as error:
             options = _options(kind)
             fix = f"use one of: {', '.join(options)}" if options else "write a value of that kind"
+            if not options and _is_text(kind) and not isinstance(value, str):
+                fix = "write it in quotes"
             return self._wrong(path, f"is {_shown(value)}: {str(error)[:1].lower()}{str(error)[1:]}", fix)
 
     def _wrong(self, path: str, what: str, fix: str) -> object:
         self.problems.append(Problem(path, what, fix))
         return None
+
+
+def _is_written_so(kind: Any, value: object) -> bool:
+    """Whether values of that kind look like this one in YAML."""
+    if get_origin(kind) is tuple:
+        return isinstance(value, list)
+    is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    return isinstance(value, dict) if is_struct else not isinstance(value, list | dict)
+
+
+def _is_text(kind: Any) -> bool:
+    return isinstance(msgspec.inspect.type_info(kind), msgspec.inspect.StrType)
 
 
 def _keys(kind: type[msgspec.Struct]) -> str:

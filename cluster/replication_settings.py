@@ -67,6 +67,16 @@ class Link(Section, frozen=True):
 Connection = Annotated[tuple[Name, ...], Meta(min_length=2, max_length=2)]
 
 
+class Modes(Section, frozen=True):
+    """The permissions of files and folders that replicators make, in octal digits, in quotes (YAML has numbers too).
+
+    Their owner, which the replicator runs as, may read and write, and enter folders.
+    """
+
+    files: Annotated[str, Meta(pattern=r"^0?[67][0-7]{2}\Z")] = "0644"
+    folders: Annotated[str, Meta(pattern=r"^0?7[0-7]{2}\Z")] = "0755"
+
+
 class Replication(Section, frozen=True):
     """How the replicators work. `mode: none` means that there are none, and every ftpnode publishes by itself.
 
@@ -105,6 +115,7 @@ class Replication(Section, frozen=True):
     exclude: Annotated[tuple[str, ...], Meta(max_length=MAX_PATTERNS)] = ()  # paths that are not replicated
     include: Annotated[tuple[str, ...], Meta(max_length=MAX_PATTERNS)] = ()  # those of them that are nevertheless
     names: Literal["exact", "refuse"] = "exact"  # "refuse": no client makes two names that are one on Windows
+    modes: Modes | Literal["keep"] = Modes()  # "keep": files have the mode that they have where they were written
     delete_budgets: DeleteBudgets = DeleteBudgets()
     compression: Compression = "auto"  # of content on its way, where it pays
     links: tuple[Link, ...] = ()

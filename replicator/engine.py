@@ -68,7 +68,7 @@ class Engine:
         self._settings, self._node, self._mine, self._replication = settings, node, mine, replication
         self.measures = Measures()
         self.listen: Callable[[], Awaitable[None]] = _nobody_comes
-        self._tree = Tree(mine.root)
+        self._tree = Tree(mine.root, replication.modes)
         self._index = index
         index.keep_history(replication.history_entries)
         self._marker = Marker(mine.root, Mark(cluster=settings.cluster.name, node=node, incarnation=index.incarnation))

@@ -218,7 +218,7 @@ class Replica:
             case Touch(head):
                 assert place.row is not None, "only what stands there is touched"
                 async with self._intending(path, place, head):
-                    row = await self.blocking(self.tree.touch, path, place.row, head.mtime_ns)
+                    row = await self.blocking(self.tree.touch, path, place.row, head.mtime_ns, head.mode)
                     self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
                 return False
             case Clear() | PutAway():

@@ -69,9 +69,22 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind is not Kind.TOMBSTONE
 
     @property
+    def permissions(self) -> int:
+        """What of its mode a replica may give."""
+        return permissions(self.mode)
+
+    @property
     def rank(self) -> tuple[int, str, int]:
         """The order among heads that did not see one another: hybrid clock, then replica."""
         return self.stamp_ns, self.dot.replica, self.dot.sequence
+
+
+def permissions(mode: int) -> int:
+    """What of a file's mode travels: never setuid, setgid or sticky; 0 where none is known.
+
+    The owner, as whom replicas work, may read and write whatever the mode says, or it could not be replicated on.
+    """
+    return mode & 0o777 | 0o600 if mode & 0o777 else 0
 
 
 Heads = tuple[Head, ...]

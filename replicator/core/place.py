@@ -33,7 +33,10 @@ Merge = Callable[[Iterable[Head], Iterable[Head]], Heads]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands on the disk under a path; the last four fields tell whether it is still the very same."""
+    """What stands on the disk under a path; inode, size and times tell whether it is still the very same.
+
+    `mode` are its permissions where modes are kept, else 0.
+    """
 
     kind: Kind
     content_id: str = ""
@@ -41,6 +44,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     mtime_ns: int = 0
     inode: int = 0
     ctime_ns: int = 0
+    mode: int = 0
 
     def same_file(self, other: "Row | None") -> bool:
         """Whether nobody touched it since: same inode, size and times."""
@@ -144,7 +148,7 @@ class MakeFolder(msgspec.Struct, frozen=True):
 
 
 class Touch(msgspec.Struct, frozen=True):
-    """Only the time of the file differs."""
+    """Only the time or the mode of the file differs."""
 
     head: Head
 
@@ -225,7 +229,8 @@ def plan(place: Place) -> Action:
             if row is None or row.content_id != shown.content_id:
                 lost = row is not None and any(head.content_id == row.content_id for head in losers(place.heads))
                 return Install(shown, keep=lost or (place.stray and row is not None and row.kind is Kind.FILE))
-            return Rest() if row.mtime_ns == shown.mtime_ns else Touch(shown)
+            is_shown = row.mtime_ns == shown.mtime_ns and _agree(row.mode, shown.permissions)
+            return Rest() if is_shown else Touch(shown)
         case _:
             assert_never(shown.kind)
 
@@ -318,7 +323,13 @@ def _restamped(place: Place, clock: Clock, event: Restamped, merge: Merge) -> tu
 
 def _same_version(row: Row, known: Row) -> bool:
     same_content = (row.kind, row.content_id) == (known.kind, known.content_id)
-    return same_content and (row.kind is Kind.DIRECTORY or row.mtime_ns == known.mtime_ns)
+    same_facts = row.mtime_ns == known.mtime_ns and _agree(row.mode, known.mode)
+    return same_content and (row.kind is Kind.DIRECTORY or same_facts)
+
+
+def _agree(mode: int, other: int) -> bool:
+    """Whether two modes are the same, or one of them does not matter."""
+    return mode == other or not mode or not other
 
 
 def _head(clock: Clock, seen: Vector, row: Row | None, mode: int, account: str = "") -> Head:

@@ -11,7 +11,6 @@ import msgspec
 
 from cluster.durable_file import begin_writing, sync_file_system
 from replicator.disk.lanes import attempt
-from replicator.disk.tree import FILE_MODE
 
 _AT_ONCE: Final = 64  # so many are open
 
@@ -22,7 +21,7 @@ class NewFile(msgspec.Struct, frozen=True):
     file: Path
     data: bytes
     mtime_ns: int | None = None
-    mode: int = FILE_MODE
+    mode: int = 0o644
 
 
 def write_each(pieces: Sequence[NewFile]) -> Sequence[Exception | None]:

@@ -10,21 +10,22 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from cluster.content_id import content_id_of_file
 from cluster.durable_file import make_folders_durably, move_durably, publish_soon, sync_folder, take_durably
 from cluster.folders import LinkAboveError, OddEntryError, look, open_file, opened, parent_of
+from cluster.replication_settings import Modes
 from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, on_disk, parent
-from replicator.core.head import Kind
+from replicator.core.head import Kind, permissions
 from replicator.core.place import Row
 from replicator.disk.copying import copy_file
 from replicator.disk.lanes import attempt
 
-FILE_MODE: Final = 0o644
 _PERMISSIONS: Final = 0o777
+_MODES: Final = Modes()
 
 
 class UnstableError(Exception):
@@ -64,8 +65,11 @@ class Installation(msgspec.Struct, frozen=True):
 class Tree:
     """The replicated tree on this node's disk."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, modes: Modes | Literal["keep"] = _MODES) -> None:
         self.root = root
+        self._keeps_modes = modes == "keep"
+        fixed = _MODES if isinstance(modes, str) else modes
+        self._file_mode, self._folder_mode = int(fixed.files, 8), int(fixed.folders, 8)
         self.staging = root / STAGING
         self.conflicts = root / CONFLICTS
         self.versions = root / VERSIONS
@@ -81,6 +85,10 @@ class Tree:
         uploaded.rename(mine)
         return mine.lstat().st_size
 
+    def file_mode(self, mode: int = 0) -> int:
+        """The permissions of a file whose version has this mode; 0 is that of new files."""
+        return (self._keeps_modes and permissions(mode)) or self._file_mode
+
     def look(self, path: str) -> Sighting | None:
         """What stands there, unread; None when nothing does. OddEntryError for what is not replicated.
 
@@ -88,11 +96,14 @@ class Tree:
         """
         try:
             with parent_of(self.root, path) as (folder, name):
-                return _seen(name, folder)
+                seen = _seen(name, folder)
         except LinkAboveError as error:
             raise OddEntryError(stat.S_IFLNK) from error
         except (FileNotFoundError, NotADirectoryError):
             return None
+        if not self._keeps_modes or seen is None or seen.row.kind is not Kind.FILE:
+            return seen
+        return msgspec.structs.replace(seen, row=msgspec.structs.replace(seen.row, mode=permissions(seen.mode)))
 
     def read(self, path: str) -> Sighting | None:
         """What stands there, with its content id, bytes and name durable; UnstableError when it changes meanwhile."""
@@ -108,7 +119,7 @@ class Tree:
             raise UnstableError(path) from error
         if after is None or not after.row.same_file(before.row):
             raise UnstableError(path)
-        return Sighting(msgspec.structs.replace(after.row, content_id=content_id), after.mode)
+        return msgspec.structs.replace(before, row=msgspec.structs.replace(before.row, content_id=content_id))
 
     def open(self, file: Path) -> int:
         """A descriptor of a regular file below the root, for reading; no link is followed, and no FIFO blocks."""
@@ -142,7 +153,7 @@ class Tree:
 
     def put(self, piece: Installation) -> Row:
         """Rename a staged file into place; the name is durable after an fsync of its folder."""
-        mode, mtime_ns = piece.mode & _PERMISSIONS or FILE_MODE, piece.wanted.mtime_ns
+        mode, mtime_ns = self.file_mode(piece.mode), piece.wanted.mtime_ns
         fd = os.open(piece.staged, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             status = os.fstat(fd)
@@ -166,16 +177,19 @@ class Tree:
                 _expect(path, name, folder, known)
                 os.unlink(name, dir_fd=folder)
             with contextlib.suppress(FileExistsError):
-                os.mkdir(name, dir_fd=folder)
+                os.mkdir(name, self._folder_mode, dir_fd=folder)
+                self._set_folder_mode(name, folder)
             if not _is(stat.S_ISDIR, name, folder):
                 raise OddEntryError
             os.fsync(folder)
         return Row(kind=Kind.DIRECTORY)
 
-    def touch(self, path: str, known: Row, mtime_ns: int) -> Row:
-        """Give the file that is known by this row another time; the row it then has."""
+    def touch(self, path: str, known: Row, mtime_ns: int, mode: int = 0) -> Row:
+        """Give the file that is known by this row another time, and mode where modes are kept; the row it then has."""
         fd = self.open(on_disk(self.root, path))
         try:
+            if self._keeps_modes and mode:
+                os.fchmod(fd, permissions(mode))
             os.utime(fd, ns=(mtime_ns, mtime_ns))
             os.fsync(fd)
         finally:
@@ -265,6 +279,15 @@ class Tree:
                 raise UnstableError(path) from error
             _expect(path, name, folder, known)
             yield folder, name
+
+    def _set_folder_mode(self, name: str, folder: int) -> None:
+        """Where the umask has taken some of it."""
+        if stat.S_IMODE(look(name, folder).st_mode) != self._folder_mode:
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                os.fchmod(fd, self._folder_mode)
+            finally:
+                os.close(fd)
 
     def _sync(self, folder_path: str) -> None:
         with opened(self.root, folder_path) as folder:

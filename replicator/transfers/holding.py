@@ -121,7 +121,8 @@ class Holding:
                 found: str = content_id_of(message.data)
                 # Its name in staging is not made durable: a Commit gives it another, and only that counts as a copy.
                 if found == content_id:
-                    await replica.lanes.run(write_each, NewFile(staged, message.data, message.mtime_ns))
+                    piece = NewFile(staged, message.data, message.mtime_ns, replica.tree.file_mode())
+                    await replica.lanes.run(write_each, piece)
             else:
                 await self._connection.send(Begin(number=message.number, offset=0))
                 found = await self._receive(message, staged)

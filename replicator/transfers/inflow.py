@@ -16,7 +16,6 @@ from cluster.content_id import ContentHash
 from cluster.durable_file import replace_durably
 from replicator.disk.partials import Growing, Owner
 from replicator.disk.staging import Held
-from replicator.disk.tree import FILE_MODE
 from replicator.peers.connection import Connection, PeerError
 from replicator.peers.wire import WINDOW_BYTES, Arriving, Begin, Chunk, GivenUp, Sealed, Taken
 from replicator.replica import Replica
@@ -125,7 +124,8 @@ class Inflow:
             await asyncio.shield(self._flush)  # the kernel tells a failure to write once, to whoever asks first
         held = Held(found, self._replica.staging.new_file(found), is_synced=sealed.mtime_ns is not None)
         try:
-            await asyncio.shield(self._work(_keep, fd, sealed.mtime_ns, staged, held.file))
+            mode = self._replica.tree.file_mode()
+            await asyncio.shield(self._work(_keep, fd, mode, sealed.mtime_ns, staged, held.file))
         except OSError:
             held.file.unlink(missing_ok=True)
             raise
@@ -155,9 +155,9 @@ def _append(fd: int, data: bytes, content: ContentHash) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _keep(fd: int, mtime_ns: int | None, staged: Path, held: Path) -> None:
+def _keep(fd: int, mode: int, mtime_ns: int | None, staged: Path, held: Path) -> None:
     if mtime_ns is not None:
-        os.fchmod(fd, FILE_MODE)
+        os.fchmod(fd, mode)
         os.utime(fd, ns=(mtime_ns, mtime_ns))
     os.fsync(fd)
     replace_durably(staged, held)

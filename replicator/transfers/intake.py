@@ -14,7 +14,7 @@ from cluster.replication_settings import Replication
 from replicator.core.head import Head, seen_by
 from replicator.core.place import Applied, Install, plan, row_of
 from replicator.disk.new_files import NewFile, write_together
-from replicator.disk.tree import FILE_MODE, Installation
+from replicator.disk.tree import Installation
 from replicator.index.index import Intent
 from replicator.peers.connection import LOST, PeerError
 from replicator.peers.link import PeerLink
@@ -104,7 +104,7 @@ class Intake:
                 replica.staging.new_file(head.content_id),
                 contents[head.content_id],
                 head.mtime_ns,
-                head.mode & 0o777 or FILE_MODE,
+                replica.tree.file_mode(head.mode),
             )
             for path, head in heads.items()
         }

@@ -203,6 +203,18 @@ MISTAKES = [
         "balancer.source_addresses[1]",
         "write ::1",
     ),
+    ("mode: full-mesh", "mode: none\n  names: refuse", "replication.names", "use `names: exact`"),
+    *(
+        ("mode: full-mesh", f"mode: full-mesh\n  modes: {modes}", f"replication.modes{where}", fix)
+        for modes, where, fix in (
+            ("keeep", "", "use one of: keep"),
+            ("[keep]", "", ""),
+            ("{files: 0640}", ".files", "write it in quotes"),
+            ("{files: '0440'}", ".files", ""),
+            ("{folders: '0640'}", ".folders", ""),
+            ("{files: '4644'}", ".files", ""),
+        )
+    ),
     ("mode: full-mesh", "mode: half-mesh", "replication.mode", "use one of: connections, full-mesh, none"),
     *(
         ("mode: full-mesh", f"mode: {mode}\n  connections: {connections}", f"replication.connections{where}", fix)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from cluster.replication_settings import Replication
+from replicator.disk.tree import Tree
 from replicator.peers.connection import Connection
 from replicator.peers.door import PeerDoor
 from replicator.peers.link import PeerLink, PeerSite
@@ -77,7 +78,7 @@ async def peers(folder: Path, *names: str, settings: Replication = QUICK):
     try:
         for name in names:
             (folder / name).mkdir()
-            stacks.append(OpenReplica(folder / name, node=name))
+            stacks.append(OpenReplica(folder / name, lambda root: Tree(root, settings.modes), node=name))
             found[name] = Peer(name, await stacks[-1].__aenter__(), settings, names)
         for peer in found.values():
             changed = []

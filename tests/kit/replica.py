@@ -1,6 +1,7 @@
 """A replica on a temporary disk, without peers; and peers that do as the test says."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from cluster.content_id import content_id_of
@@ -19,7 +20,9 @@ REMOTE = "there:1"
 class OpenReplica:
     """Use as an async context manager: a started replica over `folder`, as its last run left it."""
 
-    def __init__(self, folder: Path, tree: type[Tree] = Tree, imported: bool = True, node: str = "here") -> None:
+    def __init__(
+        self, folder: Path, tree: Callable[[Path], Tree] = Tree, imported: bool = True, node: str = "here"
+    ) -> None:
         self.folder = folder
         self.root = folder / "root"
         self._tree = tree

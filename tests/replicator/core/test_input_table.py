@@ -18,8 +18,8 @@ def head(node, content, stamp_ns=50, sequence=1, kind=Kind.FILE):
     return Head(dot=Dot(f"{node}:1", sequence), vector={}, stamp_ns=stamp_ns, kind=kind, content_id=content)
 
 
-def file(content, mtime_ns=0, inode=1):
-    return Row(kind=Kind.FILE, content_id=content, mtime_ns=mtime_ns, inode=inode)
+def file(content, mtime_ns=0, inode=1, mode=0o644):
+    return Row(kind=Kind.FILE, content_id=content, mtime_ns=mtime_ns, inode=inode, mode=mode)
 
 
 OURS = head("here", "ours", sequence=3)
@@ -48,6 +48,10 @@ BEGINS = {
     "Found, another time on content that a peer has replaced": (
         REPLACED,
         Found(row=file("ours", mtime_ns=9), now_ns=NOW_NS),
+    ),
+    "Found, another mode on known content (where modes are kept)": (
+        BOTH,
+        Found(row=file("ours", mode=0o600), now_ns=NOW_NS),
     ),
     "Found nothing, and an event told of a removal": (BOTH, Found(row=None, now_ns=NOW_NS, deleted=True)),
     "Found nothing, and no event told (it is damage, and is fetched again)": (BOTH, Found(row=None, now_ns=NOW_NS)),

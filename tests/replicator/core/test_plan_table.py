@@ -20,11 +20,11 @@ NAMES = {
 
 def head(kind, content_id="", stamp_ns=5, node="n"):
     dot = Dot(f"{node}:1", 1)
-    return Head(dot=dot, vector={}, stamp_ns=stamp_ns, kind=kind, content_id=content_id, mtime_ns=7)
+    return Head(dot=dot, vector={}, stamp_ns=stamp_ns, kind=kind, content_id=content_id, mtime_ns=7, mode=0o4644)
 
 
-def file(content_id, mtime_ns=7):
-    return Row(kind=Kind.FILE, content_id=content_id, mtime_ns=mtime_ns)
+def file(content_id, mtime_ns=7, mode=0o644):
+    return Row(kind=Kind.FILE, content_id=content_id, mtime_ns=mtime_ns, mode=mode)
 
 
 WINNERS = {
@@ -39,6 +39,7 @@ STANDING = {
     "a file": file("other"),
     "the same file": file("new"),
     "the same content with another time": file("new", mtime_ns=8),
+    "the same content with another mode (where modes are kept)": file("new", mode=0o600),
     "another file": file("other"),
     "another file, which lost a conflict": file("lost"),
     "a directory": Row(kind=Kind.DIRECTORY),
