@@ -1,12 +1,18 @@
-"""Opens connections to nodes from the balancer's own address; a control connection begins with a PROXY header."""
+"""Opens connections to nodes; a control connection begins with a PROXY header, unless its address says all."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
+from typing import Final
 
 from balancer.control_leg import ControlLeg
+from balancer.core.back_source import Source
 from balancer.core.reply import Reply, ReplyError, ReplyReader
 from balancer.tls_pump import TlsPump
+from balancer.transparent import make_transparent
+
+_PORT_REFUSED: Final = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
 
 
 class BackLeg:
@@ -64,23 +70,39 @@ class BackLeg:
             self._deadline = None
 
 
-async def open_back_leg(leg: BackLeg, target: tuple[str, int], source: str, header: bytes, tls: TlsPump | None) -> None:
+async def open_back_leg(
+    leg: BackLeg, target: tuple[str, int], source: Source, header: bytes, tls: TlsPump | None, timeout_s: float
+) -> None:
     """Connect, send the PROXY header, and begin with TLS where there is to be any; OSError."""
-    loop = asyncio.get_running_loop()
-    await loop.create_connection(lambda: leg.leg, *target, local_addr=(source, 0))
+    sock = await connect(target, source, timeout_s)
+    await asyncio.get_running_loop().create_connection(lambda: leg.leg, sock=sock)
     leg.leg.send(header)
     if tls is not None:
         leg.leg.start_tls(tls)
 
 
-async def connect(target: tuple[str, int], source: str, timeout_s: float) -> socket.socket:
+async def connect(target: tuple[str, int], source: Source, timeout_s: float) -> socket.socket:
     """A connected non-blocking socket; OSError, TimeoutError among them."""
+    async with asyncio.timeout(timeout_s):
+        if source.port:
+            try:
+                return await _connect(target, source, source.port)
+            except OSError as error:
+                if error.errno not in _PORT_REFUSED:
+                    raise
+        return await _connect(target, source, 0)
+
+
+async def _connect(target: tuple[str, int], source: Source, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        sock.bind((source, 0))
-        async with asyncio.timeout(timeout_s):
-            await asyncio.get_running_loop().sock_connect(sock, target)
+        if source.is_foreign:
+            make_transparent(sock)
+        if port:  # another connection from this port, to elsewhere, is no obstacle
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((source.address, port))
+        await asyncio.get_running_loop().sock_connect(sock, target)
     except BaseException:
         sock.close()
         raise

@@ -8,6 +8,7 @@ from OpenSSL import SSL
 from balancer.back_connection import BackLeg, connect
 from balancer.core import actions as a
 from balancer.core import events as e
+from balancer.core.back_source import Source, back_source
 from balancer.data_leg import DataLeg, SinkLostError, SourceCutError, relay
 from balancer.passive_ports import LentPort
 from balancer.surroundings import Surroundings
@@ -132,7 +133,7 @@ class DataTransfers:
     async def _connect_back(self, control: BackLeg, port: int) -> None:
         settings, node_tls = self._around.settings, self._around.node_tls
         target = settings.nodes[control.node].address, port
-        source = settings.balancer.source_address(target[0])
+        source = back_source(settings.balancer, self._client, target[0])
         try:
             sock = await connect(target, source, settings.balancer.connect_timeout_s)
         except OSError as error:
@@ -152,7 +153,7 @@ class DataTransfers:
         limits = self._around.settings.limits
         try:
             if wanted.target is not None:
-                sock = await connect(wanted.target, self._local, limits.passive_accept_s)
+                sock = await connect(wanted.target, Source(self._local), limits.passive_accept_s)
             else:
                 assert self._lent is not None, "the session has a lease"
                 sock = await self._lent.connection(limits.passive_accept_s)

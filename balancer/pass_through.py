@@ -12,6 +12,7 @@ from balancer.access_log import AccessLog
 from balancer.arrival import Arrival, DataArrival
 from balancer.back_connection import connect
 from balancer.choosing import choose
+from balancer.core.back_source import back_source
 from balancer.core.choose_node import Wish, refusal
 from balancer.core.data_address import advertised_address
 from balancer.core.pass_through import BothEnded, Passing, outcome
@@ -186,7 +187,8 @@ class PassThrough(Tenant):
         told = advertised_address(balancer.advertise, client[0], self._arrival.local[0])
         header = ProxyHeader(source=client, destination=local, session=self.id, passive_address=told)
         target = self._around.settings.nodes[self.node].address, port
-        back = self._leg(await connect(target, balancer.source_address(target[0]), balancer.connect_timeout_s))
+        source = back_source(balancer, client[0], target[0])
+        back = self._leg(await connect(target, source, balancer.connect_timeout_s))
         try:
             await back.send(sign(encode(header), self._around.token_key, now_s()))
         except BaseException as error:

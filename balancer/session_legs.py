@@ -16,6 +16,7 @@ from balancer.choosing import choose
 from balancer.control_leg import ControlLeg
 from balancer.core import actions as a
 from balancer.core import events as e
+from balancer.core.back_source import back_source
 from balancer.core.choose_node import Wish
 from balancer.core.command_line import CommandLineReader, LineTooLongError
 from balancer.core.persistence import persistence_key
@@ -232,24 +233,15 @@ class SessionLegs:
             self._take(e.BackFailed(None, why, full=choice.full))
             return
         back = BackLeg(name, lambda answer: self._take(e.BackReplied(answer)), self._back_lost)
-        header = ProxyHeader(
-            source=self._client,
-            destination=self._local,
-            tls=wanted.tls,
-            certificate=self.front.client_certificate,
-            session=self.id,
-            leg_tls=self._around.node_tls.is_on,
-        )
         target = settings.nodes[name].address, settings.sites[self._session.site].port
-        key, node_tls = self._around.token_key, self._around.node_tls
+        source = back_source(settings.balancer, self._client[0], target[0], client_port=self._client[1])
+        header = b"" if source.is_foreign else self._header(tls=wanted.tls)
+        node_tls, timeout_s = self._around.node_tls, settings.balancer.connect_timeout_s
         pump = node_tls.pump(name) if node_tls.is_on else None
         # It counts from now on, so that of a hundred clients in one moment not all choose the same node.
         nodes.moves_in(name, self)
         try:
-            async with asyncio.timeout(settings.balancer.connect_timeout_s):
-                source = settings.balancer.source_address(target[0])
-                signed = sign(encode_header(header), key, now_s())
-                await open_back_leg(back, target, source, signed, pump)
+            await open_back_leg(back, target, source, header, pump, timeout_s)
         except OSError as error:
             nodes.moves_out(name, self)
             why = f"cannot connect: {error.strerror or 'no answer'}"
@@ -261,6 +253,18 @@ class SessionLegs:
             raise
         self._back = back
         self._take(e.BackOpened(name))
+
+    def _header(self, *, tls: bool) -> bytes:
+        """What tells a node who the client is."""
+        header = ProxyHeader(
+            source=self._client,
+            destination=self._local,
+            tls=tls,
+            certificate=self.front.client_certificate,
+            session=self.id,
+            leg_tls=self._around.node_tls.is_on,
+        )
+        return sign(encode_header(header), self._around.token_key, now_s())
 
     def _wish(self, wanted: a.OpenBack) -> Wish:
         service, account = self._service, self._session.account

@@ -12,6 +12,7 @@ from balancer.node_tls import NodeTls
 from balancer.nodes import Nodes
 from balancer.passive_ports import PassivePorts
 from balancer.spool import SpoolBudget, new_file
+from balancer.transparent import why_not_transparent
 from cluster.clock import monotonic_s
 from cluster.problem import ConfigError, Problem
 from cluster.settings import Settings
@@ -40,6 +41,8 @@ def make_surroundings(settings: Settings, nodes: Nodes | None = None, choices: C
     A worker has `nodes` and `choices` of its own kind.
     """
     problems = missing_files(balancer_files(settings))
+    if settings.balancer.transparent:
+        problems += why_not_transparent()
     if problems:
         raise ConfigError(problems)
     balancer = settings.balancer

@@ -134,7 +134,8 @@ class Balancer(Section, frozen=True):
     `digest_timeout_s` longer. `workers` are the processes that serve sessions; one needs no others beside it. A
     balancer that is replaced may finish its sessions for `handover_s`. With `node_tls` it speaks TLS with the nodes
     too, and knows them by the authority of the cluster and their names; `off` is for a network that nobody else can
-    reach.
+    reach. `transparent`: it connects to the nodes from its clients' own addresses and sends no PROXY headers; their
+    replies must be routed through it.
     """
 
     vip: str
@@ -148,6 +149,7 @@ class Balancer(Section, frozen=True):
     management_address: str | None = None
     management_port: Port = 8021
     node_tls: Literal["required", "off"] = "required"
+    transparent: bool = False
     spool: Spool = Spool()
     probe: Probe = Probe()
     pools: dict[Name, Pool] = msgspec.field(default_factory=dict)

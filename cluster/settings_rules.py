@@ -21,6 +21,7 @@ from cluster.public_key import key_blob
 from cluster.publish import SOCKET_NAME
 from cluster.selection import MATCHES_EVERYTHING, wrong_pattern
 from cluster.settings import Account, Node, Right, Settings
+from cluster.transparent_rules import broken_transparent
 from cluster.tree_path import complaint
 
 _MAX_SOCKET_PATH_BYTES: Final = 107  # sun_path of unix(7), less its NUL
@@ -36,6 +37,7 @@ def broken_rules(settings: Settings) -> tuple[Problem, ...]:
         *_balancer(settings),
         *broken_routes(settings),
         *broken_pass_through(settings),
+        *broken_transparent(settings),
         *_policies(settings),
         *broken_connections(settings),
         *_links(settings),

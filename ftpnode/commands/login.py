@@ -56,7 +56,7 @@ def password(session: "Session", text: str) -> None:
         found,
         text,
         secure=secure,
-        from_balancer=session.from_balancer,
+        takes_tokens=session.from_balancer or session.service.settings.balancer.transparent,
         certified=unknown is None,
         is_probe=session.is_probe,
     ):

@@ -42,15 +42,15 @@ def examination(
     password: str,
     *,
     secure: bool,
-    from_balancer: bool,
+    takes_tokens: bool,
     certified: bool = False,
     is_probe: bool = False,
 ) -> Examination:
     """How to examine a PASS.
 
     `secure`: the client speaks TLS, to us or to the balancer before us, and `certified`: its certificate is the
-    account's own. Session tokens count from a balancer alone; a password that looks like one is an ordinary password
-    elsewhere. The balancer's own probes show no certificate.
+    account's own. `takes_tokens`: a session token may come from there; elsewhere a password that looks like one is an
+    ordinary password. The balancer's own probes show no certificate.
     """
     if found is None:
         return Examination.CHECK_PASSWORD
@@ -58,7 +58,7 @@ def examination(
     uncertified = account.client_certificate == "required" and not certified
     if account.needs_tls and not secure:
         return Examination.REFUSE_CLEAR
-    if from_balancer and looks_like_token(password) and (is_probe or not uncertified):
+    if takes_tokens and looks_like_token(password) and (is_probe or not uncertified):
         return Examination.CHECK_TOKEN
     if uncertified:
         return Examination.REFUSE_UNKNOWN

@@ -189,6 +189,20 @@ MISTAKES = [
         "nodes.node1.passive_ports",
         "move the range",
     ),
+    *(
+        ("  vip: 127.0.0.10", f"  transparent: true\n  vip: {vip}", where, "drop `balancer.transparent`")
+        for vip, where in (
+            ("127.0.0.10", "balancer.node_tls"),
+            ("127.0.0.10", "accounts.servicedesk.tls"),
+            ("'::1'", "nodes.node1.address"),
+        )
+    ),
+    (
+        "none}\n  passive_ports: {first: 22000",
+        "none, tls: pass-through}\n  transparent: true\n  passive_ports: {first: 22000",
+        "balancer.services.public.tls",
+        "write `tls: end`",
+    ),
     ("site: public", "site: pubic", "balancer.services.public.site", "use one of: ingest, public"),
     ("source_addresses: [127.0.0.10]", "source_addresses: []", "balancer.source_addresses", "name the addresses"),
     (

@@ -148,7 +148,7 @@ def test_a_user_name_means_an_account_of_the_site(site, user, account):
 
 
 @pytest.mark.parametrize(
-    ("user", "password", "secure", "from_balancer", "expected"),
+    ("user", "password", "secure", "takes_tokens", "expected"),
     [
         ("station", "x", False, False, Examination.CHECK_PASSWORD),
         ("nobody", "x", False, False, Examination.CHECK_PASSWORD),
@@ -161,9 +161,9 @@ def test_a_user_name_means_an_account_of_the_site(site, user, account):
         ("station", "tripod-token:1:2:3", True, False, Examination.CHECK_PASSWORD),
     ],
 )
-def test_how_a_login_is_examined(user, password, secure, from_balancer, expected):
+def test_how_a_login_is_examined(user, password, secure, takes_tokens, expected):
     found = candidate(INGEST, ACCOUNTS, user)
-    assert examination(found, password, secure=secure, from_balancer=from_balancer) is expected
+    assert examination(found, password, secure=secure, takes_tokens=takes_tokens) is expected
 
 
 @pytest.mark.parametrize(
@@ -187,20 +187,20 @@ def test_how_a_login_with_a_client_certificate_is_examined(asked, certified, tok
     """From the balancer, under TLS."""
     account = Account(home="/", rights=(), password="hash", client_certificate=asked)
     password = "tripod-token:1:2:3" if token else "x"
-    told = {"secure": True, "from_balancer": True, "certified": certified, "is_probe": is_probe}
+    told = {"secure": True, "takes_tokens": True, "certified": certified, "is_probe": is_probe}
     assert examination(Candidate("desk", account), password, **told) is expected
 
 
 @pytest.mark.parametrize("certified", [False, True])
 def test_who_must_show_a_certificate_must_speak_tls_whatever_tls_says(certified):
     account = Account(home="/", rights=(), password="hash", client_certificate="required")
-    told = {"secure": False, "from_balancer": False, "certified": certified}
+    told = {"secure": False, "takes_tokens": False, "certified": certified}
     assert examination(Candidate("desk", account), "x", **told) is Examination.REFUSE_CLEAR
 
 
 def test_anonymous_is_welcome_with_any_password():
     found = candidate(PUBLIC, ACCOUNTS, "ftp")
-    assert examination(found, "", secure=False, from_balancer=False) is Examination.WELCOME
+    assert examination(found, "", secure=False, takes_tokens=False) is Examination.WELCOME
 
 
 @pytest.mark.parametrize(
