@@ -23,12 +23,17 @@ CLIENT, VIP, INSIDE = "198.51.100.7", "203.0.113.10", "10.0.0.10"
 NODES = {"node1": "10.0.0.11", "node2": "10.0.0.12"}
 CONTENT = bytes(range(256)) * 2000
 SESSION = """
-import ftplib, sys
-ftp = ftplib.FTP(timeout=20, source_address=(sys.argv[2], int(sys.argv[3])))
-ftp.connect(sys.argv[1], 21)
-print(ftp.login("station", sys.argv[4]), flush=True)
-for line in sys.stdin:
-    print(ftp.sendcmd(line.strip()), flush=True)
+import itertools, socket, struct, sys
+with socket.socket() as sock:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # so that the port is free again
+    sock.bind((sys.argv[2], int(sys.argv[3])))
+    sock.connect((sys.argv[1], 21))
+    with sock.makefile("rw", newline="\\r\\n") as lines:
+        lines.readline()
+        for line in itertools.chain(("USER station", f"PASS {sys.argv[4]}"), sys.stdin):
+            print(line.strip(), file=lines, flush=True)
+            print(lines.readline().strip(), flush=True)
 """
 
 
@@ -92,7 +97,7 @@ class Ground:
             return client.stdout.readline().strip()
 
         with client:
-            assert client.stdout.readline().startswith("230")
+            assert [client.stdout.readline()[:3] for _ in range(2)] == ["331", "230"]
             yield say
             client.stdin.close()
 
