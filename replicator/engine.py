@@ -24,6 +24,7 @@ from replicator.disk.staging import Staging
 from replicator.disk.tree import Tree, UnstableError
 from replicator.index.index import Index
 from replicator.measures import Measures
+from replicator.not_yet import NotYetError
 from replicator.operators.condition import Condition
 from replicator.operators.lookups import Lookups
 from replicator.peers.comparison import Comparison
@@ -34,7 +35,7 @@ from replicator.peers.mesh import Mesh
 from replicator.peers.propagation import Propagation
 from replicator.peers.spreading import Spreading
 from replicator.publish.publishing import Publishing
-from replicator.replica import NotYetError, Replica
+from replicator.replica import Replica
 from replicator.restart import know_again, replay_intents
 from replicator.selecting import follow_selection
 from replicator.transfers.fetching import Fetching

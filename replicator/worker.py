@@ -8,8 +8,9 @@ from cluster.log import logger
 from cluster.tree_path import parent
 from replicator.disk.marker import WrongRootError
 from replicator.disk.tree import UnstableError
+from replicator.not_yet import NotYetError
 from replicator.peers.wire import MAX_SMALL
-from replicator.replica import NotYetError, Replica
+from replicator.replica import Replica
 from replicator.transfers.intake import Intake
 
 _AT_ONCE: Final = 16

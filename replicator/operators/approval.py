@@ -8,7 +8,8 @@ from replicator.core.head import Kind, joined, seen_by, winner
 from replicator.core.place import Written
 from replicator.disk.tree import UnstableError
 from replicator.index.held_delete import HeldDelete
-from replicator.replica import NotYetError, Replica
+from replicator.not_yet import NotYetError
+from replicator.replica import Replica
 
 log = logger(__name__)
 

@@ -8,8 +8,9 @@ from replicator.core.head import Head, winner
 from replicator.core.place import Clear, Install, MakeFolder, Place, PutAway, Rest, Touch, plan
 from replicator.core.reasons import reasons
 from replicator.index.index import Conflict
+from replicator.not_yet import NotYetError
 from replicator.peers.link import PeerLink
-from replicator.replica import NotYetError, Replica
+from replicator.replica import Replica
 
 _TO_DO = {
     Install: "its content is still to be fetched and put in place",

@@ -17,6 +17,7 @@ from replicator.core.link_rate import link_of
 from replicator.disk.marker import WrongRootError
 from replicator.disk.tree import UnstableError
 from replicator.index.index import PeerFacts
+from replicator.not_yet import NotYetError
 from replicator.peers.comparison import Comparing
 from replicator.peers.connection import LOST, Connection, PeerError, first_of
 from replicator.peers.progress import PeerProgress
@@ -47,7 +48,7 @@ from replicator.peers.wire import (
     WantSmall,
     Welcome,
 )
-from replicator.replica import NotYetError, Replica
+from replicator.replica import Replica
 from replicator.transfers.giving import Giving
 from replicator.transfers.holding import Holding, in_a_line
 from replicator.transfers.outlines import Outlines

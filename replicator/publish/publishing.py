@@ -45,6 +45,7 @@ from replicator.disk.marker import WrongRootError
 from replicator.disk.tree import UnstableError
 from replicator.index.index import Intent
 from replicator.measures import Measures
+from replicator.not_yet import NotYetError
 from replicator.operators.condition import Condition
 from replicator.peers.link import PeerLink
 from replicator.peers.mesh import Mesh, PreparedCopies
@@ -71,7 +72,7 @@ from replicator.publish.refusals import (
     require,
     require_folder,
 )
-from replicator.replica import NotYetError, Replica
+from replicator.replica import Replica
 from replicator.transfers.preparing import Offer
 
 _LocalChange = Callable[[], Awaitable[list[str]]]

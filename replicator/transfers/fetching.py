@@ -21,10 +21,11 @@ from replicator.disk.copying import write_file
 from replicator.disk.lanes import each
 from replicator.disk.path_locks import PathLocks
 from replicator.disk.staging import Held
+from replicator.not_yet import NotYetError
 from replicator.peers.connection import LOST, PeerError
 from replicator.peers.link import PeerLink
 from replicator.peers.wire import CHUNK_BYTES, Doubt
-from replicator.replica import NotYetError, Replica
+from replicator.replica import Replica
 from replicator.transfers.outlines import Outlines
 from replicator.transfers.part import Assembly, Part
 from replicator.transfers.pulling import ask_blocks, pull

@@ -12,9 +12,10 @@ from cluster.log import logger
 from replicator.disk.marker import WrongRootError
 from replicator.disk.new_files import NewFile, write_each
 from replicator.disk.staging import Held
+from replicator.not_yet import NotYetError
 from replicator.peers.connection import Connection, PeerError
 from replicator.peers.wire import Arriving, Begin, Busy, Chunk, GivenUp, Prepare, Prepared, Sealed
-from replicator.replica import NotYetError, Replica
+from replicator.replica import Replica
 from replicator.transfers.inflow import Inflow
 from replicator.transfers.part import Part
 

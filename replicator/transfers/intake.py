@@ -16,10 +16,11 @@ from replicator.core.place import Applied, Install, plan, row_of
 from replicator.disk.new_files import NewFile, write_together
 from replicator.disk.tree import Installation
 from replicator.index.index import Intent
+from replicator.not_yet import NotYetError
 from replicator.peers.connection import LOST, PeerError
 from replicator.peers.link import PeerLink
 from replicator.peers.wire import Small, WantSmall
-from replicator.replica import NotYetError, Replica
+from replicator.replica import Replica
 
 log = logger(__name__)
 

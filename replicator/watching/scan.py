@@ -16,7 +16,8 @@ from cluster.tree_path import RESERVED, complaint
 from replicator.core.head import Kind
 from replicator.core.place import ANY_CTIME_NS, Row
 from replicator.disk.tree import Sighting, Tree, UnstableError, is_as_recorded, sighting
-from replicator.replica import NotYetError, Replica
+from replicator.not_yet import NotYetError
+from replicator.replica import Replica
 from replicator.watching.odd_entries import OddEntries
 from replicator.watching.taking_in import take_in
 from replicator.watching.watch import Watch

@@ -27,7 +27,8 @@ from replicator.disk.conflict_store import kept_name
 from replicator.disk.rereading import ChangedError, Rereading, be_idle
 from replicator.index.scrub_facts import Quarantined, ScrubFacts
 from replicator.measures import Measures
-from replicator.replica import NotYetError, Replica
+from replicator.not_yet import NotYetError
+from replicator.replica import Replica
 
 _REST_S: Final = 60.0
 _NOTED_AFTER: Final = 200

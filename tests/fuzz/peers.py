@@ -21,6 +21,7 @@ from cluster.replication_settings import Replication
 from cluster.tree_path import complaint
 from replicator.core.belief import disbelief
 from replicator.measures import Measures
+from replicator.not_yet import NotYetError
 from replicator.peers.comparison import Comparison, digests_of
 from replicator.peers.connection import LOST
 from replicator.peers.door import PeerDoor
@@ -28,7 +29,6 @@ from replicator.peers.link import PeerLink, PeerSite
 from replicator.peers.propagation import Propagation
 from replicator.peers.spreading import Spreading
 from replicator.peers.wire import PROTOCOL, Commit, Entry, Hello, Index, Welcome, decode, encode
-from replicator.replica import NotYetError
 from replicator.transfers.fetching import Fetching
 from replicator.transfers.intake import Intake
 from replicator.transfers.preparing import Offer

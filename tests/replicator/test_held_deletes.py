@@ -8,9 +8,9 @@ from cluster.publish import Reason
 from cluster.replication_settings import DeleteBudget, DeleteBudgets
 from replicator.core.head import Kind, winner
 from replicator.held_deletes import HeldDeletes
+from replicator.not_yet import NotYetError
 from replicator.operators.approval import Approval
 from replicator.publish.refusals import RefusedError
-from replicator.replica import NotYetError
 from replicator.watching.scan import Scan
 from tests.kit.publish_client import tree
 from tests.kit.replica import REMOTE, OpenReplica, hold, remote_head

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.content_id import content_id_of
 from replicator.core.head import Kind
-from replicator.replica import NotYetError
+from replicator.not_yet import NotYetError
 from replicator.watching.scan import Scan
 from replicator.watching.watch import Watch
 from tests.kit.publish_client import tree

@@ -10,7 +10,7 @@ from replicator.disk.conflict_store import over_quota
 from replicator.disk.marker import WrongRootError
 from replicator.disk.second_names import expect_second_name
 from replicator.index.index import Conflict, Intent
-from replicator.replica import NotYetError
+from replicator.not_yet import NotYetError
 from replicator.restart import replay_intents
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head

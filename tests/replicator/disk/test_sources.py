@@ -8,8 +8,8 @@ import pytest
 
 from cluster.clock import now_s
 from cluster.tree_path import parent
+from replicator.not_yet import NotYetError
 from replicator.peers.wire import Data, Want
-from replicator.replica import NotYetError
 from tests.kit.peers import peers
 from tests.kit.publish_client import tree
 

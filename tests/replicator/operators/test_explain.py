@@ -5,9 +5,9 @@ import pytest
 from cluster.content_id import content_id_of
 from replicator.core.head import Kind
 from replicator.core.place import Found, Row, Written
+from replicator.not_yet import NotYetError
 from replicator.operators.explain import explain
 from replicator.peers.owed import list_backlog
-from replicator.replica import NotYetError
 from tests.kit.replica import FakeLink, OpenReplica, hold, remote_head
 
 pytestmark = pytest.mark.asyncio

@@ -9,11 +9,11 @@ import zstandard
 from cluster.clock import monotonic_s
 from cluster.content_id import content_id_of
 from cluster.replication_settings import Hours, Link
+from replicator.not_yet import NotYetError
 from replicator.peers.connection import PeerError
 from replicator.peers.link import PeerLink
 from replicator.peers.packing import unpacked
 from replicator.peers.wire import CHUNK_BYTES, Busy, Data
-from replicator.replica import NotYetError
 from replicator.transfers.preparing import Offer, prepare
 from tests.kit.peers import QUICK, peers
 

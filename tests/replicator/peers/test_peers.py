@@ -18,6 +18,7 @@ from cluster.settings_values import Ports
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
 from replicator.index.index import PeerFacts
 from replicator.measures import Measures
+from replicator.not_yet import NotYetError
 from replicator.peers.connection import LOST, Connection, PeerError, client_tls, server_tls
 from replicator.peers.door import PeerDoor
 from replicator.peers.link import PeerLink, PeerSite, tls_dialler
@@ -42,7 +43,6 @@ from replicator.peers.wire import (
     Want,
     Welcome,
 )
-from replicator.replica import NotYetError
 from replicator.transfers.fetching import Fetching
 from replicator.transfers.intake import Intake
 from replicator.transfers.outlines import Outlines

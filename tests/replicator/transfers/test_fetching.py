@@ -8,9 +8,9 @@ import pytest
 
 from cluster.clock import now_s
 from cluster.content_id import content_id_of
+from replicator.not_yet import NotYetError
 from replicator.peers.link import Offer
 from replicator.peers.wire import AskBlocks, Blocks, Chunk, Data, Entry, Want
-from replicator.replica import NotYetError
 from tests.kit.peers import peers
 from tests.kit.publish_client import tree
 

@@ -8,9 +8,9 @@ import pytest
 from cluster.content_id import content_id_of
 from cluster.replication_settings import Replication
 from replicator.disk.tree import Tree
+from replicator.not_yet import NotYetError
 from replicator.peers.connection import PeerError
 from replicator.peers.wire import Data, Small
-from replicator.replica import NotYetError
 from replicator.transfers.intake import Intake
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, remote_head

@@ -12,7 +12,7 @@ from replicator.core.head import seen_by
 from replicator.core.place import Applied
 from replicator.disk.rereading import ChangedError, Rereading
 from replicator.measures import Measures
-from replicator.replica import NotYetError
+from replicator.not_yet import NotYetError
 from replicator.watching.scrub import Scrub
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head
