@@ -6,13 +6,34 @@ or it ran at the same moment there, or what it took away is kept as a version th
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from cluster.kept import ListedConflict
 from cluster.tree_path import CONFLICTS, is_below, parents
 from tests.soak.operations import DONE, REFUSED, Operation
-from tests.soak.shown import FOLDER, Shown
+from tests.soak.shown import FOLDER, Entry, Shown
 from tests.soak.split import Split
 
 Nodes = Mapping[str, Shown]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A path that two nodes do not show alike."""
+
+    path: str
+    node: str
+    shows: Entry | None
+    other: str
+    other_shows: Entry | None
+
+
+def differences(nodes: Nodes) -> Iterator[Difference]:
+    """What any node does not show as the first one does."""
+    (name, first), *others = nodes.items()
+    for other, shown in others:
+        for path in sorted(first.tree.keys() | shown.tree.keys()):
+            if first.tree.get(path) != shown.tree.get(path):
+                yield Difference(path, name, first.tree.get(path), other, shown.tree.get(path))
 
 
 class Judge:
@@ -53,11 +74,8 @@ class Judge:
 
     def differences(self) -> Iterator[str]:
         """Nodes whose trees are not alike."""
-        (name, first), *others = self._nodes.items()
-        for other, shown in others:
-            for path in sorted(first.tree.keys() | shown.tree.keys()):
-                if first.tree.get(path) != shown.tree.get(path):
-                    yield f"{path}: {name} has {first.tree.get(path)}, {other} has {shown.tree.get(path)}"
+        for one in differences(self._nodes):
+            yield f"{one.path}: {one.node} has {one.shows}, {one.other} has {one.other_shows}"
 
     def lost(self) -> Iterator[str]:
         """Content that was promised, and that nobody took away who had seen it."""

@@ -22,7 +22,7 @@ from tests.kit.wait import until
 from tests.soak.calm import Calm
 from tests.soak.chaos import Hosts, Trouble, Wires
 from tests.soak.client import Client
-from tests.soak.judge import Judge
+from tests.soak.judge import Judge, differences
 from tests.soak.logs import unexplained
 from tests.soak.operations import DONE, UNKNOWN, Journal, Operation
 from tests.soak.paths import all_shared
@@ -35,6 +35,7 @@ NODES = 3
 _SETTLE_S = 180.0
 _JOIN_S = 120.0
 _QUIET_S = 2.0
+_EXPLAINED = 3
 REPLICATION = {
     "staged_expiry_s": 5.0,
     "compare_interval_s": 20.0,
@@ -135,6 +136,7 @@ class _Soak:
             self._record.find(finding)
         self._compare_versions(nodes, judge)
         self._compare_with_command(nodes)
+        self._explain_differences(nodes)
         self._record.count("operations", len(self._journal))
         self._record.count("files compared at the end", sum(len(shown.tree) for shown in nodes.values()))
         self._record.count("conflicts listed in the end", sum(len(shown.listed) for shown in nodes.values()))
@@ -234,6 +236,12 @@ class _Soak:
                         )
                     if loser.content_id not in kept and not judge.is_explained(loser.content_id):
                         self._record.find(f"{path}: no store has {loser}, which lost against {each.versions[0]}")
+
+    def _explain_differences(self, nodes: dict[str, Shown]) -> None:
+        """What each node knows of the first paths that are not alike, for whoever looks into it."""
+        for path in list(dict.fromkeys(difference.path for difference in differences(nodes)))[:_EXPLAINED]:
+            for name in nodes:
+                self._record.find(f"{path}: {self._ask(name, 'explain', Explained, path=path)}")
 
     def _compare_with_command(self, nodes: dict[str, Shown]) -> None:
         """`tripod conflicts` shows what the nodes list."""
