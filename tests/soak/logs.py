@@ -20,6 +20,7 @@ EXPLAINED = {
     "not settled yet": "no peer that has the content is in reach, or the path just changes",
     "cannot show a change yet": "as above, for a change of a peer",
     "many small files are settled one by one": "as above",
+    "other content came than was asked for": "a program wrote in place what was just given to a peer",
     "cannot be replicated": "a file vanished while it was looked at",
     "cannot be read": "as above",
     # of stops that are longer than the watcher's patience

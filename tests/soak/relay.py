@@ -39,6 +39,9 @@ class Wire:
             if self._is_cut:
                 raise ConnectionRefusedError
             there_reader, there_writer = await asyncio.open_connection(*self._target)
+            if self._is_cut:  # meanwhile
+                _reset(there_writer)
+                raise ConnectionRefusedError
         except OSError:
             _reset(writer)
             return
