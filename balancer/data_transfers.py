@@ -1,6 +1,7 @@
 """Performs what a session wants done with data connections."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
 
 from OpenSSL import SSL
@@ -122,8 +123,16 @@ class DataTransfers:
 
     def _lease(self) -> None:
         self._release()
-        self._lent = self._around.ports.lend(self._client, self._around.settings.limits.passive_accept_s)
-        self._report(e.NoPortFree() if self._lent is None else e.PortLeased(self._lent.lease.port))
+        lent = self._lent = self._around.ports.lend(self._client, self._around.settings.limits.passive_accept_s)
+        if lent is None:
+            self._report(e.NoPortFree())
+            return
+        lent.arrived.add_done_callback(lambda arrived: self._came(lent, arrived))
+        self._report(e.PortLeased(lent.lease.port))
+
+    def _came(self, lent: LentPort, arrived: "asyncio.Future[socket.socket]") -> None:
+        if not arrived.cancelled() and self._lent is lent:
+            self._report(e.FrontDataCame())
 
     def _release(self) -> None:
         if self._lent is not None:
@@ -157,14 +166,24 @@ class DataTransfers:
             else:
                 assert self._lent is not None, "the session has a lease"
                 sock = await self._lent.connection(limits.passive_accept_s)
-            self._front = DataLeg(sock, limits.transfer_stall_s)
+        except OSError as error:
+            self._fail(error, e.FrontTrouble.NOT_MADE)
+            return
+        self._front = DataLeg(sock, limits.transfer_stall_s)
+        try:
             if wanted.protected and not await self._secure(self._front, wanted.resumption):
-                self._report(e.FrontDataFailed("not resumed", foreign=True))
+                self._report(e.FrontDataFailed("not resumed", e.FrontTrouble.TLS_FOREIGN))
                 return
         except (OSError, TruncatedError) as error:
-            self._report(e.FrontDataFailed(_reason(error)))
+            stalled = isinstance(error, TimeoutError)
+            self._fail(error, e.FrontTrouble.STALLED if stalled else e.FrontTrouble.TLS_FAILED)
             return
         self._report(e.FrontDataOpened())
+
+    def _fail(self, error: Exception, trouble: e.FrontTrouble) -> None:
+        why = _reason(error)
+        log.info("no data connection", client=self._client, trouble=trouble.value, why=why)
+        self._report(e.FrontDataFailed(why, trouble))
 
     async def _secure(self, front: DataLeg, wanted: Resumption) -> bool:
         """Speak TLS on a data connection; whether it may be used."""

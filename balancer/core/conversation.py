@@ -20,6 +20,7 @@ from balancer.core.events import (
     FrontDataFailed,
     FrontDataLost,
     FrontDataOpened,
+    FrontTrouble,
     SpoolExceeded,
     UploadEnded,
 )
@@ -32,7 +33,13 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[None, Event, T]
 
 
-_FOREIGN: Final = reply(522, "The data connection must resume the TLS session of the control connection.")
+_WITHOUT_DATA: Final = {
+    FrontTrouble.NOT_MADE: reply(425, "No data connection."),
+    FrontTrouble.TLS_FAILED: reply(522, "TLS handshake failed on the data connection."),
+    FrontTrouble.TLS_FOREIGN: reply(522, "The data connection must resume the TLS session of the control connection."),
+    FrontTrouble.STALLED: reply(426, "Data connection stalled."),
+}
+"""As the nodes say it (ftpnode.core.verdict)."""
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,10 +112,8 @@ class Transfer:
         match event:
             case FrontDataOpened():
                 self.front_open = True
-            case FrontDataFailed(foreign=True):
-                self.front_failed = _FOREIGN
-            case FrontDataFailed(why):
-                self.front_failed = reply(425, f"No data connection: {why}.")
+            case FrontDataFailed(_, trouble):
+                self.front_failed = _WITHOUT_DATA[trouble]
             case FrontDataLost(why):
                 self.front_lost = why
             case UploadEnded(ending, size_bytes) | DownloadEnded(ending, size_bytes):
@@ -142,6 +147,7 @@ class Conversation:
         self.told_size: tuple[str, str] | None = None  # of which path SIZE has told what, when it last told something
         self.buffer_size_given = self.protected = rules.implicit_tls
         self.data: DataPlan | tuple[str, int] = DataPlan.NONE
+        self.data_came = False
         self.epsv_only = False
         self.failed_logins = 0
         self.transfer: Transfer | None = None

@@ -119,11 +119,24 @@ class FrontDataOpened(msgspec.Struct, frozen=True):
     """The data connection with the client stands, its TLS too where it has one."""
 
 
+class FrontDataCame(msgspec.Struct, frozen=True):
+    """The client has connected to the port that is lent to this session."""
+
+
+class FrontTrouble(Enum):
+    """Why the data connection with the client cannot be used."""
+
+    NOT_MADE = "not made"
+    TLS_FAILED = "its TLS failed"
+    TLS_FOREIGN = "its TLS is not of the control connection's client, as far as TLS shows that"
+    STALLED = "nothing came of its TLS for too long"
+
+
 class FrontDataFailed(msgspec.Struct, frozen=True):
-    """The data connection with the client could not be made, or (`foreign`) did not resume its TLS as it must."""
+    """The data connection with the client cannot be used."""
 
     why: str
-    foreign: bool = False
+    trouble: FrontTrouble = FrontTrouble.NOT_MADE
 
 
 class FrontDataLost(msgspec.Struct, frozen=True):
@@ -174,6 +187,7 @@ Event = (
     | BackDataFailed
     | BackDataLost
     | FrontDataOpened
+    | FrontDataCame
     | FrontDataFailed
     | FrontDataLost
     | FrontDataClosed

@@ -210,7 +210,7 @@ def epsv(talk: Conversation, argument: str) -> Steps[None]:
 
 def _lease(talk: Conversation) -> Steps[int | None]:
     talk.act(LeasePort())
-    talk.data = DataPlan.NONE
+    talk.data, talk.data_came = DataPlan.NONE, False
     while True:
         match (yield):
             case PortLeased(leased):

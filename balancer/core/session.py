@@ -25,6 +25,7 @@ from balancer.core.events import (
     ClientSent,
     ClientSentTooLongLine,
     Event,
+    FrontDataCame,
 )
 from balancer.core.front_commands import AFTER_LOGIN, BEFORE_LOGIN, epsv, opts_utf8, pasv
 from balancer.core.node_commands import ALIASES, ASKED, log_in_client, pass_on
@@ -138,6 +139,8 @@ class Session:
         if isinstance(event, BackLost):
             talk.back_is_lost(event.why)
             self._leave_soon = False  # it has left
+        if isinstance(event, FrontDataCame):
+            talk.data_came = True
         if talk.transfer is not None:
             talk.transfer.note(event)
         if self._procedure is not None:
@@ -198,7 +201,7 @@ class Session:
         elif verb == "PASS":
             self._start(log_in_client(talk, command))
         elif verb not in AFTER_LOGIN and verb not in PROCEDURES:
-            talk.say(502, "This command is not known here.")
+            talk.say(500, "This command is not known here.")
         elif not talk.logged_in:
             talk.say(530, "Please log in with USER and PASS.")
         else:

@@ -62,11 +62,15 @@ def offer(talk: Conversation, command: Command, offset_bytes: int) -> Steps[Repl
 
 
 def open_front(talk: Conversation, transfer: Transfer, answer: Reply) -> None:
-    """Once: tell the client that it begins (the node's own words) and make the data connection with it."""
+    """Once: tell the client that it begins, in the node's own words, and make the data connection with it.
+
+    The code is ours: the node has our connection, and 125 would say that the client's is there too (RFC 959, 5.4).
+    """
     if transfer.began:
         return
     transfer.began = True
-    talk.tell(answer)
+    is_there = talk.data is DataPlan.PASSIVE and talk.data_came
+    talk.say(125 if is_there else 150, answer.text)
     target = talk.data if isinstance(talk.data, tuple) else None
     talk.act(OpenFrontData(target, talk.protected, talk.resumption))
 
@@ -83,9 +87,15 @@ def try_elsewhere(talk: Conversation, transfer: Transfer, answer: Reply | None) 
 
 
 def end(talk: Conversation, transfer: Transfer, answer: Reply) -> None:
-    """Close the books and tell the client how it went."""
+    """Close the books and tell the client how it went.
+
+    A data connection that no transfer has used waits for the next one: the client may be in the middle of its TLS
+    handshake, and would take a reset for the answer.
+    """
     talk.act(DropData())
-    talk.act(ReleasePort())
+    if transfer.began:
+        talk.act(ReleasePort())
+        talk.data = DataPlan.NONE
     talk.act(
         NoteTransfer(
             verb=transfer.verb,
@@ -99,7 +109,6 @@ def end(talk: Conversation, transfer: Transfer, answer: Reply) -> None:
     )
     talk.tell(answer)
     talk.transfer = None
-    talk.data = DataPlan.NONE
 
 
 def _passive_port(talk: Conversation) -> Steps[int | None]:

@@ -68,9 +68,9 @@ class Replicators:
         return self.document(name, "health")
 
     def document(self, name: str, what: str) -> dict | None:
-        node = self.cluster.settings.nodes[name]
+        host, port = self.cluster.settings.nodes[name].replicator_management
         try:
-            url = f"http://{node.address}:{node.replicator_management_port}/{what}"
+            url = f"http://{host}:{port}/{what}"
             token = {"Authorization": f"Bearer {self.cluster.management_token()}"}
             with urllib.request.urlopen(urllib.request.Request(url, headers=token), timeout=2) as answer:
                 return json.load(answer)

@@ -29,7 +29,7 @@ def test_appe_is_not_given_to_a_node_that_would_take_the_rest_for_the_whole(answ
     talk = Transcript().logs_in()
     told(talk)
     talk.node_gets("SIZE a").node(answer).node_is_left().does(a.OpenBack(frozenset({"node1"}), tls=False))
-    talk.happens(e.BackFailed(None, "none")).does(a.DropData(), a.ReleasePort()).client_gets("450")
+    talk.happens(e.BackFailed(None, "none")).does(a.DropData()).client_gets("450")
 
 
 def test_appe_makes_a_file_of_which_nothing_has_come() -> None:

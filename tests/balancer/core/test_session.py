@@ -15,7 +15,7 @@ def test_the_balancer_greets_and_answers_before_any_node() -> None:
     talk.client("syst").client_gets("215 UNIX Type: L8")
     talk.client("NOOP").client_gets("200")
     talk.client("LIST").client_gets("530")
-    talk.client("XYZZY").client_gets("502")
+    talk.client("XYZZY").client_gets("500")
     talk.client("").client_gets("500")
     talk.client("QUIT").client_gets("221").does(a.EndSession("quit"))
 

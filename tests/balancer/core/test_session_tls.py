@@ -46,7 +46,7 @@ def test_data_that_resumed_no_session_of_its_control_connection_is_a_522():
     rules = msgspec.structs.replace(IMPLICIT, resumption={"station": Resumption.REQUIRE})
     talk = ready_to_store(Transcript(rules).logs_in())
     talk.does(a.OpenFrontData(None, protected=True, resumption=Resumption.REQUIRE), a.FeedNode())
-    talk.happens(e.FrontDataFailed("not resumed", foreign=True)).node_is_left()
+    talk.happens(e.FrontDataFailed("not resumed", e.FrontTrouble.TLS_FOREIGN)).node_is_left()
     talk.does(a.DropData(), a.ReleasePort()).client_gets(
         "522 The data connection must resume the TLS session of the control connection."
     )

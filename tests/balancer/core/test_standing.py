@@ -15,7 +15,7 @@ from tests.kit.transcript import RULES, Transcript
 
 ENTIRELY_OF_THE_PROCESS = {
     "rules", "actions", "tls", "transfer", "node", "node_type", "node_facts", "lost", "refused", "rounds_left",
-    "lost_why", "buffer_size_given", "protected", "data", "full", "reads",
+    "lost_why", "buffer_size_given", "protected", "data", "data_came", "full", "reads",
 }  # fmt: skip
 """What a Standing need not say: fixed by the settings, of one command, or never so where a session can be carried."""
 

@@ -89,7 +89,7 @@ def test_a_node_that_refuses_for_good_is_believed() -> None:
     passive(talk)
     talk.client("STOR a")
     offered(talk, "STOR a")
-    talk.node("550 no right").does(a.DropBackData(), a.DropData(), a.ReleasePort()).client_gets("550 no right")
+    talk.node("550 no right").does(a.DropBackData(), a.DropData()).client_gets("550 no right")
 
 
 def test_a_transient_refusal_is_asked_of_every_node_and_the_last_word_counts() -> None:
@@ -102,7 +102,7 @@ def test_a_transient_refusal_is_asked_of_every_node_and_the_last_word_counts() -
     talk.node("452 full too").does(a.DropBackData()).node_is_left().does(
         a.OpenBack(frozenset({"node1", "node2"}), tls=False)
     )
-    talk.happens(e.BackFailed(None, "none")).does(a.DropData(), a.ReleasePort()).client_gets("452 full too")
+    talk.happens(e.BackFailed(None, "none")).does(a.DropData()).client_gets("452 full too")
 
 
 def test_226_of_a_download_waits_for_the_last_byte() -> None:

@@ -1,0 +1,1 @@
+"""Real clients have the same conversations with a node and with the VIP before it."""
