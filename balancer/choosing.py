@@ -2,6 +2,7 @@
 
 from balancer.choices import MadeChoice
 from balancer.core.choose_node import Choice, Wish
+from balancer.core.upload_room import Room
 from balancer.surroundings import Surroundings
 from cluster.clock import monotonic_s, now_s
 
@@ -21,3 +22,17 @@ async def choose(
         )
     )  # fmt: skip
     return choice
+
+
+def look_for_room(
+    around: Surroundings, wish: Wish, node: str, *, session: str, service: str, client: str, account: str
+) -> Room:
+    """Where an upload of a session on `node` may go; noted where that is nowhere."""
+    room, full = around.nodes.room(wish.pool, node)
+    if room is Room.NOWHERE:
+        around.choices.note(
+            MadeChoice(
+                at_s=now_s(), session=session, service=service, account=account, client=client, node="", verdicts=full
+            )
+        )
+    return room

@@ -11,7 +11,8 @@ from balancer.core.choose_node import Choice, NodeView, Wish, choose_node
 from balancer.core.fading import Fading
 from balancer.core.features import common
 from balancer.core.node_health import NodeHealth, ProbeFailed, ProbePassed, after_failed_connection, after_probe
-from cluster.balancer_settings import Probe
+from balancer.core.upload_room import Room, room_for_upload
+from cluster.balancer_settings import Pool, Probe
 from cluster.health import BalancedNode, NodeState
 from cluster.log import logger
 from cluster.settings import Node
@@ -86,6 +87,13 @@ class Nodes:
         now_s = self._clock()
         wish = msgspec.structs.replace(wish, slow_start_s=self._probe.slow_start_s)
         return choose_node([self._view(name, now_s) for name in self._known], wish)
+
+    def room(self, pool: Pool | None, node: str) -> tuple[Room, dict[str, str]]:
+        """Where an upload of a session on `node` may go, and of each node that is full why it is."""
+        now_s = self._clock()
+        views = [self._view(name, now_s) for name in self._known]
+        full = {view.health.node: view.disk_full for view in views if view.disk_full}
+        return room_for_upload(views, pool, node), full
 
     async def has_room(self, wait_s: float) -> bool:
         """Wait until a session has left a node; who waits longest is first to choose. False when `wait_s` is over.
@@ -202,7 +210,7 @@ class Nodes:
                 state=known.health.state,
                 sessions=len(known.tenants),
                 transfers=transfers.get(name, 0),
-                why=known.health.why,
+                why=known.health.why or known.said.disk_full,
             )
             for name, known in self._known.items()
         )
@@ -219,6 +227,7 @@ class Nodes:
             recent_bytes=known.bytes.now(now_s),
             recent_failures=known.failures.now(now_s),
             disk_free=known.said.disk_free,
+            disk_full=known.said.disk_full,
             backlog_files=known.said.backlog_files,
             read_only=settings.read_only,
         )

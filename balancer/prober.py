@@ -125,6 +125,7 @@ class Prober:
             health.state,
             why,
             disk_free=health.disk_free_bytes / health.disk_total_bytes if health.disk_total_bytes else 1.0,
+            disk_full=_why_full(health, self._settings.replication.disk_reserve_bytes),
             drain_left_s=health.drain_left_s,
             backlog_files=health.replicator.wanted_files if health.replicator is not None else 0,
         )
@@ -136,6 +137,13 @@ class Prober:
             response.raise_for_status()
             bans = msgspec.json.decode(await response.read(), type=Bans)
         return frozenset(ban.address for ban in bans.bans)
+
+
+def _why_full(health: FtpnodeHealth, reserve_bytes: int) -> str:
+    """Why the node refuses uploads for its disk; empty where it does not, or has not looked yet."""
+    if not health.disk_total_bytes or health.disk_free_bytes >= reserve_bytes:
+        return ""
+    return f"takes no uploads: its disk has {health.disk_free_bytes} bytes left, and the reserve is {reserve_bytes}"
 
 
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, replies: ReplyReader, line: str) -> Reply:

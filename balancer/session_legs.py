@@ -12,7 +12,7 @@ from OpenSSL import SSL
 from balancer.access_log import AccessLog
 from balancer.arrival import Arrival
 from balancer.back_connection import BackLeg, open_back_leg
-from balancer.choosing import choose
+from balancer.choosing import choose, look_for_room
 from balancer.control_leg import ControlLeg
 from balancer.core import actions as a
 from balancer.core import events as e
@@ -193,6 +193,8 @@ class SessionLegs:
                 wish = self._wish(a.OpenBack(frozenset(), tls=False, reads=True, mirrors=True))
                 choice = self._around.nodes.advise(wish)
                 self._take(e.NodeAdvised(choice.node))
+            case a.AskRoom():
+                self._tell_room()
             case a.SendBack(line, patience_s):
                 self._send_back(line, patience_s)
             case a.SendToken(account, patience_s):
@@ -265,6 +267,14 @@ class SessionLegs:
             leg_tls=self._around.node_tls.is_on,
         )
         return sign(encode_header(header), self._around.token_key, now_s())
+
+    def _tell_room(self) -> None:
+        wish = self._wish(a.OpenBack(frozenset(), tls=False))
+        room = look_for_room(
+            self._around, wish, self.node, session=self.id, service=self._service_name, client=self._client[0],
+            account=self._session.account,
+        )  # fmt: skip
+        self._take(e.RoomKnown(room))
 
     def _wish(self, wanted: a.OpenBack) -> Wish:
         service, account = self._service, self._session.account

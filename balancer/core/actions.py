@@ -38,6 +38,10 @@ class AdviseNode(msgspec.Struct, frozen=True):
     """Say which node would serve a download best: NodeAdvised."""
 
 
+class AskRoom(msgspec.Struct, frozen=True):
+    """Say where there is room for an upload: RoomKnown."""
+
+
 class SendBack(msgspec.Struct, frozen=True):
     """Send a line to the node: BackReplied, or BackLost when nothing comes for `patience_s`."""
 
@@ -158,6 +162,7 @@ Action = (
     | EndSession
     | OpenBack
     | AdviseNode
+    | AskRoom
     | SendBack
     | SendToken
     | ExpectReply

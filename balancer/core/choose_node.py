@@ -27,8 +27,8 @@ class NodeView(msgspec.Struct, frozen=True):
     """A node as a choice sees it.
 
     `up_for_s`: since it came up. The `recent` figures fade with time; failures are sessions that lost it or did not
-    reach it. `disk_free` is a share of the whole; `backlog_files` is what its replicator still wants from others. A
-    `read_only` one takes no changes.
+    reach it. `disk_free` is a share of the whole; `disk_full` says why it takes no uploads, where it takes none;
+    `backlog_files` is what its replicator still wants from others. A `read_only` one takes no changes.
     """
 
     health: NodeHealth
@@ -40,6 +40,7 @@ class NodeView(msgspec.Struct, frozen=True):
     recent_bytes: float = 0.0
     recent_failures: float = 0.0
     disk_free: float = 1.0
+    disk_full: str = ""
     backlog_files: int = 0
     read_only: bool = False
 
@@ -82,15 +83,16 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 def choose_node(nodes: Iterable[NodeView], wish: Wish) -> Choice:
     """The best node, or none.
 
-    Ready nodes of the pool come first, then its ready backups, then joining nodes, then draining ones. One that is down
-    is chosen where nobody else is left to ask: its probes may be wrong, and a knock costs less than a client's error.
+    Ready nodes of the pool come first, then its ready backups, then those of both whose disks are full (which serve a
+    download as well as any), then joining nodes, then draining ones. One that is down is chosen where nobody else is
+    left to ask: its probes may be wrong, and a knock costs less than a client's error.
     """
-    views = tuple(view for view in nodes if _is_in(view, wish.pool))
+    views = tuple(view for view in nodes if is_in(view, wish.pool))
     obstacles = {view.health.node: _obstacle(view, wish) for view in views}
     free = [view for view in views if not obstacles[view.health.node]]
     others = [view for view in views if view.health.node not in wish.avoid and (wish.mirrors or not view.read_only)]
     anybody_serves = any(view.health.serves for view in others)
-    best = _best_tier(free, wish.pool) if anybody_serves else [view for view in free if not view.health.up]
+    best = _best_tier(free, wish) if anybody_serves else [view for view in free if not view.health.up]
     costs = {view.health.node: cost(view, wish) for view in best}
     chosen = None
     if wish.key is not None and best:
@@ -116,13 +118,16 @@ def _verdict(view: NodeView, wish: Wish, chosen: str | None, costs: float | None
     health = view.health
     if costs is None:
         ready = health.up and health.state is NodeState.READY
+        if ready and view.disk_full:
+            return view.disk_full
         return "a backup, and not needed" if ready else f"{health.state.value if health.up else 'down'}: {health.why}"
     if wish.key is not None:
         return f"chosen: always for {wish.key}" if health.node == chosen else f"another one is for {wish.key}"
     return f"{'chosen: ' if health.node == chosen else ''}costs {costs:.3g} by {wish.scheduler}"
 
 
-def _is_in(view: NodeView, pool: Pool | None) -> bool:
+def is_in(view: NodeView, pool: Pool | None) -> bool:
+    """Whether sessions of `pool` may go there; None stands for all nodes."""
     return pool is None or view.health.node in pool.nodes or view.health.node in pool.backup
 
 
@@ -135,13 +140,14 @@ def _obstacle(view: NodeView, wish: Wish) -> str:
     return _FULL if view.is_full and not wish.moves else ""
 
 
-def _best_tier(views: Iterable[NodeView], pool: Pool | None) -> list[NodeView]:
+def _best_tier(views: Iterable[NodeView], wish: Wish) -> list[NodeView]:
     """Those that are up and as good as any: no scheduler prefers a node of a worse tier."""
-    tiers: dict[int, list[NodeView]] = {}
+    tiers: dict[tuple[int, bool, bool], list[NodeView]] = {}
     for view in views:
         if view.health.serves:
-            is_backup = pool is not None and view.health.node not in pool.nodes
-            tiers.setdefault(2 * _TIERS[view.health.state] + is_backup, []).append(view)
+            is_backup = wish.pool is not None and view.health.node not in wish.pool.nodes
+            is_full = bool(view.disk_full) and not (wish.reads or wish.mirrors)
+            tiers.setdefault((_TIERS[view.health.state], is_full, is_backup), []).append(view)
     return tiers[min(tiers)] if tiers else []
 
 

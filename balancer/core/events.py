@@ -5,6 +5,7 @@ from enum import Enum
 import msgspec
 
 from balancer.core.reply import Reply
+from balancer.core.upload_room import Room
 
 
 class Ending(Enum):
@@ -67,6 +68,12 @@ class NodeAdvised(msgspec.Struct, frozen=True):
     """`node` would serve a download best now; None: none would."""
 
     node: str | None
+
+
+class RoomKnown(msgspec.Struct, frozen=True):
+    """Where an upload may go now."""
+
+    room: Room
 
 
 class BackReplied(msgspec.Struct, frozen=True):
@@ -177,6 +184,7 @@ Event = (
     | BackOpened
     | BackFailed
     | NodeAdvised
+    | RoomKnown
     | BackReplied
     | BackLost
     | BackDraining

@@ -41,13 +41,15 @@ class NodeHealth(msgspec.Struct, frozen=True):
 class ProbePassed(msgspec.Struct, frozen=True, tag=True):
     """The node greets, logs in, and says `state` of itself; how much of its disk is free (a share), and its backlog.
 
-    `features` (see core.features) and `banned` client addresses are None where this probe did not ask.
-    `drain_left_s`: how long its sessions may still take, where it drains and has a deadline.
+    `disk_full`: why it takes no uploads, where it takes none. `features` (see core.features) and `banned` client
+    addresses are None where this probe did not ask. `drain_left_s`: how long its sessions may still take, where it
+    drains and has a deadline.
     """
 
     state: NodeState
     why: str = ""
     disk_free: float = 1.0
+    disk_full: str = ""
     backlog_files: int = 0
     features: frozenset[str] | None = None
     banned: frozenset[str] | None = None

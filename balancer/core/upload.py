@@ -6,17 +6,19 @@ to a file (APPE, REST and STOR) is repeated only when the file shows whether the
 
 from enum import Enum
 
-from balancer.core.actions import ExpectReply, FeedNode, ReceiveUpload
+from balancer.core.actions import AskRoom, ExpectReply, FeedNode, ReceiveUpload
 from balancer.core.back_leg import ask, have_back_leg, look
 from balancer.core.command_line import Command
 from balancer.core.conversation import Conversation, Steps, Transfer
-from balancer.core.events import BackDataLost, Ending, UploadEnded
+from balancer.core.events import BackDataLost, Ending, RoomKnown, UploadEnded
 from balancer.core.facts import Absent, Facts, Lookup, Unknown
 from balancer.core.patience import Work, patience_s
 from balancer.core.reply import Reply, reply
 from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, try_elsewhere, why_not
+from balancer.core.upload_room import Room
 
 _UNSPOOLED = reply(452, "The balancer's disk takes no more; nothing was stored, please try again.")
+_NO_ROOM = reply(452, "No node has room on its disk; nothing was stored, please try again later.")
 _CUTS = {Ending.CUT, Ending.UNSPOOLED}
 _ANOTHER_SIZE = reply(450, "What has come of this file is not as SIZE has told; ask again.")
 _NO_REST = reply(503, "REST makes no sense before APPE and STOU.")
@@ -60,6 +62,10 @@ def store(talk: Conversation, command: Command) -> Steps[None]:
         return
     offset_bytes = talk.take_rest()
     transfer = begin(talk, command)
+    if (yield from _has_no_room(talk)):
+        transfer.why = "every node's disk is full"
+        end(talk, transfer, _NO_ROOM)
+        return
     adds = command.verb != "STOR" or offset_bytes > 0
     before: Lookup = Unknown()
     if adds and command.verb != "STOU" and (yield from have_back_leg(talk, changes=True)):
@@ -80,6 +86,16 @@ def store(talk: Conversation, command: Command) -> Steps[None]:
             break
     # Of our own full disk a node only knows that the upload was cut.
     end(talk, transfer, _UNSPOOLED if transfer.ending is Ending.UNSPOOLED else final)
+
+
+def _has_no_room(talk: Conversation) -> Steps[bool]:
+    """Whether no node can take an upload; a node that cannot, where another one can, is left."""
+    talk.act(AskRoom())
+    while not isinstance(event := (yield), RoomKnown):
+        pass
+    if event.room is Room.ELSEWHERE:
+        talk.leave_node("its disk is full", politely=True)
+    return event.room is Room.NOWHERE
 
 
 def _told(talk: Conversation, command: Command) -> str | None:

@@ -25,13 +25,13 @@ def node_state(
         reasons.append((NodeState.FAILED, "the replicator does not answer on its publish socket"))
     if replicator is not None and replicator.state is NodeState.FAILED:
         reasons.append((NodeState.FAILED, "the replicator says that it has failed"))
-    if disk_free_bytes < reserve_bytes:
-        text = f"the disk has {disk_free_bytes} bytes left, fewer than the reserve of {reserve_bytes}"
-        reasons.append((NodeState.FAILED, text))
     if draining:
         reasons.append((NodeState.DRAINING, "this node is being drained"))
     if replicator is not None and replicator.state is NodeState.JOINING:
         reasons.append((NodeState.JOINING, "the replicator is joining the cluster"))
+    if disk_free_bytes < reserve_bytes:  # what is there can be read, and removed
+        text = f"the disk has {disk_free_bytes} bytes left, fewer than the reserve of {reserve_bytes}: no uploads"
+        reasons.append((NodeState.READY, text))
     if 0 < serving < wanted:
         reasons.append((NodeState.READY, f"{serving} of {wanted} workers serve"))
     state = reasons[0][0] if reasons else NodeState.READY

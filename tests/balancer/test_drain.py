@@ -16,7 +16,7 @@ CONTENT = bytes(range(256)) * 4000
 
 def drain(b: Bench, name: str, left_s: float | None = None) -> None:
     node = next(node for node in b.nodes if node.name == name)
-    node.state, node.drain_left_s = NodeState.DRAINING, left_s
+    node.state, node.says = NodeState.DRAINING, {"drain_left_s": left_s}
 
 
 def busy_node(b: Bench) -> str:

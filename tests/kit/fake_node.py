@@ -39,7 +39,7 @@ class FakeNode:
         self.banned: set[str] = set()
         self.accounts = {"station", "lansurvey"}
         self.state = NodeState.READY
-        self.drain_left_s: float | None = None
+        self.says: dict[str, float | None] = {}  # in its health document, besides
         self.fault = ""
         self.fault_kind = "die"
         self.others: list[FakeNode] = []
@@ -57,7 +57,7 @@ class FakeNode:
 
     async def start(self, port: int, management_port: int, token: str = "") -> None:
         self._server = await asyncio.start_server(self._serve, self.address, port)
-        health = lambda: FtpnodeHealth(node=self.name, state=self.state, drain_left_s=self.drain_left_s)  # noqa: E731
+        health = lambda: FtpnodeHealth(node=self.name, state=self.state, **self.says)  # type: ignore[arg-type]  # noqa: E731
         bans = lambda: Bans(bans=tuple(Ban(address, 60.0) for address in self.banned))  # noqa: E731
         self._management = Management(
             health=health, registry=prometheus_client.CollectorRegistry(), token=token, documents={"bans": bans}

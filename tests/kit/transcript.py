@@ -7,6 +7,7 @@ from collections import deque
 
 from balancer.core.actions import (
     Action,
+    AskRoom,
     CloseBack,
     ExpectReply,
     NoteLogin,
@@ -19,9 +20,10 @@ from balancer.core.actions import (
     StartFrontTls,
 )
 from balancer.core.conversation import Rules
-from balancer.core.events import BackLost, BackOpened, BackReplied, ClientSent, Event
+from balancer.core.events import BackLost, BackOpened, BackReplied, ClientSent, Event, RoomKnown
 from balancer.core.reply import ReplyReader
 from balancer.core.session import Session
+from balancer.core.upload_room import Room
 
 RULES = Rules(
     site="ingest", greeting="Ready.", client=("192.0.2.7", 5000), local=("192.0.2.10", 21), pasv_address="192.0.2.10"
@@ -34,6 +36,7 @@ class Transcript:
     """A conversation with one session."""
 
     def __init__(self, rules: Rules = RULES) -> None:
+        self.room = Room.HERE  # for uploads
         self.session = Session(rules)
         self.notes: list[Action] = []
         self._out: deque[Action] = deque()
@@ -111,4 +114,7 @@ class Transcript:
 
     def _take(self, actions: list[Action]) -> None:
         for action in actions:
-            (self.notes if isinstance(action, _UNSEEN) else self._out).append(action)
+            if isinstance(action, AskRoom):
+                self._take(self.session.handle(RoomKnown(self.room)))
+            else:
+                (self.notes if isinstance(action, _UNSEEN) else self._out).append(action)

@@ -336,7 +336,8 @@ def replicator(state):
         (False, True, None, 10, NodeState.FAILED),
         (False, True, replicator(NodeState.FAILED), 10, NodeState.FAILED),
         (False, True, replicator(NodeState.JOINING), 10, NodeState.JOINING),
-        (False, False, None, 9, NodeState.FAILED),
+        (False, False, None, 9, NodeState.READY),
+        (True, False, None, 9, NodeState.DRAINING),
         (True, False, None, 10, NodeState.DRAINING),
         (True, True, None, 10, NodeState.FAILED),
         (True, True, replicator(NodeState.JOINING), 10, NodeState.DRAINING),
@@ -347,7 +348,7 @@ def test_the_state_of_a_node(draining, has_replicator, health, free, state):
         draining=draining, has_replicator=has_replicator, replicator=health, disk_free_bytes=free, reserve_bytes=10
     )
     assert found is state
-    assert bool(notices) == (state is not NodeState.READY)
+    assert bool(notices) == (state is not NodeState.READY or free < 10)
 
 
 @pytest.mark.parametrize(
