@@ -19,6 +19,10 @@ from balancer.tls_pump import TlsPump, TruncatedError
 CHUNK_BYTES: Final = 1 << 20
 _TLS_CHUNK_BYTES: Final = 256 << 10
 _GOODBYE_S: Final = 1.0
+_RESET: Final = struct.pack("ii", 1, 0)
+_LINGER: Final = struct.pack("ii", 0, 0)
+"""socket(7), SO_LINGER: close with RST at once, or with FIN when all is sent."""
+
 _NOTHING_CAME: Final = "nothing came for too long"
 _SPLICE: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
@@ -197,7 +201,7 @@ class DataLeg:
             if self._tls is not None:
                 self._tls.say_goodbye()
                 await self._flush()
-            self.sock.shutdown(socket.SHUT_WR)
+            self._say_fin()
             if self._tls is not None:
                 await self._await_goodbye()
         except OSError as error:
@@ -208,15 +212,26 @@ class DataLeg:
     def half_close(self) -> None:
         """Say that this was all (FIN), and go on to receive; SinkLostError."""
         try:
-            self.sock.shutdown(socket.SHUT_WR)
+            self._say_fin()
         except OSError as error:
             raise SinkLostError(str(error)) from error
+
+    def reset_unless_finished(self) -> None:
+        """Have the kernel reset the connection however it ends before it is said that this was all.
+
+        So, too, where this process is killed: a FIN would make half an upload a whole one.
+        """
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+    def _say_fin(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+        self.sock.shutdown(socket.SHUT_WR)
 
     def abort(self) -> None:
         """Reset the connection (RST), so that the other end knows that this was not all."""
         if self.sock.fileno() >= 0:
             with contextlib.suppress(OSError):
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._close()
 
     def close(self) -> None:

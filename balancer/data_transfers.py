@@ -149,6 +149,7 @@ class DataTransfers:
             self._report(e.BackDataFailed(error.strerror or "no answer"))
             return
         self._back = back = DataLeg(sock, settings.limits.transfer_stall_s)
+        back.reset_unless_finished()
         if node_tls.is_on:
             try:
                 async with asyncio.timeout(settings.balancer.connect_timeout_s):

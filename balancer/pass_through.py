@@ -167,6 +167,7 @@ class PassThrough(Tenant):
         began_s, ended = monotonic_s(), BothEnded.LEFT
         try:
             back = await self._connected(port, arrival.client, arrival.local)
+            back.reset_unless_finished()
             data = TwoWays(front, back)
             try:
                 ended = await data.run(relay, idle_s=limits.idle_timeout_s, linger_s=limits.transfer_stall_s)
