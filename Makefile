@@ -8,6 +8,8 @@
 #   make check   format, lint, contracts, types
 
 PYTHON ?= python3
+# Of the tests: most wait most of the time, for deadlines, leases and other programs, so two cores serve four.
+WORKERS ?= 4
 BIN := .venv/bin
 REAL_FILES := $(wildcard ../shared/data/rinex)
 
@@ -17,7 +19,7 @@ lab: .venv/.runs
 	$(BIN)/tripod lab $(if $(REAL_FILES),--real-files $(REAL_FILES)) $(ARGS)
 
 test: .venv/.tests
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 prove: .venv/.tests
 	$(BIN)/python -m tests.replicator.simulation $(ARGS)

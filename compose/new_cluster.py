@@ -3,7 +3,7 @@
 import datetime
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,10 @@ class PlannedNode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to write. The numbers of `replication` and `limits` replace the defaults of their sections."""
+    """What to write. The numbers of `replication` and `limits` replace the defaults of their sections.
+
+    `password_hash` makes the argon2id hashes of the new passwords.
+    """
 
     name: str
     vip: str
@@ -48,6 +51,7 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "full-mesh"
     replication: Mapping[str, float | str] = msgspec.field(default_factory=dict)
     limits: Mapping[str, float | str] = msgspec.field(default_factory=dict)
+    password_hash: Callable[[str], str] = hash_password
 
 
 def network_plan(
@@ -88,7 +92,7 @@ def write_cluster(folder: Path, plan: ClusterPlan, now: datetime.datetime) -> di
 def render(plan: ClusterPlan, passwords: Mapping[str, str]) -> str:
     """The text of cluster.yaml."""
     template = string.Template(_TEMPLATE.read_text(encoding="utf-8"))
-    hashes = {f"{account}_hash": hash_password(password) for account, password in passwords.items()}
+    hashes = {f"{account}_hash": plan.password_hash(password) for account, password in passwords.items()}
     advertise = "".join(
         f"    - {{clients: {clients}, address: {address}}}\n" for clients, address in plan.advertise.items()
     )

@@ -18,11 +18,10 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from cluster.password import hash_password
 from cluster.read_settings import read_settings
 from tests.ftpnode.peers.differences import DIFFERENCES, NOT_ASKED
 from tests.ftpnode.running import running
-from tests.kit.cluster_folder import LabCluster, write_cluster
+from tests.kit.cluster_folder import QUICK_HASH, LabCluster, write_cluster
 
 PACKAGE: Final = "pyftpdlib_suite"
 HOME: Final = "Home"
@@ -75,7 +74,7 @@ class Nodes:
         cluster = write_cluster(folder, nodes=1, replication="none")
         document = yaml.safe_load(cluster.file.read_text())
         rights = ["read", "write", "delete", "rename", "make-directory"]
-        user = {"password": hash_password("12345"), "home": f"/{HOME}", "rights": rights}
+        user = {"password": QUICK_HASH("12345"), "home": f"/{HOME}", "rights": rights}
         document["accounts"] = {"user": user, "anonymous": {"home": f"/{HOME}", "rights": ["read"]}}
         document["sites"] = {"ingest": {"port": 2121, "accounts": ["user", "anonymous"]}}
         document["balancer"]["services"] = {"ingest": {"site": "ingest", "port": 2121}}
