@@ -8,8 +8,8 @@
 #   make check   format, lint, contracts, types
 
 PYTHON ?= python3
-# Of the tests: most wait most of the time, for deadlines, leases and other programs, so two cores serve four.
-WORKERS ?= 4
+# Of the tests: most wait most of the time, for deadlines, leases and other programs, so two cores serve three.
+WORKERS ?= 3
 BIN := .venv/bin
 REAL_FILES := $(wildcard ../shared/data/rinex)
 

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from cluster.password import hash_password
 from tests.ftpnode.fake_replicator import FakeReplicator
 from tests.ftpnode.running import running
 from tests.kit.cluster_folder import write_cluster
@@ -18,8 +19,9 @@ LIMITS = {
 
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory):
-    """A node without a replicator."""
-    cluster = write_cluster(tmp_path_factory.mktemp("alone"), nodes=1, replication="none", limits=LIMITS)
+    """A node without a replicator, whose passwords cost what they cost an operator."""
+    folder = tmp_path_factory.mktemp("alone")
+    cluster = write_cluster(folder, nodes=1, replication="none", limits=LIMITS, password_hash=hash_password)
     with running(cluster) as node:
         yield node
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 import stat
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -227,14 +227,15 @@ def test_a_large_listing_is_bounded_in_entries_and_does_not_stop_others(guarded)
         folder.mkdir()
         for number in range(20_000):
             (folder / f"{number:05}.rnx").touch()
-        with client.data() as data, data.makefile("rb") as file:
+        with client.data() as data, data.makefile("rb") as file, ThreadPoolExecutor(1) as pool:
             client.send(b"LIST large\r\n")
+            reading = pool.submit(file.read)  # who does not read stalls, and is cut here after half a second
             waits_s = []
             for _ in range(100):
                 started_s = monotonic_s()
                 assert other.ask("NOOP").startswith("200")
                 waits_s.append(monotonic_s() - started_s)
-            listing = file.read().splitlines()
+            listing = reading.result().splitlines()
         assert [client.reply()[:3], client.reply()[:3]] == ["125", "226"]
         assert [line[-9:] for line in listing] == [f"{number:05}.rnx".encode() for number in range(20_000)]
         print(f"NOOPs beside a LIST of 20,000 files waited {max(waits_s) * 1000:.1f} ms at most")

@@ -71,8 +71,7 @@ def write_cluster(
         mode=replication,
         replication=QUICK_REPLICATION | dict(replication_settings or {}),
         limits=QUICK_LIMITS | dict(limits or {}),
-        password_hash=QUICK_HASH,
-        **({"spool": str(folder)} | plan_changes),
+        **({"spool": str(folder), "password_hash": QUICK_HASH} | plan_changes),
     )
     passwords = write_new_cluster(folder, plan, utc_now())
     file = folder / "cluster.yaml"
