@@ -58,6 +58,7 @@ class DataTransfers:
         self._shown: Callable[[], bytes] = bytes
         self._upload: UploadFlow | None = None
         self._delivered_bytes = 0
+        self._held = bytearray()
         self._began_s = 0.0
         self._of_front: set[asyncio.Task[None]] = set()
         self._of_back: set[asyncio.Task[None]] = set()
@@ -108,10 +109,10 @@ class DataTransfers:
             case a.FeedNode():
                 assert self._back is not None, "the node's data connection stands"
                 self._spawn(self._of_back, self._the_upload().feed(self._back))
-            case a.RelayDownload():
+            case a.RelayDownload(hold_bytes):
                 assert self._back is not None, "the node's data connection stands"
                 assert self._front is not None, "the client's data connection stands"
-                self._spawn(self._of_back, self._download(self._back, self._front))
+                self._spawn(self._of_back, self._download(self._back, self._front, hold_bytes))
             case a.StopDownload():
                 self._drop_back()
                 self._report(e.DownloadEnded(e.Ending.CUT, self._delivered_bytes))
@@ -201,10 +202,12 @@ class DataTransfers:
             log.warning("data TLS of another client", client=self._client)
         return not is_another and wanted is not Resumption.REQUIRE
 
-    async def _download(self, back: DataLeg, front: DataLeg) -> None:
+    async def _download(self, back: DataLeg, front: DataLeg, hold_bytes: int) -> None:
         ending = e.Ending.FINISHED
         try:
-            await relay(back, front, self._count)
+            if not await self._hold(back, hold_bytes):
+                await self._send_held(front)
+                await relay(back, front, self._count)
         except SourceCutError:
             ending = e.Ending.CUT
         except SinkLostError as error:
@@ -212,13 +215,30 @@ class DataTransfers:
             return
         self._report(e.DownloadEnded(ending, self._delivered_bytes))
 
+    async def _hold(self, back: DataLeg, most_bytes: int) -> bool:
+        """Take the node's data and keep it; False when there is more than may be kept."""
+        self._held.clear()
+        while len(self._held) < most_bytes:
+            data = await back.receive()
+            if not data:
+                return True
+            self._held += data
+        return False
+
+    async def _send_held(self, front: DataLeg) -> None:
+        if self._held:
+            self._count(len(self._held))
+            await front.send(bytes(self._held))
+            self._held.clear()
+
     async def _finish_front(self, front: DataLeg) -> None:
         try:
+            await self._send_held(front)
             await front.finish()
         except SinkLostError as error:
             self._report(e.FrontDataLost(str(error)))
         else:
-            self._report(e.FrontDataClosed())
+            self._report(e.FrontDataClosed(self._delivered_bytes))
 
     def _count(self, count_bytes: int) -> None:
         self._delivered_bytes += count_bytes
@@ -236,6 +256,7 @@ class DataTransfers:
 
     def _drop(self) -> None:
         self._drop_back()
+        self._held.clear()
         _cancel(self._of_front)
         if self._front is not None:
             self._front.close()

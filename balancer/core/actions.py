@@ -113,7 +113,12 @@ class FeedNode(msgspec.Struct, frozen=True):
 
 
 class RelayDownload(msgspec.Struct, frozen=True):
-    """Pass the node's data on to the client until it ends: DownloadEnded or FrontDataLost."""
+    """Pass the node's data on to the client until it ends: DownloadEnded or FrontDataLost.
+
+    Data of up to `hold_bytes` is held back, and goes out at FinishFrontData; of more, all goes out as it comes.
+    """
+
+    hold_bytes: int = 0
 
 
 class StopDownload(msgspec.Struct, frozen=True):
@@ -121,7 +126,7 @@ class StopDownload(msgspec.Struct, frozen=True):
 
 
 class FinishFrontData(msgspec.Struct, frozen=True):
-    """Close the client's data connection in order: FrontDataClosed or FrontDataLost."""
+    """Send what is held, then close the client's data connection in order: FrontDataClosed or FrontDataLost."""
 
 
 class DropData(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from balancer.core.events import (
     DownloadEnded,
     Ending,
     Event,
+    FrontDataClosed,
     FrontDataFailed,
     FrontDataLost,
     FrontDataOpened,
@@ -118,6 +119,8 @@ class Transfer:
                 self.front_lost = why
             case UploadEnded(ending, size_bytes) | DownloadEnded(ending, size_bytes):
                 self.ending, self.size_bytes = ending, size_bytes
+            case FrontDataClosed(delivered_bytes):
+                self.size_bytes = delivered_bytes
             case SpoolExceeded():
                 self.repeatable = False
             case BackReplied(answer):

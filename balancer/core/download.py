@@ -1,8 +1,11 @@
 """RETR, LIST, NLST and MLSD: the data of one node goes to the client, and where it is lost, of another.
 
-A RETR goes on at the byte reached when the other node shows the same content id, size and time of change; a listing
-only while nothing of it went out, because a second listing may differ.
+A RETR goes on at the byte reached when the other node shows the same content id, size and time of change. A listing
+begins anew, which works only while nothing of it went out, because a second one may differ; so it is held back until
+its node has said that it is whole.
 """
+
+from typing import Final
 
 from balancer.core.actions import AdviseNode, ExpectReply, FinishFrontData, RelayDownload, StopDownload
 from balancer.core.back_leg import have_back_leg, identify
@@ -12,6 +15,9 @@ from balancer.core.events import DownloadEnded, Ending, FrontDataClosed, NodeAdv
 from balancer.core.facts import Lookup, Unknown, is_same_content
 from balancer.core.reply import Reply
 from balancer.core.transfer import CUT, NO_NODE, begin, end, offer, open_front, try_elsewhere, why_not
+
+LISTING_BYTES: Final = 256 << 10
+"""What is held back of a listing, some 3,000 lines; a longer one goes out as it comes, and its node's death cuts it."""
 
 
 def retrieve(talk: Conversation, command: Command) -> Steps[None]:
@@ -91,7 +97,7 @@ def _relayed(talk: Conversation, transfer: Transfer) -> Steps[Reply | None]:
     started = stopped = False
     while transfer.front_failed is None and transfer.front_lost is None:
         if transfer.front_open and not started:
-            talk.act(RelayDownload())
+            talk.act(RelayDownload(0 if transfer.verb == "RETR" else LISTING_BYTES))
             started = True
         if transfer.answer is not None and transfer.answer.code == 421:
             talk.leave_node(f"the node said {transfer.answer.lines[-1]}")

@@ -153,7 +153,9 @@ class FrontDataLost(msgspec.Struct, frozen=True):
 
 
 class FrontDataClosed(msgspec.Struct, frozen=True):
-    """The client's data connection was closed in order, after every byte."""
+    """The client's data connection was closed in order, after every byte: `delivered_bytes` in all."""
+
+    delivered_bytes: int
 
 
 class UploadEnded(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import pytest
 
 from balancer.core import actions as a
 from balancer.core import events as e
+from balancer.core.download import LISTING_BYTES
 from tests.kit.transcript import RULES, Transcript
 
 
@@ -115,7 +116,7 @@ def test_226_of_a_download_waits_for_the_last_byte() -> None:
     talk.node("226 sent").is_all()
     talk.happens(e.FrontDataOpened()).does(a.RelayDownload())
     talk.happens(e.DownloadEnded(e.Ending.FINISHED, 9)).does(a.FinishFrontData())
-    talk.happens(e.FrontDataClosed()).does(a.DropData(), a.ReleasePort()).client_gets("226 sent")
+    talk.happens(e.FrontDataClosed(9)).does(a.DropData(), a.ReleasePort()).client_gets("226 sent")
 
 
 def test_a_download_goes_on_at_the_byte_reached() -> None:
@@ -171,7 +172,7 @@ def test_a_download_goes_on_at_its_byte_whatever_facts_the_client_has_chosen() -
     identified(talk, 9999)
     offered(talk, "RETR a", rest="REST 50")
     talk.node("150 here").does(a.RelayDownload()).happens(e.DownloadEnded(e.Ending.FINISHED, 9999))
-    talk.node("226 all").does(a.FinishFrontData()).happens(e.FrontDataClosed())
+    talk.node("226 all").does(a.FinishFrontData()).happens(e.FrontDataClosed(9999))
     talk.does(a.DropData(), a.ReleasePort()).client_gets("226 all")
     talk.client("MLST a").node_gets("OPTS MLST perm;").node("200 perm;")
     talk.node_gets("MLST a").node("250-x", " perm=r; a", "250 End").client_gets("250-x", " perm=r; a", "250 End")
@@ -186,6 +187,27 @@ def test_facts_that_hold_all_that_shows_a_file_are_left_as_the_client_has_chosen
     talk.client(line).node_gets(line).node("200 ok").client_gets("200 ok")
     passive(talk)
     talk.client("RETR a").node_gets("MLST a")
+
+
+@pytest.mark.parametrize(("delivered_bytes", "goes_on"), [(0, True), (LISTING_BYTES, False)])
+def test_a_listing_begins_anew_elsewhere_unless_it_was_too_long_to_be_held_back(delivered_bytes, goes_on) -> None:
+    talk = Transcript().logs_in()
+    passive(talk)
+    talk.client("LIST")
+    offered(talk, "LIST")
+    talk.node("150 here").client_gets("150 here").does(a.OpenFrontData(None, protected=False))
+    talk.happens(e.FrontDataOpened()).does(a.RelayDownload(LISTING_BYTES))
+    talk.node_dies().does(a.StopDownload()).happens(e.DownloadEnded(e.Ending.CUT, delivered_bytes))
+    talk.replays("node2", avoiding=("node1",))
+    if goes_on:
+        offered(talk, "LIST")
+        talk.node("150 here").does(a.RelayDownload(LISTING_BYTES)).happens(e.DownloadEnded(e.Ending.FINISHED, 0))
+        talk.node("226 all").does(a.FinishFrontData()).happens(e.FrontDataClosed(12))
+        talk.does(a.DropData(), a.ReleasePort()).client_gets("226 all")
+    else:
+        talk.does(a.DropData(), a.ReleasePort()).client_gets("426")
+    (note,) = (note for note in talk.notes if isinstance(note, a.NoteTransfer))
+    assert note.size_bytes == (12 if goes_on else LISTING_BYTES)
 
 
 def test_a_listing_after_a_move_has_the_facts_that_the_client_has_chosen() -> None:
