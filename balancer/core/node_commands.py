@@ -109,19 +109,21 @@ def judge(verb: str, path: str, source: Lookup | None, target: Lookup) -> Reply 
 
 
 def _look_first(talk: Conversation, command: Command) -> Steps[Reply | None]:
-    source: Lookup | None = None
-    if command.verb == "RNTO":
-        if talk.rename_from is None:
-            return None
-        source = yield from look(talk, talk.rename_from)
-    target = yield from look(talk, command.argument)
-    if talk.node is None:
-        return _UNKNOWN_OUTCOME
-    answer = judge(command.verb, command.argument, source, target)
-    if answer is None and command.verb == "RNTO":
-        # The look came between RNFR and RNTO, and a node forgets the one when anything else follows.
-        yield from ask(talk, f"RNFR {talk.rename_from}")
-    return answer
+    """What `judge` says of a node's tree; one that is lost while we look leaves it to the next."""
+    renames = command.verb == "RNTO"
+    if renames and talk.rename_from is None:
+        return None
+    while (yield from have_back_leg(talk)):
+        source = (yield from look(talk, talk.rename_from or "")) if renames else None
+        target = yield from look(talk, command.argument)
+        if talk.node is None:
+            continue
+        answer = judge(command.verb, command.argument, source, target)
+        if answer is None and renames:
+            # The look came between RNFR and RNTO, and a node forgets the one when anything else follows.
+            yield from ask(talk, f"RNFR {talk.rename_from}")
+        return answer
+    return _UNKNOWN_OUTCOME
 
 
 def _remember(talk: Conversation, command: Command, answer: Reply) -> Steps[None]:

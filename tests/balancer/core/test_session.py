@@ -250,6 +250,15 @@ def test_a_change_that_one_node_cannot_make_is_looked_for_and_asked_of_the_next(
     talk.client_gets("451 here neither")
 
 
+def test_a_node_that_is_lost_while_it_is_asked_what_came_of_a_change_leaves_that_to_the_next() -> None:
+    talk = Transcript().logs_in()
+    talk.client("MKD d").node_gets("MKD d").node_dies()
+    talk.replays("node2", avoiding=("node1",)).node_gets("MLST d").node_dies()
+    talk.does(a.OpenBack(frozenset({"node1", "node2"}), tls=False)).happens(e.BackFailed(None, "none"))
+    talk.does(a.Pause(1.0)).happens(e.PauseOver())
+    talk.replays("node1").node_gets("MLST d").node("250-x", " type=dir; d", "250 End").client_gets("257")
+
+
 def two_sites() -> Rules:
     hosts: dict[str, Rules] = {}
     first = msgspec.structs.replace(RULES, host_names=("ingest.example",), hosts=hosts)
