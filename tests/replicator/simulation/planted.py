@@ -189,6 +189,7 @@ PLANTED = (
         "a version that is applied leaves no intent",
         ((Replica, "_intending", intend_nothing),),
         dict.fromkeys(WEIGHTS, 0) | {"crash-at-call": 40, "upload": 30, "remove": 15},
+        first=290,
     ),
     Planted(
         "a member that was away for months goes on with its index",
@@ -202,5 +203,9 @@ PLANTED = (
             (replicator.core.belief, "was_given", lambda *_: True),
         ),
         {"clone": 25, "kill": 10, "wipe": 0, "leave": 0, "away": 0},
+    ),
+    Planted(
+        "what is found on a read-only member becomes a version",
+        ((replicator.index.index, "without_version", lambda event: event),),
     ),
 )
