@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import itertools
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+import click
 import msgspec
 
 from bench.processes import end
@@ -31,8 +33,10 @@ from ftpnode.staging import Staging
 
 NETWORK = "127.77.8"
 _START_S = 60.0
+_SAID_EVERY_S = 10.0
+_BEGAN_S = monotonic_s()
 _PIECE_BYTES = 256 << 10
-_GIGABIT_BYTES_PER_S = 125e6
+GIGABIT_BYTES_PER_S = 125e6
 _EVERY_NODE = Policy(nodes="all", when_short="refuse")
 
 
@@ -81,7 +85,10 @@ class Notified(Pair):
     _names: Iterator[int] = field(default_factory=itertools.count)
 
     def put(self, name: str, content: bytes) -> None:
-        self.publish(name, self.stage(content))
+        if len(content) < TOLD_FROM_BYTES:
+            self.publish(name, self.stage(content))
+        else:
+            self.receive(name, content)
 
     def stage(self, content: bytes) -> Publish:
         """What an ftpnode has done when the last byte is in, and then asks for; without the path."""
@@ -93,8 +100,8 @@ class Notified(Pair):
             os.fsync(file.fileno())
         return _publish(staged, content_id_of(content), len(content), mtime_ns)
 
-    def receive(self, name: str, content: bytes) -> float:
-        """Take an upload that comes with 1 Gbit/s, as an ftpnode does; how long its client waits after it, in s."""
+    def receive(self, name: str, content: bytes, bytes_per_s: float = math.inf) -> float:
+        """Take an upload that comes so fast, as an ftpnode does; how long its client waits after it, in s."""
         assert self.client is not None
         staged = Staging(self.source).create()
         is_told, begin_s = False, monotonic_s()
@@ -106,7 +113,7 @@ class Notified(Pair):
                 if staged.size_bytes >= TOLD_FROM_BYTES and not is_told:
                     is_told = True
                     change(self.client, Arriving(id=0, path=name, staged=staged.name, policy=_EVERY_NODE), 10.0)
-                threading.Event().wait(begin_s + staged.size_bytes / _GIGABIT_BYTES_PER_S - monotonic_s())
+                threading.Event().wait(begin_s + staged.size_bytes / bytes_per_s - monotonic_s())
             end_s, mtime_ns = monotonic_s(), now_ns()
             staged.seal(mtime_ns)
             self.publish(name, _publish(staged.name, staged.content.content_id(), staged.size_bytes, mtime_ns))
@@ -144,19 +151,25 @@ class Bench:
 
     def ours(self, nodes: int = 2, name: str = "ours", network: str = NETWORK) -> tuple[Pair, Notified]:
         """Replicators of `nodes` nodes: the same first two, once written to as a folder, once told of uploads."""
+        folder, addresses = self.cluster(name, nodes, network)
+        names = [f"node{number}" for number in range(1, nodes + 1)]
+        processes = tuple(self.node(folder, node) for node in names)
+        for address in addresses:
+            self.wait_ready(address, nodes - 1)
+        source, target = (folder / node / "root" for node in names[:2])
+        client = ReplicatorClient(folder / names[0] / "state" / SOCKET_NAME)
+        self.stack.callback(client.close)
+        told = Notified("Tripod, told", source, target, processes, client=client)
+        return Pair("Tripod, watching", source, target, processes), told
+
+    def cluster(self, name: str, nodes: int, network: str) -> tuple[Path, tuple[str, ...]]:
+        """The folder of a cluster whose nodes are still to be started, with an empty root each, and their addresses."""
         folder = self.folder / name
         plan = network_plan("bench", nodes, network=network)
         write_cluster(folder, plan, datetime.datetime.now(datetime.UTC))
         for node in plan.nodes:
             (folder / node.root).mkdir(parents=True, exist_ok=True)
-        processes = tuple(self.node(folder, node.name) for node in plan.nodes)
-        for node in plan.nodes:
-            self.wait_ready(node.address, nodes - 1)
-        source, target = (folder / node.root for node in plan.nodes[:2])
-        client = ReplicatorClient(folder / plan.nodes[0].state / SOCKET_NAME)
-        self.stack.callback(client.close)
-        told = Notified("Tripod, told", source, target, processes, client=client)
-        return Pair("Tripod, watching", source, target, processes), told
+        return folder, tuple(node.address for node in plan.nodes)
 
     def node(self, folder: Path, name: str) -> subprocess.Popen:
         """One replicator."""
@@ -167,16 +180,26 @@ class Bench:
         """Its health, when it is ready and in sync with so many peers."""
 
         def ready() -> dict | None:
-            with (
-                contextlib.suppress(OSError),
-                urllib.request.urlopen(f"http://{address}:8022/health", timeout=2) as answer,
-            ):
-                health = json.load(answer)
-                in_sync = sum(bool(peer["in_sync"]) for peer in health["peers"])
-                return health if health["state"] == "ready" and in_sync >= peers else None
-            return None
+            health = self.health(address)
+            if health is None or health["state"] != "ready":
+                return None
+            in_sync = sum(bool(peer["in_sync"]) for peer in health["peers"])
+            return health if in_sync >= peers else None
 
-        return wait(ready, f"the replicator at {address} is ready", 1800.0)
+        def progress() -> str:
+            health = self.health(address)
+            return "silent" if health is None else f"{health['state']}, knows {health['files']:,} files"
+
+        return wait(ready, f"the replicator at {address} is ready", 600.0, 0.005, progress)
+
+    def health(self, address: str) -> dict | None:
+        """The health document of the replicator at this address; None while it does not answer."""
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://{address}:8022/health", timeout=5) as answer,
+        ):
+            return json.load(answer)
+        return None
 
     def syncthing(self) -> Pair | None:
         """Syncthing, watching with its shortest delay (1 s; its default is 10 s); None where it is not installed."""
@@ -244,12 +267,21 @@ def bench_in(folder: Path) -> Iterator[Bench]:
         yield bench
 
 
-def wait(condition, what: str, timeout_s: float = _START_S, every_s: float = 0.001):
-    """The first true value of `condition`; SystemExit naming `what` after `timeout_s`."""
-    deadline_s, pause = monotonic_s() + timeout_s, threading.Event()
+def say(text: str) -> None:
+    """How far the bench is."""
+    click.echo(f"[{monotonic_s() - _BEGAN_S:5.0f} s] {text}", err=True)
+
+
+def wait(condition, what: str, timeout_s: float = _START_S, every_s: float = 0.001, progress=None):
+    """The first true value of `condition`; SystemExit naming `what` after `timeout_s`. A long one says its progress."""
+    begin_s, pause, said_s = monotonic_s(), threading.Event(), monotonic_s()
     while not (value := condition()):
-        if monotonic_s() > deadline_s:
+        now_s = monotonic_s()
+        if now_s > begin_s + timeout_s:
             raise SystemExit(f"still not after {timeout_s:g} s: {what}")
+        if now_s > said_s + _SAID_EVERY_S:
+            said_s = now_s
+            say(f"since {now_s - begin_s:.0f} s: until {what}{f' ({progress()})' if progress else ''}")
         pause.wait(every_s)
     return value
 

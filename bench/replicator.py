@@ -5,14 +5,14 @@ import shutil
 import statistics
 import subprocess
 import tempfile
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 
-from bench.pairs import Bench, Notified, Pair, bench_in, wait
-from bench.processes import cpu_s, end, memory_mb
+from bench.known_files import idle_of_pair, known_files
+from bench.pairs import GIGABIT_BYTES_PER_S, NETWORK, Bench, Notified, Pair, bench_in, say, wait
+from bench.processes import end
 from bench.sheet import Sheet
 from cluster.clock import monotonic_s
 
@@ -36,14 +36,23 @@ def main(file: Path | None, page: Path | None, *, quick: bool) -> None:
             if peer is None:
                 sheet.missing(name)
         pairs = [told, watching, *(peer for peer in peers.values() if peer is not None)]
+        say("one file")
         _one_file(sheet, pairs, 3 if quick else 30)
+        say("many small files")
         _small_files(sheet, pairs, 200 if quick else 2000)
+        say("a large file, and a change of it")
         _large_file(sheet, pairs, (32 if quick else 500) * 10**6)
+        say("acknowledgements")
         _acknowledgement(sheet, told, (20 if quick else 100) * 10**6)
-        for pair in pairs:
+        for pair in pairs[2:]:
             for process in pair.processes:
                 end(process)
-        _many_known(sheet, bench, (1_000,) if quick else (1_000, 10_000, 100_000), 2 if quick else 10)
+        idle_of_pair(sheet, bench, told.processes, f"{NETWORK}.11", 2 if quick else 20)
+        for process in told.processes:
+            end(process)
+        counts = (1_000,) if quick else (1_000, 10_000, 100_000, 200_000)
+        known_files(sheet, bench, counts, 1_000 if quick else 100_000, 2 if quick else 20)
+        say("more nodes")
         _more_nodes(sheet, bench, (2, 3) if quick else (2, 3, 5), 100 if quick else 1000)
     sheet.show(file)
     if page is not None:
@@ -84,7 +93,8 @@ def _small_files(sheet: Sheet, pairs: list[Pair], count: int) -> None:
     """From the first file to all of them, 4 KB each."""
     rates = {pair.name: count / _timed_small(pair, count) for pair in pairs}
     sheet.figure(f"{count:,} files of 4 KB", "files/s", **rates)
-    _ratios(sheet, "small_files", rates, {"small_files_told_vs_syncthing": 5})
+    wanted = {"small_files_told_vs_syncthing": 5, "small_files_watching_vs_syncthing": 5}
+    _ratios(sheet, "small_files", rates, wanted)
 
 
 def _timed_small(pair: Pair, count: int) -> float:
@@ -117,7 +127,8 @@ def _large_file(sheet: Sheet, pairs: list[Pair], size_bytes: int) -> None:
         rates[pair.name] = size_bytes / 1e6 / (monotonic_s() - begin_s)
         sent[pair.name] = _sent_for_a_change(pair, content)
     sheet.figure(f"one file of {size_bytes / 1e6:g} MB", "MB/s", **rates)
-    _ratios(sheet, "large_file", rates, {"large_file_told_vs_syncthing": 2})
+    wanted = {"large_file_told_vs_syncthing": 2, "large_file_watching_vs_syncthing": 2}
+    _ratios(sheet, "large_file", rates, wanted)
     known = {name: value for name, value in sent.items() if value is not None}
     sheet.figure("1 MB of it changed: sent", "MB", **known)
     sheet.ratio("sent_for_a_change_vs_4_mb", 4 / known["Tripod, told"], 1)
@@ -149,52 +160,13 @@ def _acknowledgement(sheet: Sheet, told: Notified, size_bytes: int) -> None:
     """
 
     def waited_ms(size: int, run: int) -> float:
-        return told.receive(f"ack-{size}-{run}", os.urandom(size)) * 1e3
+        return told.receive(f"ack-{size}-{run}", os.urandom(size), GIGABIT_BYTES_PER_S) * 1e3
 
     large = statistics.median(waited_ms(size_bytes, run) for run in range(3))
     small = statistics.median(waited_ms(100_000, run) for run in range(9))
     sheet.figure(f"wait for the acknowledgement, {size_bytes / 1e6:g} MB", "ms", **{told.name: large})
     sheet.figure("wait for the acknowledgement, 100 KB", "ms", **{told.name: small})
     sheet.ratio("acknowledgement_of_a_large_file_vs_50_ms_more", 50 / max(large - small, 0.1), 1)
-
-
-def _many_known(sheet: Sheet, bench: Bench, counts: tuple[int, ...], idle_s: float) -> None:
-    """A start on so many known, unchanged files; memory and idle CPU with the most of them."""
-    starts = {}
-    for number, count in enumerate(counts):
-        name, network = f"known-{count}", f"127.77.{20 + number}"
-        watching, _ = _with_files(bench, name, network, count)
-        for process in watching.processes:
-            end(process)
-        begin_s = monotonic_s()
-        process = bench.node(bench.folder / name, "node1")
-        bench.wait_ready(f"{network}.11", 0)
-        starts[count] = monotonic_s() - begin_s
-        if count == counts[-1]:
-            used_s = cpu_s([process.pid])
-            threading.Event().wait(idle_s)
-            used_mb, idle = memory_mb([process.pid]), (cpu_s([process.pid]) - used_s) / idle_s * 100
-            sheet.figure(f"memory, {count:,} files", "MB", **{"Tripod, watching": used_mb})
-            sheet.figure(f"idle, {count:,} files", "% of a core", **{"Tripod, watching": idle})
-            sheet.ratio(f"memory_of_{count}_files_vs_250_mb", 250 / used_mb, 1)
-            sheet.ratio("idle_vs_1_percent", 1 / max(idle, 0.1), 1)
-        end(process)
-    sheet.figure(f"start on {counts[-1]:,} known files", "s", **{"Tripod, watching": starts[counts[-1]]})
-    sheet.ratio(f"start_on_{counts[-1]}_files_vs_5_s", 5 / starts[counts[-1]], 1)
-    sheet.growth("start in s by known files", starts)
-
-
-def _with_files(bench: Bench, name: str, network: str, count: int) -> tuple[Pair, Notified]:
-    """Two nodes that know `count` small files in folders of 200; the files stood there before the first start."""
-    for number in range(count):
-        folder = bench.folder / name / f"node1/root/d{number // 200}"
-        if number % 200 == 0:
-            folder.mkdir(parents=True)
-        (folder / f"f{number}").write_bytes(b"%d" % number)
-    pair, told = bench.ours(name=name, network=network)
-    last = pair.target / f"d{(count - 1) // 200}"
-    wait(lambda: last.exists() and _files_below(pair.target) >= count, f"{count} files are on both nodes", 1800.0, 1.0)
-    return pair, told
 
 
 def _more_nodes(sheet: Sheet, bench: Bench, nodes: tuple[int, ...], count: int) -> None:
@@ -227,12 +199,6 @@ def _ratios(sheet: Sheet, what: str, rates: dict[str, float], targets: dict[str,
                 word = mine.rpartition(" ")[2]
                 ratio = f"{what}_{word}_vs_{name.lower()}"
                 sheet.ratio(ratio, rates[mine] / rate, (targets or {}).get(ratio))
-
-
-def _files_below(root: Path) -> int:
-    found = subprocess.run(["find", str(root), "-path", "*/.tripod", "-prune", "-o", "-type", "f", "-print"],
-                           check=True, capture_output=True)  # fmt: skip
-    return found.stdout.count(b"\n")
 
 
 if __name__ == "__main__":
