@@ -250,7 +250,7 @@ class Engine:
         while True:
             await self._guarded(self._follow_marks)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_DIRTY_S):
+                async with asyncio.timeout(_DIRTY_S if self._watch.is_marked else _TICK_S):
                     await self._marked.wait()
                 self._marked.clear()
                 await asyncio.sleep(SETTLE_S)

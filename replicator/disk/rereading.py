@@ -79,6 +79,17 @@ class Rereading:
             raise ChangedError
 
 
+def is_small_sound(tree: Tree, file: Path, known: Row) -> bool:
+    """Read a small file whole: whether it has the content that is known. ChangedError and OSError pass."""
+    reading = Rereading(tree, file, known)
+    try:
+        while reading.read():
+            pass
+        return reading.is_sound()
+    finally:
+        reading.close()
+
+
 def be_idle() -> None:
     """Have the calling thread's disk accesses wait for everybody else's (ioprio_set(2)), where the kernel can."""
     number = _IOPRIO_SET.get(platform.machine())

@@ -15,7 +15,14 @@ from typing import Final, Literal
 import msgspec
 
 from cluster.content_id import content_id_of_file
-from cluster.durable_file import make_folders_durably, move_durably, publish_soon, sync_folder, take_durably
+from cluster.durable_file import (
+    begin_writing,
+    make_folders_durably,
+    move_durably,
+    publish_soon,
+    sync_folder,
+    take_durably,
+)
 from cluster.folders import LinkAboveError, OddEntryError, look, open_file, opened, parent_of
 from cluster.replication_settings import Modes
 from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, on_disk, parent
@@ -345,6 +352,7 @@ def _is(kind: Callable[[int], bool], name: str, folder: int) -> bool:
 def _read_durably(fd: int) -> str:
     """The content id of an open file, its bytes durable; it is closed."""
     with os.fdopen(fd, "rb") as stream:
+        begin_writing(fd)  # the disk writes what nobody has synced yet while it is hashed
         content_id = content_id_of_file(stream)
         os.fsync(fd)
     return content_id

@@ -81,7 +81,9 @@ class Mesh:
 async def _first_of(
     links: Sequence[PeerLink], ask: Callable[[PeerLink], Awaitable[None]], enough: int, path: str
 ) -> tuple[PeerLink, ...]:
-    """Ask all, and return those that did it as soon as they are enough; the others go on by themselves."""
+    """Ask all, and return those that did it as soon as they are enough, which is one at least; the others go on."""
+    if len(links) == 1:  # no task is needed to wait for one
+        return tuple(links) if await _succeeds(links[0], ask, path) else ()
     asking = {asyncio.create_task(_succeeds(link, ask, path)): link for link in links}
     _going_on.update(asking)
     for task in asking:

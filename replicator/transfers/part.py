@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from cluster.content_id import ContentHash, content_id_of_file
-from cluster.durable_file import sync_folder
+from cluster.durable_file import begin_writing, sync_folder
 from replicator.core.recipe import Run
 from replicator.disk.copying import copy_range, put
 from replicator.disk.tree import Tree
 from replicator.peers.wire import CHUNK_BYTES
 
 _COPY_BYTES: Final = 32 << 20
+_BEGUN_BYTES: Final = 8 << 20
+"""After so many bytes the disk is told to begin, so that the end waits for the last ones alone."""
 
 
 class _OpenFiles:
@@ -64,6 +66,7 @@ class Part(_OpenFiles):
         super().__init__()
         self.file = file
         self.content = ContentHash()
+        self._begun_bytes = 0
         self._fds.append(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         with self._using() as (fd,):
             while data := os.pread(fd, CHUNK_BYTES, self.content.size_bytes):
@@ -75,6 +78,9 @@ class Part(_OpenFiles):
         with self._using() as (fd,):
             put(fd, data, offset)
             self.content.update(data)
+            if self.content.size_bytes - self._begun_bytes >= _BEGUN_BYTES:
+                self._begun_bytes = self.content.size_bytes
+                begin_writing(fd)
 
     def end(self) -> str:
         """Make what is here durable; its content id."""

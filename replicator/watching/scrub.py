@@ -24,7 +24,7 @@ from replicator.core.head import Kind, winner
 from replicator.core.place import Found, Rotten, Row
 from replicator.core.scrubbing import DAY_S, bytes_per_s, comes_after, rest_s
 from replicator.disk.conflict_store import kept_name
-from replicator.disk.rereading import ChangedError, Rereading, be_idle
+from replicator.disk.rereading import ChangedError, Rereading, be_idle, is_small_sound
 from replicator.index.scrub_facts import Quarantined, ScrubFacts
 from replicator.measures import Measures
 from replicator.not_yet import NotYetError
@@ -33,7 +33,8 @@ from replicator.replica import Replica
 _REST_S: Final = 60.0
 _NOTED_AFTER: Final = 200
 _LEAST_BYTES: Final = 4096
-_WORTH_SLEEPING_S: Final = 0.05
+_SMALL_BYTES: Final = 256 << 10  # such a file is read at once, by one call of the pool
+_WORTH_SLEEPING_S: Final = 0.25
 _MAX_DOUBTS: Final = 1000
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
@@ -172,21 +173,30 @@ class Scrub:
 
     async def _is_sound(self, path: str, row: Row, pace: float) -> bool:
         tree = self._replica.tree
+        if row.size_bytes < _SMALL_BYTES:
+            began_s = monotonic_s()
+            is_sound = await self._blocking(is_small_sound, tree, on_disk(tree.root, path), row)
+            await self._rest(row.size_bytes, max(row.size_bytes, _LEAST_BYTES) + _LEAST_BYTES, began_s, pace)
+            return is_sound
         reading = await self._blocking(Rereading, tree, on_disk(tree.root, path), row)
         try:
             while True:
                 began_s = monotonic_s()
                 count = await self._blocking(reading.read)
-                self._read_bytes += count
-                self._measures.scrubbed_bytes.inc(count)
-                self._debt_s += rest_s(max(count, _LEAST_BYTES), monotonic_s() - began_s, pace)
-                if self._debt_s > _WORTH_SLEEPING_S:
-                    rest, self._debt_s = self._debt_s, 0.0
-                    await asyncio.sleep(rest)
+                await self._rest(count, max(count, _LEAST_BYTES), began_s, pace)
                 if not count:
                     return await self._blocking(reading.is_sound)
         finally:
             await self._blocking(reading.close)
+
+    async def _rest(self, read_bytes: int, cost_bytes: int, began_s: float, pace: float) -> None:
+        """Count what was read, and rest once that is worth a sleep."""
+        self._read_bytes += read_bytes
+        self._measures.scrubbed_bytes.inc(read_bytes)
+        self._debt_s += rest_s(cost_bytes, monotonic_s() - began_s, pace)
+        if self._debt_s > _WORTH_SLEEPING_S:
+            rest, self._debt_s = self._debt_s, 0.0
+            await asyncio.sleep(rest)
 
     async def _quarantine(self, path: str, row: Row) -> None:
         """The index first: whatever happens then, what stands there is not taken for a version."""

@@ -144,29 +144,33 @@ class Watch:
                 monotonic_s(),
                 lately_taken=path in self._taken_s,
             )
+            is_first = not self._paths
             self._paths[path] = mark
             if len(self._paths) % _COLLAPSE_EVERY == 0:
                 shrunk = collapsed(self._paths)
                 self._paths = dict(shrunk.paths)
                 self._folders |= shrunk.folders
                 self._everything |= shrunk.everything
-        if mark.whole:
+        if mark.whole or is_first:
             self.wake()
 
     def mark_found(self, path: str) -> None:
         """`path` changes just now: it is looked at after a quiet time, unless events know more."""
         with self._lock:
             self._paths.setdefault(path, Mark(monotonic_s()))
+        self.wake()
 
     def mark_folder(self, folder: str) -> None:
         """Anything may have happened below `folder`."""
         with self._lock:
             self._folders.add(folder)
+        self.wake()
 
     def mark_everything(self) -> None:
         """Anything may have happened anywhere."""
         with self._lock:
             self._everything = True
+        self.wake()
 
     def take(self, quiet_s: float) -> Dirty:
         """What must be looked at now; it is marked no more."""
@@ -180,6 +184,11 @@ class Watch:
             dirty = Dirty(ready, frozenset(self._folders), self._everything)
             self._folders, self._everything = set(), False
             return dirty
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether paths are marked that are not ripe yet."""
+        return bool(self._paths)
 
     def removed(self) -> list[str]:
         """The paths of whose removal an event has told, and which are not to be looked at yet."""
@@ -200,7 +209,6 @@ class Watch:
         """The kernel's queue was full, and events are lost."""
         self.overflowed_s = monotonic_s()
         self.mark_everything()
-        self.wake()
 
     def _thread_ended(self, ending: threading.ExceptHookArgs) -> None:
         if self._observer is not None and ending.thread in self._observer.threads:
