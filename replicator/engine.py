@@ -40,7 +40,7 @@ from replicator.restart import know_again, replay_intents
 from replicator.selecting import follow_selection
 from replicator.transfers.fetching import Fetching
 from replicator.transfers.intake import Intake
-from replicator.watching.scan import Scan, differing
+from replicator.watching.scan import TOGETHER, Scan, differing
 from replicator.watching.scrub import Scrub
 from replicator.watching.sight import Sight
 from replicator.watching.watch import Watch
@@ -265,9 +265,11 @@ class Engine:
         changed = await self.replica.blocking(differing, self._tree, rows) if rows else frozenset()
         gone = [path for path in dirty.paths if path in changed and dirty.paths[path].deleted]
         await self._scan.delete(gone)
-        for path in dirty.paths:
-            if path in changed and path not in gone:
+        there = [path for path in dirty.paths if path in changed and not dirty.paths[path].deleted]
+        for start in range(0, len(there), TOGETHER):
+            for path in await self._scan.take_in_small(there[start : start + TOGETHER]):
                 await self._follow(path)
+            self.progressed()
         if changed or dirty.folders:
             self.progressed()
 

@@ -15,17 +15,20 @@ from cluster.oddities import OddEntry, printable
 from cluster.tree_path import RESERVED, complaint
 from replicator.core.head import Kind
 from replicator.core.place import ANY_CTIME_NS, Row
+from replicator.disk.lanes import attempt
+from replicator.disk.reading import read_each, read_together
 from replicator.disk.tree import Sighting, Tree, UnstableError, is_as_recorded, sighting
 from replicator.not_yet import NotYetError
 from replicator.replica import Replica
 from replicator.watching.odd_entries import OddEntries
-from replicator.watching.taking_in import take_in
+from replicator.watching.taking_in import Read, take_in
 from replicator.watching.watch import Watch
 
 _QUIET_NS: Final = 500_000_000
 _SLICE: Final = 200
 _SMALL_BYTES: Final = 256 << 10
-_TOGETHER: Final = 200
+TOGETHER: Final = 200
+"""So many small files are taken in at once, at most."""
 
 log = logger(__name__)
 
@@ -72,6 +75,15 @@ def _differs(tree: Tree, path: str, row: Row | None) -> bool:
         return not is_as_recorded(tree.look(path), row)
     except OSError:
         return True
+
+
+def _small_files(tree: Tree, paths: Sequence[str]) -> frozenset[str]:
+    """Those that are small files. Blocks."""
+    return frozenset(path for path in paths if _is_small(attempt(tree.look, path)))
+
+
+def _is_small(seen: Sighting | Exception | None) -> bool:
+    return isinstance(seen, Sighting) and seen.row.kind is Kind.FILE and seen.row.size_bytes <= _SMALL_BYTES
 
 
 def _absent(tree: Tree, paths: Sequence[str]) -> list[str]:
@@ -154,6 +166,16 @@ class Scan:
         for folder in sorted(path for path in held if index.held[path].is_folder):
             await self._look(folder, deleted=False)
 
+    async def take_in_small(self, paths: Sequence[str]) -> list[str]:
+        """Look at the small files among these paths together, if there are many; the paths that are left."""
+        index = self._replica.index
+        paths = [path for path in paths if not index.excludes(path)]
+        if len(paths) < self.many:
+            return paths
+        small = await self._replica.blocking(_small_files, self._replica.tree, paths)
+        await self._take_in([path for path in paths if path in small], read_each)
+        return [path for path in paths if path not in small]
+
     def _is_news(self, path: str, seen: Sighting) -> bool:
         """Whether it must be looked at now; what changes just now is left to the marks."""
         index = self._replica.index
@@ -166,15 +188,15 @@ class Scan:
             return False
         return True
 
-    async def _take_in(self, small: Sequence[str]) -> None:
+    async def _take_in(self, small: Sequence[str], read: Read = read_together) -> None:
         """Many small files at once; a few one by one, for a sync of the file system may take long."""
-        for start in range(0, len(small), _TOGETHER):
-            some = small[start : start + _TOGETHER]
+        for start in range(0, len(small), TOGETHER):
+            some = small[start : start + TOGETHER]
             if len(some) < self.many:
                 for path in some:
                     await self._look(path, deleted=False)
                 continue
-            for path, trouble in (await take_in(self._replica, some)).items():
+            for path, trouble in (await take_in(self._replica, some, read)).items():
                 self._note(path, trouble)
 
     async def _look(self, path: str, *, deleted: bool) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from cluster.folders import OddEntryError
 from replicator.core.head import Kind, winner
+from replicator.disk.reading import read_each, read_together
 from replicator.disk.tree import Tree, UnstableError
 from replicator.watching.scan import Scan
 from replicator.watching.taking_in import take_in
@@ -54,17 +55,33 @@ class Changing(Tree):
         return seen
 
 
-async def test_what_goes_wrong_with_one_file_does_not_touch_the_others(tmp_path):
+@pytest.mark.parametrize("read", [read_together, read_each])
+async def test_what_goes_wrong_with_one_file_does_not_touch_the_others(tmp_path, read):
     async with OpenReplica(tmp_path, Changing) as here:
         for name in ("changing", "gone", "odd", "whole"):
             (here.tree.root / name).write_bytes(b"before")
-        troubles = await take_in(here, ["changing", "gone", "odd", "whole"])
+        troubles = await take_in(here, ["changing", "gone", "odd", "whole"], read)
         assert {path: type(trouble) for path, trouble in troubles.items()} == {
             "changing": UnstableError,
             "gone": UnstableError,
             "odd": OddEntryError,
         }
         assert set(here.index.places) == {"whole"}
+
+
+async def test_what_events_tell_of_many_small_files_is_taken_in_together_and_the_rest_is_left(tmp_path):
+    (tmp_path / "other").mkdir()
+    async with OpenReplica(tmp_path) as here, OpenReplica(tmp_path / "other") as other:
+        for replica in (here, other):
+            write_some(replica.tree.root, 40)
+            (replica.tree.root / "many/large").write_bytes(bytes(300_000))
+        paths = ["many", "many/large", *(f"many/f{number}" for number in range(40))]
+        scan = Scan(here, Watch(here.tree.root), missing_is_deleted=False)
+        assert await scan.take_in_small(paths) == ["many", "many/large"]
+        assert await scan.take_in_small(paths[:3]) == paths[:3]
+        for path in paths[2:]:
+            await other.rescan(path)
+            assert here.index.place(path).row.content_id == other.index.place(path).row.content_id
 
 
 async def test_what_a_peer_also_has_is_adopted_and_no_new_version(tmp_path):
