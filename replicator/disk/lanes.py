@@ -27,20 +27,31 @@ class DiskLanes:
         self._pool = pool
         self._waiting: list[_Waiting] = []
         self._free = _LANES
+        self._under_way: set[asyncio.Future[Any]] = set()
         self._is_called = False
 
     async def run(self, together: Together[_Piece, _Result], piece: _Piece) -> _Result:
-        """Do this piece with others of its kind; what went wrong with it is raised."""
+        """Do this piece with others of its kind; what went wrong with it is raised.
+
+        Whoever is cancelled waits for what is under way: a thread cannot be stopped, and might still make a file that
+        its caller has just removed.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[_Result] = loop.create_future()
         self._waiting.append((together, piece, done))
         if not self._is_called:
             self._is_called = True
             loop.call_soon(self._hand_out)
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            if self._under_way:
+                await asyncio.wait(tuple(self._under_way))
+            raise
 
     def _hand_out(self) -> None:
         self._is_called = False
+        self._waiting = [waiting for waiting in self._waiting if not waiting[2].done()]  # cancelled before it began
         loop = asyncio.get_running_loop()
         while self._waiting and self._free:
             count = -(-len(self._waiting) // self._free)
@@ -53,10 +64,12 @@ class DiskLanes:
                         done.set_exception(error)
                 continue
             self._free -= 1
+            self._under_way.add(lane)
             lane.add_done_callback(functools.partial(self._came_back, share))
 
     def _came_back(self, share: Sequence[_Waiting], lane: "asyncio.Future[list[Any]]") -> None:
         self._free += 1
+        self._under_way.discard(lane)
         if lane.cancelled():
             results: Sequence[Any] = [asyncio.CancelledError()] * len(share)
         else:

@@ -96,3 +96,39 @@ async def test_a_pool_that_is_shut_down_troubles_nobody_who_has_gone(pool):
     await asyncio.gather(*gone, return_exceptions=True)
     await asyncio.sleep(0)
     assert troubles == []
+
+
+async def test_who_is_cancelled_waits_for_what_is_under_way_and_can_then_clean_up(pool, tmp_path):
+    lanes, go, begun = DiskLanes(pool), threading.Event(), threading.Semaphore(0)
+
+    def write(file):
+        begun.release()
+        go.wait(20)
+        file.write_bytes(b"late")
+
+    async def stage(file):
+        try:
+            await lanes.run(each(write), file)
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+
+    staging = asyncio.create_task(stage(tmp_path / "staged"))
+    await asyncio.to_thread(begun.acquire)
+    staging.cancel()
+    await asyncio.sleep(0)
+    assert not staging.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await staging
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_is_cancelled_before_it_has_begun_is_never_done(pool):
+    lanes, done = DiskLanes(pool), []
+    running = asyncio.create_task(lanes.run(each(done.append), 1))
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await lanes.run(each(double), 1)
+    assert done == []
