@@ -5,12 +5,13 @@ stays.
 """
 
 import asyncio
-import contextlib
+import functools
 import random
 import socket
 from collections.abc import Iterable, Mapping
 
 from balancer.core.leases import Lease, Leases, ports_to_keep
+from balancer.door import Address, Door
 from cluster.clock import monotonic_s
 
 
@@ -45,7 +46,7 @@ class PassivePorts:
     def __init__(self, chance: random.Random) -> None:
         self._listeners: Mapping[int, socket.socket] = {}
         self._chance = chance
-        self._used: set[int] = set()
+        self._doors: dict[int, Door] = {}
         self._leases = Leases(())
         self._lent: dict[Lease, LentPort] = {}
 
@@ -61,17 +62,15 @@ class PassivePorts:
     def use(self, ports: Iterable[int]) -> None:
         """Accept on these alone, and lend them from now on."""
         wanted = set(ports)
-        loop = asyncio.get_running_loop()
-        for port in self._used - wanted:
-            loop.remove_reader(self._listeners[port])
-        for port in wanted - self._used:
-            loop.add_reader(self._listeners[port], self._accept, self._listeners[port], port)
-        self._used = wanted
+        for port in self._doors.keys() - wanted:
+            self._doors.pop(port).shut()
+        for port in wanted - self._doors.keys():
+            self._doors[port] = Door(self._listeners[port], functools.partial(self._came, port))
         self._leases.lend_only(sorted(wanted))
 
     def keep_few(self) -> tuple[int, ...]:
         """Use no more than what sessions that come to their end need; returns which these are."""
-        kept = ports_to_keep(sorted(self._used), self._leases.lent(monotonic_s()))
+        kept = ports_to_keep(sorted(self._doors), self._leases.lent(monotonic_s()))
         self.use(kept)
         return kept
 
@@ -88,12 +87,10 @@ class PassivePorts:
         self._leases.release(lent.lease)
         self._lent.pop(lent.lease, None)
 
-    def _accept(self, listener: socket.socket, port: int) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
-            sock, peer = listener.accept()
-            lease = self._leases.claim(port, peer[0], monotonic_s())
-            lent = self._lent.pop(lease, None) if lease is not None else None
-            if lent is None or lent.arrived.done():
-                sock.close()
-            else:
-                lent.arrived.set_result(sock)
+    def _came(self, port: int, sock: socket.socket, client: Address) -> None:
+        lease = self._leases.claim(port, client[0], monotonic_s())
+        lent = self._lent.pop(lease, None) if lease is not None else None
+        if lent is None or lent.arrived.done():
+            sock.close()
+        else:
+            lent.arrived.set_result(sock)

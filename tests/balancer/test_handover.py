@@ -56,7 +56,7 @@ async def eventually(condition, what: str) -> None:
 
 
 def ports_in_use(program: Program) -> set[int]:
-    return set(program.around.ports._used)
+    return set(program.around.ports._doors)
 
 
 async def test_an_idle_session_is_the_new_balancers_at_once_with_all_that_it_stood_for(tmp_path):
