@@ -23,6 +23,8 @@ REPLIES = {
     Reason.CHANGED: "451",
     Reason.IO_ERROR: "451",
     Reason.HELD_BACK: "550",
+    Reason.NAMESAKE: "553",
+    Reason.READ_ONLY: "550",
 }
 
 
