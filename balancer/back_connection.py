@@ -27,6 +27,11 @@ class BackLeg:
         self._deadline: asyncio.TimerHandle | None = None
         self.leg = ControlLeg(self._received, self._lose)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was neither closed nor lost."""
+        return self._open
+
     def send(self, line: str, patience_s: float) -> None:
         """Send a line; when no reply comes for `patience_s` the leg is lost."""
         self.leg.send(f"{line}\r\n".encode("utf-8", "surrogateescape"))
@@ -79,6 +84,8 @@ async def open_back_leg(
     leg.leg.send(header)
     if tls is not None:
         leg.leg.start_tls(tls)
+    if not leg.is_open:  # reset before we got here: a leg that is lost says so once, and nobody would hear of it again
+        raise ConnectionResetError(errno.ECONNRESET, "lost at once")
 
 
 async def connect(target: tuple[str, int], source: Source, timeout_s: float) -> socket.socket:
