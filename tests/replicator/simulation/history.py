@@ -12,7 +12,7 @@ WEIGHTS = {
     # through the publish protocol
     "upload": 30, "repeat": 3, "remove": 6, "rename": 5, "mkdir": 2, "rmdir": 1, "mtime": 2,
     # past the replicator
-    "local-write": 6, "local-delete": 3, "local-rename": 2,
+    "local-write": 6, "local-delete": 3, "local-rename": 2, "local-touch": 3,
     # faults
     "power-cut": 5, "kill": 4, "crash-at-call": 8, "stop": 2, "cut": 7, "cut-one-way": 3, "reset": 4, "blind": 3,
     "clock": 2, "disk-full": 2, "disk-fails": 2, "slow": 2, "wipe": 1, "roll-back": 1, "damage": 3, "lie": 2,

@@ -6,7 +6,7 @@ when it replaced or deleted something, and which content was promised.
 
 from cluster.content_id import content_id_of
 from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, is_below
-from replicator.core.head import Head, Kind, supersedes
+from replicator.core.head import Head, Heads, Kind, supersedes
 from replicator.core.hybrid_clock import drift_ns
 from replicator.core.place import Heard, Place, Row, Written
 from tests.replicator.simulation.node import ROOT
@@ -57,6 +57,7 @@ class Judge:
         self.acknowledged = 0
         self.rotten: set[str] = set()
         self._damaged: set[str] = set()
+        self._touched: set[tuple[str, str]] = set()
         self._gone_at: dict[tuple[str, str], set[str]] = {}
         self._open: dict[str, list[Operation]] = {}
         self._unknown: dict[str, list[Operation]] = {}
@@ -130,6 +131,10 @@ class Judge:
         for operation in self._open.get(node.name, []):
             operation.replaced -= back
 
+    def touched_past(self, node, path: str):
+        """A program sets another time, durably: that beats a removal elsewhere, as any edit does."""
+        self._touched |= {(path, content) for content in contents_at(node.disk, path)}
+
     def acknowledged_upload(self, operation: Operation, copies: int):
         """A client was told that its upload is safe on so many nodes."""
         (path,), content = operation.paths, operation.content
@@ -162,7 +167,7 @@ class Judge:
     def _lives_unseen(self, node, path: str, content: str) -> bool:
         """Whether somebody has made another version of it that this node has not seen: an edit beats a removal."""
         mine = node.index.place(path).heads
-        heads = [head for other in self._world.nodes if other.program for head in other.index.place(path).heads]
+        heads = [head for other in self._world.nodes for head in _heads(other, path)]
         return any(head.content_id == content and not any(supersedes(my, head) for my in mine) for head in heads)
 
     def damages(self, node, path: str):
@@ -211,7 +216,7 @@ class Judge:
         spread = self.rotten & {content for _, content in visible}
         if spread and not self.memory_lost:
             self._fail(f"rotten content is taken for a version: {sorted(content[:8] for content in spread)}")
-        back = visible & self.must_be_gone
+        back = visible & self.must_be_gone - self._touched
         if back and not self.memory_lost:
             self._fail(f"came back: {sorted((path, content[:8]) for path, content in back)}")
 
@@ -272,6 +277,12 @@ def _safe_contents(node, *, hidden: tuple[str, ...] = (STAGING, VERSIONS)) -> se
 def _holds(node, path: str, content: str) -> bool:
     """Whether the node would have it, and know of the path, after the worst power cut now."""
     return node.rows.value("places", path, Place) is not None and content in _safe_contents(node)
+
+
+def _heads(node, path: str) -> Heads:
+    """What a node knows of a path, or would know if it were started now."""
+    place = node.index.place(path) if node.program else node.rows.value("places", path, Place)
+    return place.heads if place else ()
 
 
 def _is_ahead(head: Head, now_ns: int) -> bool:

@@ -23,6 +23,16 @@ class Programs:
             node.disk.unlink(f"{ROOT}/{event.path}")
             node.disk.sync(node.disk.find(f"{ROOT}/{event.path}".rpartition("/")[0]))
 
+    def _local_touch(self, node, event):
+        """Another time on the same content; on what has rotted, it would look like somebody's write."""
+        found = node.disk.there(f"{ROOT}/{event.path}")
+        if found is None or found.is_folder or content_id_of(found.data) in self.judge.rotten:
+            return
+        self.judge.touched_past(node, event.path)
+        node.disk.touch(found, mtime_ns=event.number * 10**9)
+        node.disk.sync(found)
+        node.disk.seen(f"{ROOT}/{event.path}", False)
+
     def _local_rename(self, node, event):
         source, target = f"{ROOT}/{event.path}", f"{ROOT}/{event.other}"
         found, there = node.disk.there(source), node.disk.there(target)

@@ -321,6 +321,19 @@ def test_an_upload_that_failed_after_its_rename_may_have_replaced_what_came_mean
     )  # fmt: skip
 
 
+def test_what_a_node_that_was_down_had_taken_in_meanwhile_has_not_come_back_by_itself():
+    run(
+        history(
+            200, 2,
+            (1.306, "power-cut", 0, "d", "local", 60, 0.01),
+            (1.311, "upload", 1, "d/x", "quorum", 59, 0.755),
+            (4.649, "repeat", 0, "b", "local", 57, 0.029),
+            (4.853, "stop", 1, "d", "any-peer", 76, 0.1),
+            (5.636, "rename", 0, "d", "b", 106, 0.085),
+        )
+    )  # fmt: skip
+
+
 def test_a_node_that_was_taken_out_while_it_answered_promises_nothing():
     run(
         history(
