@@ -125,6 +125,7 @@ class Judge:
         What has rotted meanwhile looks like something it wrote.
         """
         self.rotten -= contents_at(node.disk, source)
+        self.may_be_gone |= self._gone_at.get((node.name, source), set())
         self.wrote_past(node, target, None)
         back = {(target, content) for content in contents_at(node.disk, source)}
         self.must_be_gone -= back

@@ -93,6 +93,8 @@ class Scheduler:
         loop.afterlife = left
         for task in loop.tasks:
             task.cancel()
+        for done in list(loop.under_way):
+            done.cancel()
         for _ in range(100_000):
             if not left:
                 break
@@ -112,6 +114,7 @@ class Loop(asyncio.AbstractEventLoop):
         self.dead = False
         self.afterlife: deque[Handle] | None = None
         self.tasks: list[asyncio.Task[Any]] = []
+        self.under_way: dict[asyncio.Future[Any], None] = {}
         self.trouble: list[dict[str, Any]] = []
         self._scheduler, self._enter, self._latency_s = scheduler, enter, latency_s
 
@@ -151,6 +154,7 @@ class Loop(asyncio.AbstractEventLoop):
         if self.afterlife is not None:
             done.cancel()
             return done
+        self.under_way[done] = None
         self._scheduler.after(self._latency_s(), self._execute, done, func, args, loop=self)
         return done
 
@@ -164,8 +168,8 @@ class Loop(asyncio.AbstractEventLoop):
         else:
             self._scheduler.after(self._latency_s(), self._deliver, done, result, None, loop=self)
 
-    @staticmethod
-    def _deliver(done, result, error) -> None:
+    def _deliver(self, done, result, error) -> None:
+        del self.under_way[done]
         if done.cancelled():
             return
         if error is not None:
