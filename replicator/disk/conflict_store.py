@@ -47,20 +47,19 @@ class ConflictStore:
             self._remove(conflict.kept)
 
     async def sweep(self) -> None:
-        """List what a kill left in the store before it was listed.
+        """List what has lost and was not listed before a kill came, in the store or not.
 
-        Of what has lost nowhere any more that goes of which this node has the content elsewhere. The rest stays: it may
-        have been listed in an index that was lost.
+        What stands in the store and has lost nowhere any more goes if this node has its content elsewhere. The rest
+        stays: it may have been listed in an index that was lost.
         """
         listed = {conflict.kept for conflict in self._index.conflicts.values()}
         unlisted = await self._blocking(_names, self._tree.conflicts) - listed
-        if not unlisted:
-            return
-        for path in self._index.places:
+        for path in sorted(path for path in self._index.contested if not self._index.excludes(path)):
             for head in losers(self._index.place(path).heads):
                 name = kept_name(path, head.content_id)
                 if name in unlisted and not self._is_discarded(path, head):
                     self._note_conflict(path, head, name)
+            await self.keep_losers(path)
         await self._index.durable()
         versions = {content_id for _, content_id in self._index.versions}
         for name in unlisted - {conflict.kept for conflict in self._index.conflicts.values()}:

@@ -14,7 +14,7 @@ from cluster.clock import monotonic_s
 from cluster.explained import Moment
 from cluster.recent import LastHour
 from cluster.tree_path import parent
-from replicator.core.head import Kind, Vector, winner
+from replicator.core.head import Kind, Vector, losers, winner
 from replicator.core.hybrid_clock import Clock, corrected, drift_ns
 from replicator.core.kept_versions import Version
 from replicator.core.place import Input, Place, Rest, Restamped, plan, step, without_version
@@ -135,6 +135,7 @@ class Index:
         self.children: dict[str, set[str]] = {}
         self.by_content = PathsOf()
         self.pending: set[str] = set()
+        self.contested: set[str] = set()  # where something has lost
         self._tombstones: dict[str, None] = {}
         self._log = ChangeLog(self._load(writer.rows("places")), self._is_newest)
         self._tombstones = {path: None for _, path in self._log.after(0) if path in self._tombstones}
@@ -352,6 +353,7 @@ class Index:
             self.live_files += _is_live_file(place) - _is_live_file(before)
             self.namesakes.follow(path, was_live=_is_live(before), is_live=_is_live(place))
             self.heads += len(place.heads) - len(before.heads)
+            (self.contested.add if losers(place.heads) else self.contested.discard)(path)
         if path not in self.places:
             self.children.setdefault(parent(path), set()).add(path)
         self._tombstones.pop(path, None)

@@ -69,7 +69,10 @@ IN_CLEAR = Conversation(words=("-T", "up.rnx", "{url}/clear.rnx"), status=18, le
 
 
 @pytest.mark.parametrize(
-    "places", [(Curl(), Way(family, "explicit", "active")) for family in ("IPv4", "IPv6")], indirect=True, ids=str
+    "places",
+    [(Curl(), Way(family, "explicit", "active")) for family in ("IPv4", "IPv6")],
+    indirect=True,
+    ids=("IPv4", "IPv6"),
 )
 def test_an_upload_in_clear_where_tls_was_agreed_is_refused_alike(places):
     """curl 7.88 in active mode; see `Curl.ways`."""

@@ -37,6 +37,18 @@ async def test_what_was_kept_and_not_listed_when_a_kill_came_is_listed_by_the_ne
         assert stored(here) == {name: b"lost"}
 
 
+async def test_what_lost_elsewhere_and_was_not_listed_when_a_kill_came_is_listed_by_the_next_start(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        (here.tree.root / "d").mkdir()
+        await here.rescan("d")
+        here.hear("d", (*here.index.place("d").heads, remote_head(b"lost")))
+        assert "d" not in here.index.pending
+        await here.index.durable()
+    async with OpenReplica(tmp_path) as here:
+        await here.conflicts.sweep()
+        assert listed(here) == [("d", "")]
+
+
 async def test_what_has_lost_nowhere_any_more_goes_if_it_is_kept_elsewhere(tmp_path):
     async with OpenReplica(tmp_path) as here:
         await conflict(here)
