@@ -137,6 +137,19 @@ class Measure(_Request, frozen=True, kw_only=True):
     path: str = ""
 
 
+class PutCanary(_Request, frozen=True, kw_only=True):
+    """Make a canary, a small file that no client sees, durable here, and send it to the peers as files are sent.
+
+    Answered by Described: its content id.
+    """
+
+
+class FindCanary(_Request, frozen=True, kw_only=True):
+    """Is one of the last canaries of a peer here, its content on the disk right? Done: `copies` is 1 if so, else 0."""
+
+    content_id: ContentId
+
+
 class Ask(_Request, frozen=True, kw_only=True):
     """How are you? Answered by State."""
 
@@ -147,7 +160,7 @@ Question = Describe | DescribeFiles | Measure | Ask
 Change = Publish | MakeDirectory | Remove | Rename | SetMtime
 """Changes the tree."""
 
-Request = Change | Arriving | Cut | FindPartial | Fetch | Question
+Request = Change | Arriving | Cut | FindPartial | Fetch | PutCanary | FindCanary | Question
 
 
 class Reason(StrEnum):

@@ -30,11 +30,13 @@ from cluster.publish import (
     DescribeFiles,
     Done,
     Fetch,
+    FindCanary,
     FindPartial,
     MakeDirectory,
     Measure,
     Measured,
     Publish,
+    PutCanary,
     Reason,
     Refused,
     Remove,
@@ -111,7 +113,7 @@ class LocalPublisher(Publisher):
                     look(name, folder)
             case Arriving():
                 pass  # there is nobody to bring it to
-            case Describe() | DescribeFiles() | Measure() | Ask() | Cut() | FindPartial():
+            case Describe() | DescribeFiles() | Measure() | Ask() | Cut() | FindPartial() | PutCanary() | FindCanary():
                 raise PublisherUnreachableError("there is no replicator to ask")
 
     def _told(self, request: Describe | DescribeFiles | Measure) -> Answer:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from cluster.content_id import ContentId
 from cluster.publish import (
     MAX_NAMES,
     Answer,
@@ -12,10 +13,12 @@ from cluster.publish import (
     DescribedFiles,
     DescribeFiles,
     Done,
+    FindCanary,
     FindPartial,
     Measure,
     Measured,
     PartialFound,
+    PutCanary,
     Reason,
     Refused,
     Request,
@@ -79,6 +82,16 @@ def find_partial(publisher: Publisher, request: FindPartial, timeout_s: float) -
 def measure(publisher: Publisher, folder: str, path: str, timeout_s: float) -> Measured:
     """What stands below a folder, and at a path; ChangeRefusedError or PublisherUnreachableError otherwise."""
     return _ask(publisher, Measure(id=0, folder=folder, path=path), timeout_s, Measured)
+
+
+def put_canary(publisher: Publisher, timeout_s: float) -> ContentId:
+    """Have a canary sent to the peers; its content id. ChangeRefusedError or PublisherUnreachableError otherwise."""
+    return _ask(publisher, PutCanary(id=0), timeout_s, Described).content_id
+
+
+def canary_is_here(publisher: Publisher, content_id: ContentId, timeout_s: float) -> bool:
+    """Whether a peer's canary has arrived; ChangeRefusedError or PublisherUnreachableError when that is unknown."""
+    return _ask(publisher, FindCanary(id=0, content_id=content_id), timeout_s, Done).copies > 0
 
 
 def _ask(publisher: Publisher, request: Request, timeout_s: float, wanted: type[_Wanted]) -> _Wanted:

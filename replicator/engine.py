@@ -104,7 +104,7 @@ class Engine:
         self.condition = Condition(settings, self.replica, self.mesh, self.door, self._sight, self._worker)
         self.condition.propagation, self.condition.comparison = self.propagation, self.comparison
         self.condition.scrub = self.scrub
-        self.publishing = Publishing(self.replica, self.mesh, settings, self.condition, self.measures)
+        self.publishing = Publishing(self.replica, self.mesh, settings, self.condition, self.measures, self.propagation)
         self._complete = asyncio.Event()
         self.door.on_complete = self._complete.set
 

@@ -4,18 +4,23 @@ A canary waits behind the news on the connection, then for its turn among the pa
 the peer fetches it with a Want of its own, verifies it, makes it durable, gives it its name in ROOT/.tripod/canaries
 and commits to its index, and only then says that it has arrived. So it needs what a small file needs. The time is
 taken by one clock, the sender's, less half a round trip for the answer.
+
+A balancer has canaries sent, too, and looks for them at the peers, which keep the last few of each.
 """
 
 import asyncio
 import secrets
 import sqlite3
+from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from pathlib import Path
+from typing import Final, assert_never
 
 from cluster.clock import monotonic_s
-from cluster.content_id import content_id_of
+from cluster.content_id import ContentId, content_id_of
 from cluster.durable_file import make_folders_durably, write_durably
 from cluster.log import logger
+from cluster.publish import Described, Done, FindCanary, PutCanary
 from cluster.replication_settings import Replication
 from cluster.tree_path import CANARIES
 from replicator.core.latencies import Latencies, Summary
@@ -31,6 +36,7 @@ from replicator.transfers.pulling import pull
 from replicator.worker import Worker
 
 _MINE: Final = ".mine"  # no node is called so
+_KEPT: Final = 8  # of each peer, and of those that were asked for here
 _SIZE_BYTES: Final = 4096
 _GIVE_UP_S: Final = 600.0
 
@@ -47,7 +53,11 @@ class Propagation:
         self._latencies = {name: Latencies() for name in self._links}
         self._content_id = ""  # of the canary that is offered now
         self._under_way: dict[str, float] = {}
+        self._behind: dict[str, str] = {}  # what goes to a peer next: a peer takes one at a time
+        self._asked: deque[str] = deque()
         self._taking: set[str] = set()
+        self._here: dict[str, Path] = {}
+        self._numbers = dict.fromkeys((_MINE, *self._links), 0)
         self._folder = replica.tree.root / CANARIES
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -56,7 +66,7 @@ class Propagation:
         self._replica.marker.check()
         for peer in self._links:
             self._measures.canary_late.labels(peer=peer).set(self.late_s(peer, monotonic_s()) is not None)
-        if not self._under_way:  # else somebody has still to fetch the last one
+        if not (self._content_id and self._under_way):  # else somebody may have still to fetch the last one
             await self._replica.blocking(make_folders_durably, self._folder)
             content, file = secrets.token_hex(_SIZE_BYTES // 2).encode(), self._folder / _MINE
             await self._replica.blocking(write_durably, file, content)
@@ -66,10 +76,42 @@ class Propagation:
             offers[self._content_id] = file
         for link in self._links.values():
             if link.connected and link.name not in self._under_way:
-                self._under_way[link.name] = monotonic_s()
-                task = asyncio.create_task(self._time(link, self._content_id))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._begin(link, self._content_id)
+
+    async def answer(self, request: PutCanary | FindCanary) -> Described | Done:
+        """Send a canary that a balancer asks for, or say whether one is here; OSError, WrongRootError."""
+        match request:
+            case PutCanary():
+                return Described(id=request.id, content_id=await self._put(), copies=1, nodes=len(self._links) + 1)
+            case FindCanary():
+                return Done(id=request.id, copies=int(await self._is_here(request.content_id)), wanted=0)
+            case _:
+                assert_never(request)
+
+    async def _put(self) -> ContentId:
+        """The newest goes behind one that is under way to a peer, in place of an older one that waits there."""
+        self._replica.marker.check()
+        file, offers = self._next_file(_MINE), self._replica.staging.offers
+        if len(self._asked) == _KEPT:
+            offers.pop(self._asked.popleft(), None)
+        await self._replica.blocking(make_folders_durably, self._folder)
+        content = secrets.token_hex(_SIZE_BYTES // 2).encode()
+        await self._replica.blocking(write_durably, file, content)
+        content_id = content_id_of(content)
+        self._asked.append(content_id)
+        offers[content_id] = file
+        for link in self._links.values():
+            if link.name in self._under_way:
+                self._behind[link.name] = content_id
+            elif link.connected:
+                self._begin(link, content_id)
+        return content_id
+
+    async def _is_here(self, content_id: str) -> bool:
+        file = self._here.get(content_id)
+        if file is None:
+            return False
+        return content_id_of(await self._replica.blocking(file.read_bytes)) == content_id
 
     def summary(self, peer: str) -> Summary:
         """How long canaries to a peer took."""
@@ -118,9 +160,23 @@ class Propagation:
         if content_id_of(bytes(content)) != canary.content_id:
             raise PeerError("what came is not what its id says")
         await replica.blocking(make_folders_durably, self._folder)
-        await replica.blocking(write_durably, self._folder / link.name, bytes(content))
+        file = self._next_file(link.name)
+        self._here = {here: other for here, other in self._here.items() if other != file}
+        await replica.blocking(write_durably, file, bytes(content))
         replica.index.note_canary(link.name, canary.content_id)
         await replica.index.durable()
+        self._here[canary.content_id] = file
+
+    def _next_file(self, whose: str) -> Path:
+        """The files of one node go round, so that nothing has to be removed."""
+        self._numbers[whose] = (self._numbers[whose] + 1) % _KEPT
+        return self._folder / f"{whose}.{self._numbers[whose]}"
+
+    def _begin(self, link: PeerLink, content_id: str) -> None:
+        self._under_way[link.name] = monotonic_s()
+        task = asyncio.create_task(self._time(link, content_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _time(self, link: PeerLink, content_id: str) -> None:
         try:
@@ -139,3 +195,6 @@ class Propagation:
             self._measures.canaries_lost.labels(peer=link.name).inc()
         finally:
             del self._under_way[link.name]
+            behind = self._behind.pop(link.name, "")
+        if behind and link.connected:
+            self._begin(link, behind)

@@ -23,11 +23,13 @@ from cluster.publish import (
     DescribeFiles,
     Done,
     Fetch,
+    FindCanary,
     FindPartial,
     MakeDirectory,
     Measure,
     Policy,
     Publish,
+    PutCanary,
     Reason,
     Refused,
     Remove,
@@ -49,6 +51,7 @@ from replicator.not_yet import NotYetError
 from replicator.operators.condition import Condition
 from replicator.peers.link import PeerLink
 from replicator.peers.mesh import Mesh, PreparedCopies
+from replicator.peers.propagation import Propagation
 from replicator.peers.wire import Entry
 from replicator.publish.arrivals import Arrivals
 from replicator.publish.moving import move
@@ -90,6 +93,7 @@ class Publishing:
         settings: Settings,
         condition: Condition,
         measures: Measures,
+        propagation: Propagation,
     ) -> None:
         self._take_over = each(replica.tree.take_over)
         self._unlink = each(Path.unlink)
@@ -102,6 +106,7 @@ class Publishing:
         self._quotas = Quotas(replica.index, replica.staging.partials)
         self._questions = Questions(replica.index, mesh, self._quotas, len(settings.nodes), condition.health)
         self._arrivals = Arrivals(mesh, replica, self._nodes)
+        self._propagation = propagation
         self._measures = measures
 
     async def answer(self, request: Request) -> Answer:
@@ -139,6 +144,8 @@ class Publishing:
                 return await self._fetch(request)
             case Arriving() | Cut() | FindPartial():
                 return await self._arrivals.answer(request)
+            case PutCanary() | FindCanary():
+                return await self._propagation.answer(request)
             case Describe() | DescribeFiles() | Measure() | Ask():
                 return self._questions.answer(request)
             case _:

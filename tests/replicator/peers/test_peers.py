@@ -12,6 +12,7 @@ import trustme
 
 from cluster.clock import now_ns
 from cluster.content_id import content_id_of
+from cluster.publish import FindCanary
 from cluster.replication_settings import Replication
 from cluster.settings import Cluster, Node
 from cluster.settings_values import Ports
@@ -310,7 +311,12 @@ async def test_a_canary_is_fetched_verified_and_kept_where_no_client_looks(tmp_p
             assert arrived.number == 4
             assert problem in arrived.problem
             assert bool(arrived.problem) is bool(problem)
-            assert (replica.tree.root / ".tripod/canaries/there").read_bytes() == content
+            assert (replica.tree.root / ".tripod/canaries/there.1").read_bytes() == content
+        found = await propagation.answer(FindCanary(id=7, content_id=content_id_of(content)))
+        assert (found.id, found.copies) == (7, 1)
+        (replica.tree.root / ".tripod/canaries/there.1").write_bytes(b"C" * 4096)  # the disk does not keep it
+        assert (await propagation.answer(FindCanary(id=8, content_id=content_id_of(content)))).copies == 0
+        assert (await propagation.answer(FindCanary(id=9, content_id="ab" * 32))).copies == 0
         assert tree(replica.tree.root) == {}
         assert replica.index.places.get("canaries/there") is None
         working.cancel()

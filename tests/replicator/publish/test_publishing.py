@@ -30,7 +30,10 @@ from replicator.index.index import PeerFacts
 from replicator.measures import Measures
 from replicator.peers.connection import PeerError
 from replicator.peers.mesh import Mesh
+from replicator.peers.propagation import Propagation
 from replicator.publish.publishing import Publishing
+from replicator.transfers.intake import Intake
+from replicator.worker import Worker
 from tests.kit.publish_client import tree
 from tests.kit.replica import FakeLink, OpenReplica
 
@@ -55,7 +58,9 @@ class Desk:
         self.root, self.replica, self.links = folder / "root", replica, links
         mesh = Mesh(links, replica.staging, QUICK, {link.name for link in links})
         settings = Cluster(len(links) + 1, replication)
-        self.publishing = Publishing(replica, mesh, settings, FakeCondition(state, to_hear), Measures())
+        worker = Worker(replica, Intake(replica, links, QUICK), lambda: None)
+        canaries = Propagation(replica, links, worker, Measures(), QUICK)
+        self.publishing = Publishing(replica, mesh, settings, FakeCondition(state, to_hear), Measures(), canaries)
 
     async def upload(self, path, content, when_short="degrade", nodes="any-peer", **changes):
         (self.replica.staging.folder / "up-1").write_bytes(content)
