@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from cluster.health import BalancedNode
+from cluster.health import BalancedNode, CanaryTrip
 
 
 class Metrics:
@@ -69,3 +69,21 @@ class NodeGauges(Collector):
             sessions.add_metric([node.node], node.sessions)
             transfers.add_metric([node.node], node.transfers)
         return usable, sessions, transfers
+
+
+class CanaryGauges(Collector):
+    """What came of the canaries of the last round."""
+
+    def __init__(self, trips: Callable[[], Iterable[CanaryTrip]]) -> None:
+        self._trips = trips
+
+    @override
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        ways = ["source", "target"]
+        seconds = GaugeMetricFamily("balancer_canary_seconds", "Time until the last canary was there", labels=ways)
+        lost = GaugeMetricFamily("balancer_canary_lost", "1 where the last canary was not there in time", labels=ways)
+        for trip in self._trips():
+            lost.add_metric([trip.source, trip.target], float(trip.delay_s is None))
+            if trip.delay_s is not None:
+                seconds.add_metric([trip.source, trip.target], trip.delay_s)
+        return seconds, lost

@@ -118,6 +118,10 @@ class Nodes:
         """How many logins wait for room."""
         return len(self._waiting)
 
+    def serving(self) -> frozenset[str]:
+        """The nodes that can be asked something."""
+        return frozenset(name for name, known in self._known.items() if known.health.serves)
+
     def features(self) -> tuple[str, ...]:
         """What every node that was asked can do, and the balancer carry."""
         return common(known.features for known in self._known.values() if known.features is not None)
@@ -210,7 +214,7 @@ class Nodes:
                 state=known.health.state,
                 sessions=len(known.tenants),
                 transfers=transfers.get(name, 0),
-                why=known.health.why or known.said.disk_full,
+                why=known.health.why or known.said.disk_full or known.said.cut_off,
             )
             for name, known in self._known.items()
         )
@@ -228,6 +232,7 @@ class Nodes:
             recent_failures=known.failures.now(now_s),
             disk_free=known.said.disk_free,
             disk_full=known.said.disk_full,
+            cut_off=known.said.cut_off,
             backlog_files=known.said.backlog_files,
             read_only=settings.read_only,
         )

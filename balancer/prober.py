@@ -1,10 +1,7 @@
 """Looks after one node, again and again: does every site greet, does a login work, what does it say of itself."""
 
 import asyncio
-import secrets
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Final
 
 import aiohttp
@@ -12,22 +9,15 @@ import msgspec
 
 from balancer.core.features import names_in
 from balancer.core.node_health import ProbeFailed, ProbePassed
-from balancer.core.reply import Reply, ReplyError, ReplyReader
+from balancer.core.reply import ReplyError
+from balancer.probe_session import NotHealthyError, ProbeDoor
 from cluster.ask import host_and_port
-from cluster.clock import now_s
 from cluster.health import FtpnodeHealth, NodeState
 from cluster.live import Bans
-from cluster.proxy_header import ProxyHeader, encode
-from cluster.session_token import make_token
 from cluster.settings import Settings
-from cluster.signed_header import sign
 
 LOGIN_EVERY: Final = 5
 """One probe in so many logs in; the others read the greeting."""
-
-
-class NotHealthyError(Exception):
-    """The node did not do what it must."""
 
 
 class Prober:
@@ -44,13 +34,9 @@ class Prober:
         self._settings = settings
         self._name = node
         self._node = settings.nodes[node]
-        self._token_key = token_key
+        self._door = ProbeDoor(settings, token_key)
         self._token = token
-        is_tls = settings.balancer.node_tls == "required"
-        self._tls = ssl.create_default_context(cafile=str(settings.cluster.ca)) if is_tls else None
         self._report = report
-        sites = frozenset[str]().union(*(service.sites for service in settings.balancer.services.values()))
-        self._sites = {name: settings.sites[name] for name in sorted(sites)}
 
     async def run(self) -> None:
         """Probe for ever, `interval_s` from one beginning to the next where the node is fast enough."""
@@ -69,7 +55,7 @@ class Prober:
         try:
             async with asyncio.timeout(self._settings.balancer.probe.timeout_s):
                 features: frozenset[str] | None = None
-                for site in self._sites:
+                for site in self._door.sites:
                     of_site = await self._try_site(site, login=login)
                     features = of_site if features is None or of_site is None else features & of_site
                 health = await self._read_health(http)
@@ -85,34 +71,12 @@ class Prober:
     async def _try_site(self, name: str, *, login: bool) -> frozenset[str] | None:
         """Does it greet, and where `login` says so, log in? Then its features."""
         features = None
-        site = self._settings.sites[name]
-        async with self._connection(site.port) as (reader, writer):
-            replies = ReplyReader()
-            _expect(await _reply(reader, replies), 220)
-            if login and site.accounts:
-                account = site.accounts[0]
-                token = make_token(self._token_key, name, account, now_s(), secrets.token_hex(8))
-                _expect(await _ask(reader, writer, replies, f"USER {account}"), 331)
-                _expect(await _ask(reader, writer, replies, f"PASS {token}"), 230)
-                features = names_in((await _ask(reader, writer, replies, "FEAT")).lines)
-            writer.write(b"QUIT\r\n")
-            await writer.drain()
-            await _reply(reader, replies)
+        async with self._door.open(self._name, name) as session:
+            if login and self._settings.sites[name].accounts:
+                await self._door.log_in(session, name)
+                features = names_in((await session.ask("FEAT")).lines)
+            await session.ask("QUIT")
         return features
-
-    @asynccontextmanager
-    async def _connection(self, port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        source = self._settings.balancer.source_address(self._node.address)
-        reader, writer = await asyncio.open_connection(self._node.address, port, local_addr=(source, 0))
-        try:
-            # LOCAL marks a probe; TLS is claimed so that an account which needs it can be probed too.
-            header = ProxyHeader(source=None, destination=None, tls=True, leg_tls=self._tls is not None)
-            writer.write(sign(encode(header), self._token_key, now_s()))
-            if self._tls is not None:
-                await writer.start_tls(self._tls, server_hostname=self._name)
-            yield reader, writer
-        finally:
-            writer.transport.abort()  # closing TLS politely would wait for a node that hangs
 
     async def _read_health(self, http: aiohttp.ClientSession) -> ProbePassed | ProbeFailed:
         async with http.get(f"http://{host_and_port(self._node.management)}/health") as response:
@@ -144,22 +108,3 @@ def _why_full(health: FtpnodeHealth, reserve_bytes: int) -> str:
     if not health.disk_total_bytes or health.disk_free_bytes >= reserve_bytes:
         return ""
     return f"takes no uploads: its disk has {health.disk_free_bytes} bytes left, and the reserve is {reserve_bytes}"
-
-
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, replies: ReplyReader, line: str) -> Reply:
-    writer.write(f"{line}\r\n".encode())
-    return await _reply(reader, replies)
-
-
-async def _reply(reader: asyncio.StreamReader, replies: ReplyReader) -> Reply:
-    while data := await reader.read(4096):
-        answers = replies.feed(data)
-        if answers:
-            return answers[0]
-    raise NotHealthyError("the node closed the connection")
-
-
-def _expect(answer: Reply, code: int) -> None:
-    if answer.code != code:
-        message = f"{answer.lines[-1]!r} where {code} belongs"
-        raise NotHealthyError(message)

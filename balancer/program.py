@@ -10,9 +10,11 @@ from collections.abc import Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from typing_extensions import override
 
 from balancer.arrival import DataArrival
+from balancer.canary_rounds import CanaryRounds
 from balancer.core.node_health import ProbeFailed, ProbePassed
 from balancer.entrance import Entrance
 from balancer.floor import Ended, Floor, LocalFloor, Stray
@@ -23,7 +25,7 @@ from balancer.handover.taking import Predecessor, find_predecessor
 from balancer.listeners import Listeners, open_listeners
 from balancer.management_api import description
 from balancer.message_line import LineEndedError, MessageLine, line_ends
-from balancer.metrics import NodeGauges
+from balancer.metrics import CanaryGauges, NodeGauges
 from balancer.moved_session import MovedSession
 from balancer.prober import Prober
 from balancer.surroundings import Surroundings, make_surroundings, read_token
@@ -75,7 +77,9 @@ class Program(Giver):
             refresh=self._floor.look,
         )
         self._management.describe(description())
+        self._canaries = CanaryRounds(settings, self.around.token_key, self.around.nodes.serving)
         self._floor.registry.register(NodeGauges(self._nodes))
+        self._floor.registry.register(CanaryGauges(lambda: self._canaries.trips))
 
     async def start(self, predecessor: Predecessor | None = None) -> None:
         """Open everything, in the place of `predecessor` where there is one.
@@ -149,10 +153,13 @@ class Program(Giver):
         for name in self._settings.nodes:
             prober = Prober(self._settings, name, self.around.token_key, self._token, self._probed)
             self._probes.append(asyncio.get_running_loop().create_task(prober.run(), name=f"probe {name}"))
+        self._probes.append(asyncio.get_running_loop().create_task(self._canaries.run(), name="canaries"))
         self._entrance.open(listeners, self._floor)
         self._giving.open(listeners.successors)
 
     def _probed(self, node: str, outcome: ProbePassed | ProbeFailed) -> None:
+        if isinstance(outcome, ProbePassed):
+            outcome = msgspec.structs.replace(outcome, cut_off=self._canaries.why_cut_off(node))
         self.seen(node, outcome)
         if self._predecessor is not None:
             self._predecessor.seen(node, outcome)
@@ -306,7 +313,12 @@ class Program(Giver):
             repeated_uploads=self._total("balancer_repeated_uploads"),
             continued_downloads=self._total("balancer_continued_downloads"),
             nodes=nodes,
-            notices=(*self._floor.notices, *(f"node {node.node}: {node.why}" for node in nodes if not node.usable)),
+            canaries=self._canaries.trips,
+            notices=(
+                *self._floor.notices,
+                *self._canaries.notices,
+                *(f"node {node.node}: {node.why}" for node in nodes if not node.usable),
+            ),
         )
 
     def _nodes(self) -> tuple[BalancedNode, ...]:

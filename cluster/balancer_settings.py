@@ -95,7 +95,8 @@ class Probe(Section, frozen=True):
     """How nodes are looked after: every `interval_s`; `fall` failures in a row take one out, `rise` put it in.
 
     One that does not answer for `timeout_s` is out at once, so a node that hangs is found within the sum of both. A
-    node that comes back gets its share of new sessions little by little, over `slow_start_s`.
+    node that comes back gets its share of new sessions little by little, over `slow_start_s`. Every
+    `canary_interval_s` (0: never) each node sends a canary, which is looked for at the others.
     """
 
     interval_s: Seconds = 0.5
@@ -103,6 +104,7 @@ class Probe(Section, frozen=True):
     rise: Count = 2
     fall: Count = 2
     slow_start_s: Annotated[float, Meta(ge=0, le=86400)] = 20.0
+    canary_interval_s: Annotated[float, Meta(ge=0, le=86400)] = 30.0
 
 
 class ClientLimits(Section, frozen=True):

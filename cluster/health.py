@@ -100,6 +100,17 @@ class FtpnodeHealth(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[str, ...] = ()
 
 
+class CanaryTrip(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a balancer's last canary that it had `source` send, and looked for at `target`.
+
+    `delay_s`: after how long it was there; None: not within `replication.propagation_late_s`.
+    """
+
+    source: str
+    target: str
+    delay_s: float | None = None
+
+
 class BalancedNode(msgspec.Struct, frozen=True, kw_only=True):
     """How the balancer sees one node: `why` is the reason for the state in a sentence."""
 
@@ -124,4 +135,5 @@ class BalancerHealth(msgspec.Struct, frozen=True, kw_only=True):
     repeated_uploads: int = 0
     continued_downloads: int = 0
     nodes: tuple[BalancedNode, ...] = ()
+    canaries: tuple[CanaryTrip, ...] = ()
     notices: tuple[str, ...] = ()

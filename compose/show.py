@@ -1,7 +1,7 @@
 """Draws what `tripod` prints: new passwords, the cluster's status, a lab's report; colour only on a terminal."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from balancer.choices import MadeChoices
+from cluster.health import CanaryTrip
 from compose.lab.fault import Hit
 from compose.lab.report import Report
+from compose.quantities import shown_seconds
 from compose.status import ClusterStatus
 
 _STYLES = {"ready": "green", "draining": "yellow", "joining": "yellow", "failed": "red", "silent": "bold red"}
@@ -36,7 +38,7 @@ def show_passwords(console: Console, file: Path, passwords: Mapping[str, str]) -
 def show_status(console: Console, status: ClusterStatus) -> None:
     """One line for the balancer, one for each node."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("part", "state", "sessions", "transfers", "files", "backlog", "conflicts", "notices"):
+    for name in ("part", "state", "sessions", "transfers", "files", "backlog", "conflicts", "canary", "notices"):
         table.add_column(name, justify="left" if name in {"part", "state", "notices"} else "right")
     balancer = status.balancer
     if balancer is None:
@@ -46,7 +48,7 @@ def show_status(console: Console, status: ClusterStatus) -> None:
     unusable = {node.node: node.why for node in balancer.nodes if not node.usable} if balancer else {}
     for name, node in status.nodes.items():
         if node is None:
-            table.add_row(name, _state("silent"), "", "", "", "", "", unusable.get(name, ""))
+            table.add_row(name, _state("silent"), "", "", "", "", "", "", unusable.get(name, ""))
             continue
         replicator = node.replicator
         backlog = sum(peer.backlog_files for peer in replicator.peers) if replicator else 0
@@ -59,6 +61,7 @@ def show_status(console: Console, status: ClusterStatus) -> None:
             str(replicator.files) if replicator else "",
             str(backlog) if replicator else "",
             str(replicator.conflicts) if replicator else "",
+            _arrival(name, balancer.canaries) if balancer else "",
             "; ".join(text for text in said if text),
         )
     console.print(table)
@@ -111,6 +114,15 @@ def show_report(console: Console, report: Report) -> None:
     console.print(table)
     for line in (*report.missing, *report.different, *report.unexpected):
         console.print(Text(f"  {line}", style="red"), soft_wrap=True)
+
+
+def _arrival(node: str, trips: Iterable[CanaryTrip]) -> str:
+    """How long the slowest of the balancer's canaries took to a node, or from where none came."""
+    to_here = [trip for trip in trips if trip.target == node]
+    lost = [trip.source for trip in to_here if trip.delay_s is None]
+    if lost:
+        return f"not from {', '.join(lost)}"
+    return shown_seconds(max((trip.delay_s for trip in to_here if trip.delay_s is not None), default=None))
 
 
 def _state(state: str) -> Text:

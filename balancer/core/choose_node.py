@@ -28,7 +28,8 @@ class NodeView(msgspec.Struct, frozen=True):
 
     `up_for_s`: since it came up. The `recent` figures fade with time; failures are sessions that lost it or did not
     reach it. `disk_free` is a share of the whole; `disk_full` says why it takes no uploads, where it takes none;
-    `backlog_files` is what its replicator still wants from others. A `read_only` one takes no changes.
+    `cut_off` says why its files and the others' do not meet, where canaries tell so; `backlog_files` is what its
+    replicator still wants from others. A `read_only` one takes no changes.
     """
 
     health: NodeHealth
@@ -41,6 +42,7 @@ class NodeView(msgspec.Struct, frozen=True):
     recent_failures: float = 0.0
     disk_free: float = 1.0
     disk_full: str = ""
+    cut_off: str = ""
     backlog_files: int = 0
     read_only: bool = False
 
@@ -83,9 +85,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 def choose_node(nodes: Iterable[NodeView], wish: Wish) -> Choice:
     """The best node, or none.
 
-    Ready nodes of the pool come first, then its ready backups, then those of both whose disks are full (which serve a
-    download as well as any), then joining nodes, then draining ones. One that is down is chosen where nobody else is
-    left to ask: its probes may be wrong, and a knock costs less than a client's error.
+    Ready nodes of the pool come first, then its ready backups, then those of both that are cut off from other nodes,
+    then those whose disks are full (which serve a download as well as any), then joining nodes, then draining ones. One
+    that is down is chosen where nobody else is left to ask: its probes may be wrong, and a knock costs less than a
+    client's error.
     """
     views = tuple(view for view in nodes if is_in(view, wish.pool))
     obstacles = {view.health.node: _obstacle(view, wish) for view in views}
@@ -118,8 +121,8 @@ def _verdict(view: NodeView, wish: Wish, chosen: str | None, costs: float | None
     health = view.health
     if costs is None:
         ready = health.up and health.state is NodeState.READY
-        if ready and view.disk_full:
-            return view.disk_full
+        if ready and (view.disk_full or view.cut_off):
+            return view.disk_full or view.cut_off
         return "a backup, and not needed" if ready else f"{health.state.value if health.up else 'down'}: {health.why}"
     if wish.key is not None:
         return f"chosen: always for {wish.key}" if health.node == chosen else f"another one is for {wish.key}"
@@ -142,12 +145,13 @@ def _obstacle(view: NodeView, wish: Wish) -> str:
 
 def _best_tier(views: Iterable[NodeView], wish: Wish) -> list[NodeView]:
     """Those that are up and as good as any: no scheduler prefers a node of a worse tier."""
-    tiers: dict[tuple[int, bool, bool], list[NodeView]] = {}
+    tiers: dict[tuple[int, bool, bool, bool], list[NodeView]] = {}
     for view in views:
         if view.health.serves:
             is_backup = wish.pool is not None and view.health.node not in wish.pool.nodes
             is_full = bool(view.disk_full) and not (wish.reads or wish.mirrors)
-            tiers.setdefault((_TIERS[view.health.state], is_full, is_backup), []).append(view)
+            tier = (_TIERS[view.health.state], is_full, bool(view.cut_off), is_backup)
+            tiers.setdefault(tier, []).append(view)
     return tiers[min(tiers)] if tiers else []
 
 

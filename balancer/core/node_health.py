@@ -41,7 +41,8 @@ class NodeHealth(msgspec.Struct, frozen=True):
 class ProbePassed(msgspec.Struct, frozen=True, tag=True):
     """The node greets, logs in, and says `state` of itself; how much of its disk is free (a share), and its backlog.
 
-    `disk_full`: why it takes no uploads, where it takes none. `features` (see core.features) and `banned` client
+    `disk_full`: why it takes no uploads, where it takes none. `cut_off`: why its files and the others' do not meet,
+    where canaries (see core.canaries) tell so. `features` (see core.features) and `banned` client
     addresses are None where this probe did not ask. `drain_left_s`: how long its sessions may still take, where it
     drains and has a deadline.
     """
@@ -50,6 +51,7 @@ class ProbePassed(msgspec.Struct, frozen=True, tag=True):
     why: str = ""
     disk_free: float = 1.0
     disk_full: str = ""
+    cut_off: str = ""
     backlog_files: int = 0
     features: frozenset[str] | None = None
     banned: frozenset[str] | None = None

@@ -34,6 +34,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(file: Path) -> None:
 
 
 MISTAKES = [
+    ("interval_s: 0.5", "canary_interval_s: never", "balancer.probe.canary_interval_s", "a value of that kind"),
+    ("interval_s: 0.5", "canary_interval_s: -1", "balancer.probe.canary_interval_s", "a value of that kind"),
     ("  mode: full-mesh", "  mode: full-mesh\n  exclude: ['*.tmp', '/x']", "replication.exclude[1]", "scratch/**"),
     ("  mode: full-mesh", "  mode: full-mesh\n  exclude: ['**']", "replication.exclude[0]", "scratch/**"),
     ("  mode: full-mesh", "  mode: full-mesh\n  include: ['a//b']", "replication.include[0]", "scratch/**"),

@@ -37,6 +37,8 @@ class FakeNode:
         self.password = "secret"
         self.features = FEATURES
         self.banned: set[str] = set()
+        self.knows_canaries = True
+        self.unheard: set[str] = set()  # the nodes whose canaries do not come here
         self.accounts = {"station", "lansurvey"}
         self.state = NodeState.READY
         self.says: dict[str, float | None] = {}  # in its health document, besides
@@ -259,11 +261,25 @@ class FakeSession:
         self.say(f"213 SHA-256 0-1 00 {argument}")
 
     async def do_site(self, argument: str) -> None:
+        if argument.startswith("CANARY "):
+            self.carry_canary(argument.split(" "))
+            return
         content = self.node.tree.files.get(self.path(argument.removeprefix("COPIES ")))
         if content is None:
             self.say("550 none")
         else:
             self.say(f"213 At least 2 of 2 nodes hold BLAKE3 {blake3(content).hexdigest()}.")
+
+    def carry_canary(self, words: list[str]) -> None:
+        node, canaries = self.node, self.node.tree.canaries
+        if self.is_clients or not node.knows_canaries:
+            self.say("504 unknown")
+        elif words[1] == "PUT":
+            content_id = blake3(f"{node.name} {len(canaries)}".encode()).hexdigest()
+            canaries[content_id] = node.name
+            self.say(f"250 {content_id} is on its way")
+        else:
+            self.say("550 not here" if canaries[words[2]] in node.unheard else "250 here")
 
     async def do_mkd(self, argument: str) -> None:
         path = self.path(argument)

@@ -9,6 +9,8 @@ class Tree:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.folders: set[str] = {"/"}
+        self.canaries: dict[str, str] = {}
+        """By content id the node that sent it."""
 
     def mlst(self, path: str) -> str | None:
         if path in self.folders:
