@@ -111,7 +111,11 @@ class Propagation:
         file = self._here.get(content_id)
         if file is None:
             return False
-        return content_id_of(await self._replica.blocking(file.read_bytes)) == content_id
+        try:
+            return content_id_of(await self._replica.blocking(file.read_bytes)) == content_id
+        except OSError as error:
+            log.warning("a canary cannot be read back", file=file.name, why=in_a_line(error))
+            return False
 
     def summary(self, peer: str) -> Summary:
         """How long canaries to a peer took."""

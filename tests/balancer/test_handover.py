@@ -176,7 +176,7 @@ async def test_a_new_balancer_that_dies_at_any_moment_leaves_the_old_one_as_it_w
         await eventually(lambda: len(ports_in_use(b.program)) == 20, "the old one serves again")
         assert (await asyncio.to_thread(ftp.pwd)) == "/"
         assert (await b.run(lambda other: other.storbinary("STOR a", io.BytesIO(CONTENT)))).startswith("226")
-        assert len(b.program._probes) == 2
+        assert len(b.program._probes) == 3, "those of both nodes, and the canaries"
         ftp.close()
         async with succeeded(b):  # and the next one can
             assert await b.run(lambda other: other.pwd()) == "/"

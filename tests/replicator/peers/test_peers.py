@@ -316,6 +316,8 @@ async def test_a_canary_is_fetched_verified_and_kept_where_no_client_looks(tmp_p
         assert (found.id, found.copies) == (7, 1)
         (replica.tree.root / ".tripod/canaries/there.1").write_bytes(b"C" * 4096)  # the disk does not keep it
         assert (await propagation.answer(FindCanary(id=8, content_id=content_id_of(content)))).copies == 0
+        (replica.tree.root / ".tripod/canaries/there.1").unlink()
+        assert (await propagation.answer(FindCanary(id=8, content_id=content_id_of(content)))).copies == 0
         assert (await propagation.answer(FindCanary(id=9, content_id="ab" * 32))).copies == 0
         assert tree(replica.tree.root) == {}
         assert replica.index.places.get("canaries/there") is None
