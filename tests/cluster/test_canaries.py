@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -20,14 +20,11 @@ def quick(document) -> None:
 
 
 @contextmanager
-def without_links(cluster: RunningCluster) -> Iterator[None]:
-    """Every packet between the replicators is dropped."""
-    table, nodes = f"tripod_{os.getpid()}", cluster.files.settings.nodes.values()
-    drops = " ".join(
-        f"ip daddr {node.replicator_host} tcp dport {node.peer_port} drop; "
-        f"ip saddr {node.replicator_host} tcp sport {node.peer_port} drop;"
-        for node in nodes
-    )
+def without_links(cluster: RunningCluster, node: str) -> Iterator[None]:
+    """Every packet between this node's replicator and its peers is dropped, whoever dialled."""
+    table, host = f"tripod_{os.getpid()}", cluster.files.settings.nodes[node].replicator_host
+    port = cluster.files.settings.nodes[node].peer_port  # all nodes have the same
+    drops = "".join(f"ip {end}addr {host} tcp {side}port {port} drop; " for end in "sd" for side in "sd")
     rules = f"""table inet {table} {{
         chain out {{ type filter hook output priority 0; {drops} }}
     }}"""
@@ -38,33 +35,50 @@ def without_links(cluster: RunningCluster) -> Iterator[None]:
         subprocess.run(["nft", "delete", "table", "inet", table], check=True, capture_output=True)
 
 
-def told(cluster: RunningCluster) -> dict[str, float | None]:
+def lost(cluster: RunningCluster) -> set[str] | None:
+    """Where no canary came in the last round, as `12` for node1 to node2; None before every pair was seen."""
     health = cluster.parts.balancer_health()
-    return {trip.source: trip.delay_s for trip in health.canaries} if health else {}
+    nodes = len(cluster.files.settings.nodes)
+    if health is None or len(health.canaries) != nodes * (nodes - 1):
+        return None
+    return {trip.source[-1] + trip.target[-1] for trip in health.canaries if trip.delay_s is None}
+
+
+def reasons(cluster: RunningCluster) -> list[str]:
+    health = cluster.parts.balancer_health()
+    return [node.why for node in health.nodes if node.usable] if health else []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop packets")
-def test_the_delay_is_told_and_that_nothing_arrives_any_more_and_that_it_does_again(tmp_path) -> None:
+def test_of_two_nodes_it_is_told_that_nothing_arrives_and_no_more(tmp_path) -> None:
     with running_cluster(tmp_path, change=quick) as cluster:
-
-        def all_arrive() -> bool:
-            delays = told(cluster)
-            return set(delays) == {"node1", "node2"} and None not in delays.values()
-
-        def none_arrives() -> bool:
-            return set(told(cluster).values()) == {None} and len(told(cluster)) == 2
-
-        until(all_arrive, "canaries arrive", timeout_s=40)
-        with without_links(cluster):
-            until(none_arrives, "the balancer says that no canary arrives", timeout_s=40)
+        until(lambda: lost(cluster) == set(), "canaries arrive", timeout_s=40)
+        with without_links(cluster, "node2"):
+            until(lambda: lost(cluster) == {"12", "21"}, "the balancer says that no canary arrives", timeout_s=40)
             health = cluster.parts.balancer_health()
             assert health is not None
             notices = " ".join(health.notices)
             assert "a canary from node1 was not at node2 within 2 s" in notices
             assert "a canary from node2 was not at node1 within 2 s" in notices
-            assert [node.usable for node in health.nodes] == [True, True]
-        until(all_arrive, "canaries arrive again", timeout_s=40)
+            assert reasons(cluster) == ["", ""]
+        until(lambda: lost(cluster) == set(), "canaries arrive again", timeout_s=40)
         for node in ("node1", "node2"):
             files = list((cluster.root(node) / ".tripod/canaries").iterdir())
             assert 0 < len(files) <= 2 * 8 + 1
             assert not any("canar" in path for path in tree(cluster.root(node)))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop packets")
+def test_of_three_nodes_the_one_without_links_gets_no_new_sessions(tmp_path) -> None:
+    with running_cluster(tmp_path, nodes=3, change=quick) as cluster:
+        until(lambda: lost(cluster) == set(), "canaries arrive", timeout_s=40)
+        with without_links(cluster, "node1"):
+            why = "no canary arrives between it and node2, node3"
+            until(lambda: reasons(cluster) == [why, "", ""], "node1 is to blame", timeout_s=40)
+            with ExitStack() as clients:
+                for _ in range(4):
+                    clients.enter_context(cluster.anonymous())
+                health = cluster.parts.balancer_health()
+                assert health is not None
+                assert [bool(node.sessions) for node in health.nodes] == [False, True, True]
+        until(lambda: reasons(cluster) == ["", "", ""], "node1 is back", timeout_s=40)
