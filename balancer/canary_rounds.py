@@ -50,7 +50,7 @@ class CanaryRounds:
         """Of the last round."""
 
     def why_cut_off(self, node: str) -> str:
-        """Why a node takes part in replication no more; empty where it does, or nothing is known."""
+        """Why a node is cut off from the others; empty where it is not, or nothing is known."""
         return why_cut_off(node, self.trips) if self._known.get(node, Connectedness()).cut_off else ""
 
     @property
@@ -114,7 +114,7 @@ class CanaryRounds:
         return _Sent(content_id, at_s) if answer.code == _HERE and is_content_id(content_id) else None
 
     async def _look(self, session: ProbeSession, sending: _Sending, node: str, found: list[CanaryTrip]) -> None:
-        """Ask for each canary until it is here or late. A node that answers something else does not know canaries."""
+        """Ask for each canary until it is here or late. A node that says neither yes nor no cannot tell."""
         loop = asyncio.get_running_loop()
         awaited = dict(sending)
         while awaited:
