@@ -179,7 +179,7 @@ async def _dialling(here, choices: Choices) -> None:
     door = PeerDoor("test", "here", frozenset({"there"}), here, _SETTINGS)
     fetching = Fetching([link], here, door.outlines, _SETTINGS)
     intake = Intake(here, [link], _SETTINGS)
-    comparison = Comparison(here.index, [link], Measures())
+    comparison = Comparison(here.index, [link], Measures(), lambda _peer: True)
     head = remote_head(CONTENT)
     offer = Offer(content_id_of(_OTHER), len(_OTHER), here.tree.root / "old")
     work = {
