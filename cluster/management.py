@@ -142,9 +142,15 @@ class ManagementThread:
     """Serves a Management beside a program whose own loop is not asyncio's."""
 
     def __init__(self, management: Management, address: str, port: int) -> None:
+        """OSError when the address cannot be bound."""
         self._management = management
         self._loop = asyncio.new_event_loop()
-        self._loop.run_until_complete(management.start(address, port))
+        try:
+            self._loop.run_until_complete(management.start(address, port))
+        except OSError:
+            self._loop.run_until_complete(management.stop())
+            self._loop.close()
+            raise
         self._thread = threading.Thread(target=self._loop.run_forever, name="management", daemon=True)
         self._thread.start()
 

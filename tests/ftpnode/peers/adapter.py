@@ -25,6 +25,7 @@ from tests.kit.cluster_folder import QUICK_HASH, LabCluster, write_cluster
 
 PACKAGE: Final = "pyftpdlib_suite"
 HOME: Final = "Home"
+_PORT: Final = 27199  # not 2121, where another test may have a cluster on 127.0.0.1, at which some of theirs knock
 _PATIENCE_S: Final = 10
 _THEIR_PATIENCE_S: Final = 1
 Entrance = tuple[str, int]
@@ -76,8 +77,8 @@ class Nodes:
         rights = ["read", "write", "delete", "rename", "make-directory"]
         user = {"password": QUICK_HASH("12345"), "home": f"/{HOME}", "rights": rights}
         document["accounts"] = {"user": user, "anonymous": {"home": f"/{HOME}", "rights": ["read"]}}
-        document["sites"] = {"ingest": {"port": 2121, "accounts": ["user", "anonymous"]}}
-        document["balancer"]["services"] = {"ingest": {"site": "ingest", "port": 2121}}
+        document["sites"] = {"ingest": {"port": _PORT, "accounts": ["user", "anonymous"]}}
+        document["balancer"]["services"] = {"ingest": {"site": "ingest", "port": _PORT}}
         document["nodes"]["node1"] |= {"root": str(self._root)}
         self.place(document, ipv6=ipv6)
         for path, value in changes.items():
