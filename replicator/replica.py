@@ -88,7 +88,7 @@ class Replica:
         self.lanes = DiskLanes(self._pool)
         self._looks = each(tree.look)
         self.held_deletes = HeldDeletes(index, settings.delete_budgets)
-        self.versions = Versions(index, tree, self.blocking, settings)
+        self.versions = Versions(index, tree, self.locks, self.blocking, settings)
         self.conflicts = ConflictStore(index, tree, staging, self.blocking)
         self._folders = Folders(self)
         self.sources = Sources(index, tree, staging, self.versions, self.locks, self.blocking)

@@ -12,7 +12,7 @@ from replicator.index.index import Index
 
 
 async def expect_second_name(index: Index, path: str, row: Row) -> None:
-    """Have the index know, durably, that the file is about to get a second name; OSError when it cannot be written.
+    """Have the index know, durably, that the file is to get or to lose a second name; OSError if it cannot be written.
 
     That changes its ctime. Were it cut off before the index knows the new one, the next scan would read the file for
     that, and take what had rotted meanwhile for a new version.

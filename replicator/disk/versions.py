@@ -17,8 +17,9 @@ from replicator.core.head import Kind
 from replicator.core.kept_versions import Version, must_go
 from replicator.core.place import Found, Place, Row
 from replicator.disk.conflict_store import Blocking
+from replicator.disk.path_locks import PathLocks
 from replicator.disk.second_names import expect_second_name
-from replicator.disk.tree import Tree, UnstableError
+from replicator.disk.tree import Tree, UnstableError, sighting
 from replicator.index.index import Index
 
 _AT_ONCE: Final = 500
@@ -29,9 +30,10 @@ log = logger(__name__)
 class Versions:
     """The versions that one replica keeps. Used by the control thread alone."""
 
-    def __init__(self, index: Index, tree: Tree, blocking: Blocking, limits: Replication) -> None:
+    def __init__(self, index: Index, tree: Tree, locks: PathLocks, blocking: Blocking, limits: Replication) -> None:
         self._index = index
         self._tree = tree
+        self._locks = locks
         self._blocking = blocking
         self._limits = limits
         self._holders: dict[str, set[str]] = {}
@@ -76,11 +78,11 @@ class Versions:
         return self._tree.versions / row.content_id
 
     async def give_up(self, content_id: str) -> None:
-        """The file of this version, if it is of one path alone, has become that of another path."""
+        """The file of this version, if it is of one path alone, becomes that of another; it is in staging still."""
         holders = self._holders.get(content_id, set())
         if len(holders) == 1:
             self._drop(self._index.versions[next(iter(holders)), content_id])
-            await self._blocking(_remove, self._tree.versions / content_id)
+            await self._blocking(_unlink, self._tree.versions / content_id)
 
     def file(self, content_id: str) -> Path | None:
         """The file that has this content, where it is kept."""
@@ -99,13 +101,13 @@ class Versions:
                 return
             self._drop(version)
             if version.content_id not in self._holders:
-                await self._blocking(_remove, self._tree.versions / version.content_id)
+                await self._remove(version.content_id)
 
     async def sweep(self, staged: Callable[[str], Iterable[Path]]) -> None:
         """Remove what an earlier run left unlisted, and list no more what is not there, nor in a `staged` file."""
         there = await self._blocking(_names, self._tree.versions)
         for name in there - self._holders.keys():
-            await self._blocking(_remove, self._tree.versions / name)
+            await self._remove(name)
         for content_id in list(self._holders.keys() - there):
             for file in staged(content_id):
                 await self._blocking(_link, file, self._tree.versions / content_id)
@@ -113,6 +115,18 @@ class Versions:
                 break
         for version in [one for one in self._index.versions.values() if one.content_id not in there]:
             self._drop(version)
+
+    async def _remove(self, content_id: str) -> None:
+        """Unlink what is kept no more; where it is a second name of a file in the tree, its ctime changes by that."""
+        file, index = self._tree.versions / content_id, self._index
+        seen = await self._blocking(_shared, file)
+        shown = [path for path in index.by_content.get(content_id) if seen and seen.same_file(index.place(path).row)]
+        async with self._locks.of(*shown):
+            for path in shown:
+                row = index.place(path).row
+                if row is not None and row.same_file(seen):
+                    await expect_second_name(index, path, row)
+            await self._blocking(_unlink, file)
 
     def _note(self, version: Version) -> None:
         before = self._index.versions.get((version.path, version.content_id))
@@ -144,5 +158,14 @@ def _link(file: Path, name: Path) -> None:
     sync_folder(name.parent)
 
 
-def _remove(file: Path) -> None:
+def _shared(file: Path) -> Row | None:
+    """What stat says of a file that has other names too."""
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        return None
+    return sighting(status).row if status.st_nlink > 1 else None
+
+
+def _unlink(file: Path) -> None:
     file.unlink(missing_ok=True)

@@ -91,8 +91,11 @@ class PathsOf:
         self._paths: dict[bytes, str | frozenset[str]] = {}  # the content ids as bytes, which take half of the space
 
     def get(self, content_id: str, default: Iterable[str] = ()) -> Iterable[str]:
-        """The paths on the disk that have this content."""
-        found = self._paths.get(bytes.fromhex(content_id))
+        """The paths on the disk that have this content; none for what is no content id, as a stray file's name."""
+        try:
+            found = self._paths.get(bytes.fromhex(content_id))
+        except ValueError:
+            return default
         if found is None:
             return default
         return (found,) if isinstance(found, str) else found

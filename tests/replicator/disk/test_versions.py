@@ -1,10 +1,14 @@
 """Replaced and deleted content is kept for a while, whoever replaced it, costs no copy, and comes back as it was."""
 
+import os
+
+import msgspec
 import pytest
 
 from cluster.content_id import content_id_of
 from cluster.publish import Done, Publish
 from cluster.replication_settings import Replication
+from replicator.core.place import Found
 from replicator.disk.conflict_store import kept_name
 from replicator.operators.recovery import Recovery
 from replicator.operators.report import list_conflicts, list_versions
@@ -27,6 +31,16 @@ def kept(replica):
 
 def limited(replica, **limits):
     replica.versions._limits = Replication(**limits)
+
+
+def rot(replica, path):
+    """Other content, of which stat says nothing: as the index has it then."""
+    file = replica.tree.root / path
+    status = file.stat()
+    file.write_bytes(b"rot")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    row = msgspec.structs.replace(replica.index.place(path).row, ctime_ns=file.stat().st_ctime_ns)
+    replica.index.feed(path, Found(row=row, now_ns=0))
 
 
 async def test_what_a_peer_replaces_and_deletes_is_kept_without_a_copy(tmp_path):
@@ -86,6 +100,34 @@ async def test_a_restart_knows_them_and_sweeps_what_a_crash_left(tmp_path):
         await here.versions.sweep(lambda _content: ())
         assert kept(here) == {content_id_of(b"one"): b"one"}
         assert [version.content_id for version in here.versions.of("x")] == [content_id_of(b"one")]
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_what_has_rotted_in_the_tree_is_no_new_version_when_its_name_here_goes(tmp_path, is_listed):
+    """A change that fails leaves both names, listed; a power cut brings one back that is not listed any more."""
+    async with OpenReplica(tmp_path) as here:
+        await shown(here, "x", b"one", 1)
+        await here.versions.keep("x", here.index.place("x"), "two")
+        rot(here, "x")
+        if is_listed:
+            await here.versions.limit(short_of_space=True)
+        else:
+            here.versions._drop(here.index.versions["x", content_id_of(b"one")])
+            await here.versions.sweep(lambda _content: ())
+        assert kept(here) == {}
+        await here.rescan("x")
+        place = here.index.place("x")
+        assert [head.content_id for head in place.heads] == [place.row.content_id] == [content_id_of(b"one")]
+        assert place.row.ctime_ns == (here.tree.root / "x").stat().st_ctime_ns
+
+
+async def test_names_that_are_no_content_ids_are_swept(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        (here.tree.versions / "stray").write_bytes(b"")
+        (here.tree.conflicts / "stray").write_bytes(b"")
+        await here.versions.sweep(lambda _content: ())
+        await here.conflicts.sweep()
+        assert kept(here) == {}
 
 
 async def test_a_version_that_is_kept_is_not_fetched_again(tmp_path):

@@ -268,6 +268,13 @@ FOUND = {
         (4.787, "crash-at-call", 1, "b", "quorum", 70, 7.602),
         (5.21, "upload", 0, "b", "local", 157, 0.003),
     ),
+    "what had rotted was a new version after a power cut had brought its name among the versions back": history(
+        30005024, 2,
+        (0.168, "upload", 1, "d/x", "any-peer", 51, 0.104),
+        (0.387, "local-rename", 0, "d/x", "b", 71, 0.066),
+        (0.618, "rot", 1, "d/x", "quorum", 65, 0.176),
+        (2.78, "power-cut", 1, "b", "quorum", 154, 0.038),
+    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
