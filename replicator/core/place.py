@@ -115,12 +115,14 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restamped(msgspec.Struct, frozen=True, kw_only=True):
-    """This node's clock had run ahead and is right again: what it stamped from the future gets a stamp of now.
+    """This node's clock had run ahead and is right again: what has a stamp from the future gets one of now.
 
-    Each such head becomes a new one of the same content; until then no peer would believe it.
+    Each such head becomes a new one of the same content; until then no peer would believe it. That is for its maker to
+    do, but for this node where the maker is gone: `others` are the replicas that live elsewhere.
     """
 
     now_ns: int
+    others: frozenset[str] = frozenset()
 
 
 class Rotten(msgspec.Struct, frozen=True, kw_only=True):
@@ -305,9 +307,8 @@ def _made_folder(place: Place, clock: Clock, event: Written, merge: Merge) -> tu
 
 
 def _restamped(place: Place, clock: Clock, event: Restamped, merge: Merge) -> tuple[Place, Clock]:
-    node = clock.replica.partition(":")[0]
     for head in place.heads:
-        if head.dot.node == node and drift_ns(head.stamp_ns, event.now_ns):
+        if head.dot.replica not in event.others and drift_ns(head.stamp_ns, event.now_ns):
             clock = ticked(corrected(clock, event.now_ns), event.now_ns)
             dot = Dot(clock.replica, clock.sequence)
             again = msgspec.structs.replace(head, dot=dot, vector=head.seen, stamp_ns=clock.stamp_ns)

@@ -33,7 +33,8 @@ MADE = Place(heads=(head("here", "", kind=Kind.DIRECTORY),), row=FOLDER, seen={"
 REPLACED = Place(heads=(THEIRS,), row=file("ours"), seen=OURS.seen)
 """What this disk shows a peer had seen, and has replaced; that has not arrived yet."""
 AHEAD = msgspec.structs.replace(OURS, stamp_ns=NOW_NS + 2 * MAX_DRIFT_NS)
-FROM_THE_FUTURE = Place(heads=(AHEAD, THEIRS), row=file("ours"), seen=AHEAD.seen)
+THEIRS_AHEAD = msgspec.structs.replace(THEIRS, stamp_ns=NOW_NS + 3 * MAX_DRIFT_NS)
+FROM_THE_FUTURE = Place(heads=(AHEAD, THEIRS_AHEAD), row=file("ours"), seen=AHEAD.seen)
 
 BEGINS = {
     "Written, a file (a client's upload)": (BOTH, Written(row=file("new"), now_ns=NOW_NS)),
@@ -72,6 +73,10 @@ BEGINS = {
     "Applied (the plan was carried out)": (BOTH, Applied(row=file("theirs"), seen=seen_by(BOTH.heads))),
     "Restamped (our clock had run ahead, and a peer agrees that it is right again)": (
         FROM_THE_FUTURE,
+        Restamped(now_ns=NOW_NS, others=frozenset({THEIRS.dot.replica})),
+    ),
+    "Restamped, where the maker of what is from the future is gone (its node was wiped)": (
+        Place(heads=(OURS, THEIRS_AHEAD), row=file("ours"), seen=OURS.seen),
         Restamped(now_ns=NOW_NS),
     ),
 }
@@ -82,6 +87,7 @@ SUPERSEDED = {
     "what it saw": {THEIRS.dot},
     "what this disk had shown": {OURS.dot},
     "our head from the future": {AHEAD.dot},
+    "the head from the future": {THEIRS_AHEAD.dot},
     "tombstones, but no file, not even one of this node": {REMOVED.dot},
 }
 KINDS = {"a file": Kind.FILE, "a directory": Kind.DIRECTORY, "a tombstone": Kind.TOMBSTONE}
@@ -121,7 +127,7 @@ def test_an_input_does_what_the_document_says(what, version, superseded):
     else:
         assert new.stamp_ns == NOW_NS
     if "same content" in version:
-        assert new.content_id == AHEAD.content_id
+        assert {new.content_id} == {old.content_id for old in before.heads if supersedes(new, old)}
 
 
 def test_every_kind_of_input_stands_in_the_table():

@@ -33,7 +33,7 @@ class Damages:
         row = node.index.place(path).row
         is_safe = found.safe == (found.data, found.mode, found.mtime_ns)
         at_rest = row == known.row and path not in node.index.pending and is_safe
-        if not at_rest or row.mtime_ns != found.mtime_ns or row.content_id != content_id_of(found.data):
+        if row is None or not at_rest or row.mtime_ns != found.mtime_ns or row.content_id != content_id_of(found.data):
             return
         node.disk.write_journal()
         self.judge.rots(node, path, content_id_of(found.data[:-1] + bytes([found.data[-1] ^ 1])))

@@ -11,6 +11,8 @@ def broken_promise(history: History) -> str | None:
         run(history)
     except BrokenPromiseError as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 what goes wrong otherwise fails this history too, and not the whole run
+        return f"{type(error).__name__}: {error}"
     return None
 
 

@@ -28,6 +28,15 @@ def test_what_a_history_does_is_told_step_by_step(prove):
 
 
 FOUND = {
+    "what a wiped node had stamped from the future, and a peer had believed, nobody believed any more": history(
+        30015617, 2,
+        (1.816, "clock", 0, "b", "quorum", 89, 4.866),
+        (2.37, "power-cut", 0, "a", "any-peer", 109, 0.021),
+        (3.555, "upload", 1, "d/x", "local", 107, 0.034),
+        (4.125, "clock", 1, "d/x", "any-peer", 113, 0.007),
+        (4.79, "repeat", 0, "d", "any-peer", 199, 0.225),
+        (5.302, "wipe", 0, "a", "any-peer", 109, 0.238),
+    ),
     "a connection of a former incarnation kept resetting how far the new one was heard": history(
         27, 3,
         (3.868, "upload", 2, "d/x", "any-peer", 175, 0.034),
