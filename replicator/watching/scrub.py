@@ -151,7 +151,7 @@ class Scrub:
             content_id = next(iter(self._doubted))
             for path in tuple(self._replica.index.by_content.get(content_id, ())):
                 await self._check(path, self._replication.scrub_bytes_per_s)
-            del self._doubted[content_id]
+            self._doubted.pop(content_id, None)  # another round may have looked into it meanwhile
 
     async def _check(self, path: str, pace: float) -> None:
         """Read one file, a second time if the first disagrees, and quarantine what is rotten."""

@@ -28,6 +28,13 @@ def test_what_a_history_does_is_told_step_by_step(prove):
 
 
 FOUND = {
+    "a round of the scrub ended because another had looked into the same doubt": history(
+        31009737, 4,
+        (0.2704, "slow", 1, "d", "all", 143, 4.373),
+        (0.3703, "cut", 2, "d", "0", 29, 6.168),
+        (0.4602, "lie", 3, "d/y", "any-peer", 43, 7.246),
+        (0.5501, "upload", 3, "a", "any-peer", 163, 7.876),
+    ),
     "what a wiped node had stamped from the future, and a peer had believed, nobody believed any more": history(
         30015617, 2,
         (1.816, "clock", 0, "b", "quorum", 89, 4.866),
