@@ -26,6 +26,7 @@ from tests.kit.replicators import Replicators
 from tests.kit.self_telling import new_content
 from tests.soak.operations import DONE, REFUSED, UNKNOWN, Journal, Operation, contents_at
 from tests.soak.paths import shared_folder, shared_move, shared_path
+from tests.soak.writer import Writer
 
 _PATIENCE_S = 8.0
 _MOST_BYTES = 20_000
@@ -49,8 +50,10 @@ _KINDS = {
 }  # fmt: skip
 
 
-class Client(threading.Thread):
-    """Works until `is_over`, with rests of up to `most_rest_s`."""
+class Client(Writer):
+    """Goes from node to node."""
+
+    kinds = _KINDS
 
     def __init__(
         self,
@@ -62,32 +65,17 @@ class Client(threading.Thread):
         is_over: threading.Event,
         most_rest_s: float,
     ) -> None:
-        super().__init__(name=f"client{number}")
+        super().__init__(f"client{number}", journal, chance, record, is_over, most_rest_s)
         self._replicators = replicators
-        self._journal = journal
-        self._chance = chance
-        self._record = record
-        self._is_over = is_over
-        self._most_rest_s = most_rest_s
         self._client: PublishClient | None = None
         self._node = ""
         self._own: dict[str, bytes] = {}
         self._last: tuple[str, bytes] = ("", b"")
-        self._turn = 0
 
-    def run(self) -> None:
-        try:
-            while not self._is_over.wait(self._chance.uniform(0, self._most_rest_s)):
-                self._turn += 1
-                kind = self._chance.choices(list(_KINDS), list(_KINDS.values()))[0]
-                if self._logged_in():
-                    getattr(self, f"_{kind.replace(' ', '_')}")()
-                if self._chance.random() < 0.1:
-                    self._leave()
-        except Exception as error:
-            self._record.find(f"{self.name} failed: {error!r}")
-            raise
-        finally:
+    def _act(self, kind: str) -> None:
+        if self._logged_in():
+            super()._act(kind)
+        if self._chance.random() < 0.1:
             self._leave()
 
     # what it does

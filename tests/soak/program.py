@@ -19,6 +19,7 @@ from tests.kit.record import Record
 from tests.kit.self_telling import new_content
 from tests.soak.operations import DONE, UNKNOWN, Journal, Operation, contents_at
 from tests.soak.paths import shared_folder, shared_move, shared_path
+from tests.soak.writer import Writer
 
 _MOST_BYTES = 20_000
 _NOT_NOW = {errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EINVAL}
@@ -29,8 +30,10 @@ _KINDS = {
 }  # fmt: skip
 
 
-class Program(threading.Thread):
-    """Works on one node's disk until `is_over`; `beside` is a folder on the same disk, outside of the root."""
+class Program(Writer):
+    """Works on one node's disk; `beside` is a folder on the same disk, outside of the root."""
+
+    kinds = _KINDS
 
     def __init__(
         self,
@@ -43,26 +46,10 @@ class Program(threading.Thread):
         is_over: threading.Event,
         most_rest_s: float,
     ) -> None:
-        super().__init__(name=f"program on {node}")
+        super().__init__(f"program on {node}", journal, chance, record, is_over, most_rest_s)
         self._node = node
         self._root = root
         self._beside = beside
-        self._journal = journal
-        self._chance = chance
-        self._record = record
-        self._is_over = is_over
-        self._most_rest_s = most_rest_s
-        self._turn = 0
-
-    def run(self) -> None:
-        try:
-            while not self._is_over.wait(self._chance.uniform(0, self._most_rest_s)):
-                self._turn += 1
-                kind = self._chance.choices(list(_KINDS), list(_KINDS.values()))[0]
-                getattr(self, f"_{kind.replace(' ', '_')}")()
-        except Exception as error:
-            self._record.find(f"{self.name} failed: {error!r}")
-            raise
 
     # what it does
 

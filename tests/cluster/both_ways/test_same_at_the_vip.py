@@ -10,14 +10,14 @@ import pytest
 from tests.cluster.both_ways.conversation import SEEDS, Conversation, Place, Way, hold
 from tests.cluster.both_ways.curl import Curl
 from tests.cluster.both_ways.entrances import Entrance, entrances
+from tests.cluster.both_ways.ftplib_client import Ftplib
 from tests.cluster.both_ways.lftp import Lftp
-from tests.cluster.both_ways.library import Library
 from tests.cluster.both_ways.wget import Wget
 from tests.kit.clients import plain_client
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(180)]
 
-CLIENTS = (Curl(), Lftp(), Library(), Wget())
+CLIENTS = (Curl(), Lftp(), Ftplib(), Wget())
 ALL = [(client, way) for client in CLIENTS for way in client.ways()]
 
 

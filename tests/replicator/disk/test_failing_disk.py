@@ -29,15 +29,20 @@ class DoesItAndFails(Tree):
         raise OSError(5, "Input/output error")
 
 
+async def fail_to_settle(here):
+    """The disk does what it is told to, and says that it did not."""
+    here.tree.broken = True
+    with pytest.raises(OSError, match="Input/output"):
+        await here.settle("x")
+    here.tree.broken = False
+
+
 async def test_a_peers_version_that_was_half_put_there_does_not_come_back_as_ours(tmp_path):
     async with OpenReplica(tmp_path, DoesItAndFails) as here:
         hold(here, b"old")
         here.hear("x", (remote_head(b"old"),))
-        here.tree.broken = True
-        with pytest.raises(OSError, match="Input/output"):
-            await here.settle("x")
+        await fail_to_settle(here)
         here.hear("x", (remote_head(None, sequence=2),))
-        here.tree.broken = False
         await here.rescan("x")
         await here.settle("x")
         assert winner(here.index.place("x").heads).kind is Kind.TOMBSTONE
@@ -49,10 +54,7 @@ async def test_a_newer_version_of_a_peer_does_not_make_it_ours_either(tmp_path):
     async with OpenReplica(tmp_path, DoesItAndFails) as here:
         hold(here, b"old")
         here.hear("x", (remote_head(b"old"),))
-        here.tree.broken = True
-        with pytest.raises(OSError, match="Input/output"):
-            await here.settle("x")
-        here.tree.broken = False
+        await fail_to_settle(here)
         hold(here, b"new")
         newer = remote_head(b"new", sequence=2)
         here.hear("x", (newer,))
@@ -66,10 +68,7 @@ async def test_what_a_program_wrote_after_the_failure_is_a_version_of_its_own(tm
     async with OpenReplica(tmp_path, DoesItAndFails) as here:
         hold(here, b"theirs")
         here.hear("x", (remote_head(b"theirs"),))
-        here.tree.broken = True
-        with pytest.raises(OSError, match="Input/output"):
-            await here.settle("x")
-        here.tree.broken = False
+        await fail_to_settle(here)
         (here.tree.root / "x").write_bytes(b"mine")
         await here.rescan("x")
         assert {head.dot.node for head in here.index.place("x").heads} == {"here", "there"}

@@ -55,7 +55,7 @@ CHANGES = {
     "a move into staging": ("replace", lambda tree: tree.take_out("Station/a", tree.staging / "out", known(tree))),
     "a move into quarantine": ("replace", lambda tree: tree.set_aside("Station/a", tree.staging / "out", known(tree))),
     "a rename": ("replace", lambda tree: tree.rename("Station/a", "Station/b")),
-    "a second name": ("link", lambda tree: tree.keep("Station/a", "kept", known(tree))),
+    "a second name": ("link", lambda tree: tree.keep("Station/a", tree.conflicts / "kept", known(tree))),
 }  # fmt: skip
 
 

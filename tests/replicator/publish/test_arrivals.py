@@ -66,6 +66,14 @@ class Upload:
         await link.commit((Entry("x", (head,)),), 2.0)
 
 
+async def begun(there, link, here):
+    """An upload whose first portion has come to the peer."""
+    upload = Upload(there, link)
+    await upload.begin()
+    await until(lambda: growing(here) == [len(PORTION)])
+    return upload
+
+
 async def test_the_bytes_are_on_the_peer_hidden_before_the_upload_ends_and_visible_after_it(tmp_path):
     async with linked(tmp_path) as (there, link, here):
         upload = Upload(there, link)
@@ -83,18 +91,14 @@ async def test_the_bytes_are_on_the_peer_hidden_before_the_upload_ends_and_visib
 
 async def test_little_by_little_comes_too(tmp_path):
     async with linked(tmp_path) as (there, link, here):
-        upload = Upload(there, link)
-        await upload.begin()
-        await until(lambda: growing(here) == [len(PORTION)])
+        upload = await begun(there, link, here)
         upload.grow(b"a few")
         await until(lambda: growing(here) == [len(PORTION) + 5])
 
 
 async def test_what_was_written_out_of_order_is_sent_again_as_a_whole(tmp_path):
     async with linked(tmp_path) as (there, link, here):
-        upload = Upload(there, link)
-        await upload.begin()
-        await until(lambda: growing(here) == [len(PORTION)])
+        upload = await begun(there, link, here)
         upload.file.write_bytes(b"changed" + PORTION)
         await upload.publish(link, b"changed" + PORTION)
         assert tree(here.tree.root) == {"x": b"changed" + PORTION}
@@ -103,9 +107,7 @@ async def test_what_was_written_out_of_order_is_sent_again_as_a_whole(tmp_path):
 
 async def test_a_file_that_becomes_shorter_is_sent_again_as_a_whole(tmp_path):
     async with linked(tmp_path) as (there, link, here):
-        upload = Upload(there, link)
-        await upload.begin()
-        await until(lambda: growing(here) == [len(PORTION)])
+        upload = await begun(there, link, here)
         upload.file.write_bytes(b"short")
         await upload.publish(link, b"short")
         assert tree(here.tree.root) == {"x": b"short"}
@@ -114,9 +116,7 @@ async def test_a_file_that_becomes_shorter_is_sent_again_as_a_whole(tmp_path):
 
 async def test_nothing_stays_on_the_peer_of_an_upload_that_is_thrown_away(tmp_path):
     async with linked(tmp_path) as (there, link, here):
-        upload = Upload(there, link)
-        await upload.begin()
-        await until(lambda: growing(here) == [len(PORTION)])
+        upload = await begun(there, link, here)
         upload.file.unlink()
         await until(lambda: growing(here) == [])
         upload.file.write_bytes(PORTION)
@@ -126,9 +126,7 @@ async def test_nothing_stays_on_the_peer_of_an_upload_that_is_thrown_away(tmp_pa
 
 async def test_nothing_stays_on_a_peer_that_loses_the_connection_and_the_whole_is_sent_when_it_is_back(tmp_path):
     async with linked(tmp_path) as (there, link, here):
-        upload = Upload(there, link)
-        await upload.begin()
-        await until(lambda: growing(here) == [len(PORTION)])
+        upload = await begun(there, link, here)
         link._connection.close()
         await until(lambda: not link.connected)
         await until(lambda: link.connected)
@@ -139,9 +137,7 @@ async def test_nothing_stays_on_a_peer_that_loses_the_connection_and_the_whole_i
 
 async def test_a_peer_that_comes_back_during_the_upload_gets_it_from_the_begin(tmp_path):
     async with linked(tmp_path) as (there, link, here):
-        upload = Upload(there, link)
-        await upload.begin()
-        await until(lambda: growing(here) == [len(PORTION)])
+        upload = await begun(there, link, here)
         link._connection.close()
         await until(lambda: not link.connected)
         await until(lambda: link.connected)

@@ -34,7 +34,7 @@ class RecordedImplicit(Recorded, ImplicitFtps):
     """Under TLS from the first byte."""
 
 
-class Library:
+class Ftplib:
     """ftplib."""
 
     name = "ftplib"
