@@ -11,7 +11,7 @@ from typing_extensions import override
 from balancer.access_log import AccessLog
 from balancer.arrival import Arrival, DataArrival
 from balancer.back_connection import connect
-from balancer.choosing import choose
+from balancer.choosing import Asker, choose
 from balancer.core.back_source import back_source
 from balancer.core.choose_node import Wish, refusal
 from balancer.core.data_address import advertised_address
@@ -139,9 +139,9 @@ class PassThrough(Tenant):
         port = site.implicit_port if self._arrival.implicit_tls else site.port
         assert port is not None, "the settings' rules want one"
         avoid: frozenset[str] = frozenset()
-        who = {"session": self.id, "service": self._service_name, "client": self.client}
+        asker = Asker(self.id, self._service_name, self.client)
         while True:
-            choice = await choose(self._around, self._wish(avoid), **who)
+            choice = await choose(self._around, self._wish(avoid), asker)
             if choice.node is None:
                 await self._refuse(full=choice.full)
                 return None

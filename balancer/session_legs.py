@@ -12,7 +12,7 @@ from OpenSSL import SSL
 from balancer.access_log import AccessLog
 from balancer.arrival import Arrival
 from balancer.back_connection import BackLeg, open_back_leg
-from balancer.choosing import choose, look_for_room
+from balancer.choosing import Asker, choose, look_for_room
 from balancer.control_leg import ControlLeg
 from balancer.core import actions as a
 from balancer.core import events as e
@@ -221,14 +221,7 @@ class SessionLegs:
     async def _open_back(self, wanted: a.OpenBack) -> None:
         settings = self._around.settings
         nodes = self._around.nodes
-        choice = await choose(
-            self._around,
-            self._wish(wanted),
-            session=self.id,
-            service=self._service_name,
-            client=self._client[0],
-            account=self._session.account,
-        )
+        choice = await choose(self._around, self._wish(wanted), self._asker())
         name = choice.node
         if name is None:
             why = "every node is full" if choice.full else "no node is left"
@@ -270,11 +263,10 @@ class SessionLegs:
 
     def _tell_room(self) -> None:
         wish = self._wish(a.OpenBack(frozenset(), tls=False))
-        room = look_for_room(
-            self._around, wish, self.node, session=self.id, service=self._service_name, client=self._client[0],
-            account=self._session.account,
-        )  # fmt: skip
-        self._take(e.RoomKnown(room))
+        self._take(e.RoomKnown(look_for_room(self._around, wish, self.node, self._asker())))
+
+    def _asker(self) -> Asker:
+        return Asker(self.id, self._service_name, self._client[0], self._session.account)
 
     def _wish(self, wanted: a.OpenBack) -> Wish:
         service, account = self._service, self._session.account
