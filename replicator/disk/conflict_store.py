@@ -88,7 +88,7 @@ class ConflictStore:
         if lost is not None and self._is_discarded(path, lost):
             return place.row
         await expect_second_name(self._index, path, place.row)
-        known = await self._blocking(self._tree.keep, path, name, place.row)
+        known = await self._blocking(self._tree.keep, path, self._tree.conflicts / name, place.row)
         self._index.feed(path, Found(row=known, now_ns=now_ns()))
         stamp_ns, node = (lost.stamp_ns, lost.dot.node) if lost else (0, self._index.node)
         content_id, size_bytes = place.row.content_id, place.row.size_bytes

@@ -247,15 +247,11 @@ class Tree:
         """The row of a file that was renamed to `path`, or lies in a directory that was, and was known by this row."""
         return known if known.kind is Kind.DIRECTORY else self._row(path, known)
 
-    def keep(self, path: str, name: str, known: Row) -> Row:
-        """Give the `known` content of `path` a second name in the conflict store; its row after that."""
-        return self._second_name(path, self.conflicts / name, known)
+    def keep(self, path: str, second: Path, known: Row) -> Row:
+        """Give the `known` content of `path` a second name, in the conflict store or among the versions; its new row.
 
-    def keep_version(self, path: str, name: Path, known: Row) -> Row:
-        """As `keep`, among the versions."""
-        return self._second_name(path, name, known)
-
-    def _second_name(self, path: str, second: Path, known: Row) -> Row:
+        One that is there already stays: it is the same content.
+        """
         with self._at(path, known) as (folder, name), contextlib.suppress(FileExistsError):
             os.link(name, second, src_dir_fd=folder, follow_symlinks=False)
         sync_folder(second.parent)

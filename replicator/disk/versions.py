@@ -50,7 +50,7 @@ class Versions:
         if kept is None or place.row is None:
             return place.row
         try:
-            row = await self._blocking(self._tree.keep_version, path, kept, place.row)
+            row = await self._blocking(self._tree.keep, path, kept, place.row)
         except UnstableError:
             self._drop(self._index.versions[path, kept.name])
             raise

@@ -359,7 +359,7 @@ class Index:
             self.children.setdefault(parent(path), set()).add(path)
         self._tombstones.pop(path, None)
         row, old = place.row, before.row
-        if row is None and place.heads and not any(head.is_live for head in place.heads):
+        if row is None and place.heads and not _is_live(place):
             self._tombstones[path] = None
         if (row is None or old is None) or (row.kind, row.content_id) != (old.kind, old.content_id):
             (self.folders.add if _is_folder(place) else self.folders.discard)(path)

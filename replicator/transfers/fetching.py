@@ -29,6 +29,7 @@ from replicator.replica import Replica
 from replicator.transfers.outlines import Outlines
 from replicator.transfers.part import Assembly, Part
 from replicator.transfers.pulling import ask_blocks, pull
+from replicator.transfers.space import require_space
 
 _WORTH_IT: Final = 0.9
 """With more of the content missing than this share, all of it is fetched."""
@@ -81,7 +82,7 @@ class Fetching:
             held = self._replica.staging.take(content_id)
             if held is not None:
                 return held
-            self._check_space(size_bytes)
+            require_space(self._replica.staging, size_bytes, self._replication.disk_reserve_bytes)
             reasons = []
             waiting = deque(sorted(self._open(), key=lambda link: not link.connected))
             givers: set[str] = set()  # of what is here of it
@@ -146,10 +147,6 @@ class Fetching:
             if rate_at(way, now_s()) != 0:
                 yield link
 
-    def _check_space(self, size_bytes: int) -> None:
-        if not self._replica.staging.make_room(size_bytes + self._replication.disk_reserve_bytes):
-            raise NotYetError("the disk of this node is full")
-
     async def _fetch_from(self, link: PeerLink, path: str, content_id: str, size_bytes: int, givers: set[str]) -> Held:
         file = self._replica.staging.part_file(content_id) if size_bytes > CHUNK_BYTES else None
         similar = self._similar(path, size_bytes)
@@ -208,7 +205,7 @@ class Fetching:
         missing = [run for run in runs if run.source is None]
         if missing_bytes(runs) > _WORTH_IT * size_bytes:
             raise PeerError("it has little in common with what is here")
-        self._check_space(size_bytes)
+        require_space(self._replica.staging, size_bytes, self._replication.disk_reserve_bytes)
         blocking, staged = self._replica.blocking, self._replica.staging.new_file(content_id)
         try:
             assembly = await blocking(Assembly, staged, size_bytes, [each.file for each in similar], self._replica.tree)

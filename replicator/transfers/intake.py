@@ -21,6 +21,7 @@ from replicator.peers.connection import LOST, PeerError
 from replicator.peers.link import PeerLink
 from replicator.peers.wire import Small, WantSmall
 from replicator.replica import Replica
+from replicator.transfers.space import require_space
 
 log = logger(__name__)
 
@@ -43,7 +44,8 @@ class Intake:
         async with replica.settlers.of(*paths):
             replica.marker.check()
             wanted = {path: head for path in paths if (head := self._wanted(path)) is not None}
-            self._check_space(sum(head.size_bytes for head in wanted.values()))
+            size_bytes = sum(head.size_bytes for head in wanted.values())
+            require_space(replica.staging, size_bytes, self._replication.disk_reserve_bytes)
             contents = await self._fetch(list(dict.fromkeys(head.content_id for head in wanted.values())))
             found = {path: head for path, head in wanted.items() if head.content_id in contents}
             for path in found:
@@ -65,10 +67,6 @@ class Intake:
         content_id = action.head.content_id
         is_here = self._replica.staging.has(content_id) or any(self._replica.index.by_content.get(content_id, ()))
         return None if is_here else action.head
-
-    def _check_space(self, size_bytes: int) -> None:
-        if not self._replica.staging.make_room(size_bytes + self._replication.disk_reserve_bytes):
-            raise NotYetError("the disk of this node is full")
 
     async def _fetch(self, content_ids: Sequence[str]) -> dict[str, bytes]:
         """What the connected peers give of these contents."""
