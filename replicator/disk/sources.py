@@ -52,6 +52,13 @@ class Sources:
             yield version
         yield from self._staging.files(content_id)
 
+    def open(self, content_id: str) -> int | None:
+        """A descriptor of the first of these files that can be read; None when none can."""
+        for source in self.files(content_id):
+            with contextlib.suppress(OSError):
+                return self._tree.open(source)
+        return None
+
     async def take(self, content_id: str) -> Held | None:
         """A staged file with that content, that belongs to the caller: moved, or copied; None when it is not here."""
         held = self._staging.take(content_id) or await self._move(content_id)

@@ -43,6 +43,7 @@ from replicator.peers.wire import (
     Ping,
     Pong,
     Prepare,
+    Same,
     Sealed,
     Want,
     WantSmall,
@@ -264,7 +265,7 @@ class Answerer:
                     self._door.spreading.heard(f"{self.peer}:{self._incarnation}", rows)
             case Prepare() | Arriving():
                 spawn(self._holding.begin(message, self.peer))
-            case Chunk() | Sealed() | GivenUp():
+            case Chunk() | Same() | Sealed() | GivenUp():
                 await self._holding.take(message)
             case Commit():
                 self._believe(message.entries)

@@ -12,6 +12,7 @@ So between two nodes there are two connections, and each works without the other
     Chunk(number, data)…                  →    Prepared(number, problem): staged and fsynced, or why not
     Arriving(number, path, …)             →    Begin(number, 0) when it takes the bytes of an upload under way, then
     Chunk(number, data)…                  →    Taken(number, upto) as they are written, and in the end
+    Same(number, size)…                        (in place of what the file that it replaces has there, too)
     Sealed(number, content, size)         →    Prepared(number, problem); or, in its stead,
     GivenUp(number, cut)                  →    nothing
     Commit(number, entries)               →    Committed(number, problem): visible under its name, and in the index
@@ -140,12 +141,14 @@ class Arriving(_Message, frozen=True, kw_only=True):
     """Hold, hidden, what comes of an upload whose end is not known yet.
 
     If it is cut, or the connection is lost before its end, what came is kept for the account, for `keep_s`.
+    `base` is the content of the file that it replaces.
     """
 
     number: _Count
     path: _Text
     account: _Text = ""
     keep_s: Annotated[float, Meta(ge=0, le=10**9)] = 0.0
+    base: _Content | None = None
 
 
 class Taken(_Message, frozen=True, kw_only=True):
@@ -172,10 +175,11 @@ class GivenUp(_Message, frozen=True, kw_only=True):
 
 
 class Begin(_Message, frozen=True, kw_only=True):
-    """Send the bytes from `offset` on."""
+    """Send the bytes from `offset` on; those that are the `base`'s, which `has_base` says is here, may come as Same."""
 
     number: _Count
     offset: _Count
+    has_base: bool = False
 
 
 class Chunk(_Message, frozen=True, kw_only=True):
@@ -183,6 +187,13 @@ class Chunk(_Message, frozen=True, kw_only=True):
 
     number: _Count
     data: _Bytes
+
+
+class Same(_Message, frozen=True, kw_only=True):
+    """The next bytes of an arriving upload are those that its base has in the same place."""
+
+    number: _Count
+    size_bytes: Annotated[int, Meta(ge=1, le=CHUNK_BYTES)]
 
 
 class Prepared(_Message, frozen=True, kw_only=True):
@@ -329,6 +340,7 @@ Asked = (
     | Prepare
     | Arriving
     | Chunk
+    | Same
     | Sealed
     | GivenUp
     | Commit

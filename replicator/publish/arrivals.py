@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from cluster.publish import Arriving, Cut, Done, FindPartial, PartialFound, Reason
 from replicator.core.copies import copies_wanted
 from replicator.disk.partials import Owner, told_bytes
+from replicator.disk.sources import Sources
 from replicator.peers.link import PeerLink
 from replicator.peers.mesh import Mesh
 from replicator.publish.refusals import RefusedError, check_path
 from replicator.replica import Replica
-from replicator.transfers.outflow import Outflow
+from replicator.transfers.outflow import Outflow, Upload
 
 _MOST: Final = 1000
 _QUICK_S: Final = 0.01
@@ -25,10 +25,11 @@ _PORTION_BYTES: Final = 128 << 10
 class Arrival:
     """One upload. Used by the control thread alone. `links` tells the peers that may have it now."""
 
-    def __init__(self, owner: Owner, staged: Path, keep_s: float, links: Callable[[], tuple[PeerLink, ...]]) -> None:
+    def __init__(self, upload: Upload, sources: Sources, links: Callable[[], tuple[PeerLink, ...]]) -> None:
         """OSError when there is no such staged file."""
-        self.owner, self.staged, self.keep_s = owner, staged, keep_s
-        self.size_bytes = staged.stat().st_size
+        self.upload = upload
+        self.size_bytes = upload.staged.stat().st_size
+        self._sources = sources
         self._links = links
         self._outflows: dict[str, Outflow] = {}
         self._find_peers()
@@ -56,7 +57,7 @@ class Arrival:
         while True:
             await asyncio.sleep(pause_s)
             try:
-                grown_bytes = self.staged.stat().st_size - self.size_bytes
+                grown_bytes = self.upload.staged.stat().st_size - self.size_bytes
             except OSError:  # an ftpnode has died, and cleans up after its restart
                 self.end(cut=True)
                 return
@@ -71,7 +72,7 @@ class Arrival:
         for link in self._links():
             known = self._outflows.get(link.name)
             if known is None or (known.is_over and known.connected_s != link.connected_s):
-                self._outflows[link.name] = Outflow(link, self.owner, self.staged, self.keep_s)
+                self._outflows[link.name] = Outflow(link, self.upload, self._sources)
         for outflow in self._outflows.values():
             outflow.grew(self.size_bytes)
 
@@ -113,11 +114,12 @@ class Arrivals:
         if len(self._arrivals) >= _MOST or request.staged in self._arrivals:
             raise RefusedError(Reason.NOT_READY, "too many uploads arrive at once")
         goes_out = copies_wanted(request.policy.nodes, self._nodes) > 1
-        # What replaces a file goes out in the end, as what differs from that file.
-        links = self._mesh.in_sync if goes_out and not self._replica.index.is_live(request.path) else _no_links
-        owner = Owner(request.path, request.account)
+        links = self._mesh.in_sync if goes_out else _no_links
+        row = self._replica.index.place(request.path).row
         try:
-            arrival = Arrival(owner, self._staging.uploaded(request.staged), request.keep_s, links)
+            staged = self._staging.uploaded(request.staged)
+            owner, base = Owner(request.path, request.account), row.content_id if row else ""
+            arrival = Arrival(Upload(owner, staged, request.keep_s, base or None), self._replica.sources, links)
         except (FileNotFoundError, ValueError) as error:
             raise RefusedError(Reason.NOT_FOUND, f"the staged file {request.staged} is not there") from error
         self._arrivals[request.staged] = arrival
@@ -131,17 +133,18 @@ class Arrivals:
                 raise RefusedError(Reason.BAD_PATH, str(error)) from error
             return
         arrival.end(cut=request.keep)
-        keep_s = arrival.keep_s if request.keep else 0.0
-        await self._staging.partials.keep(self._replica, arrival.staged, arrival.owner, keep_s)
+        upload = arrival.upload
+        keep_s = upload.keep_s if request.keep else 0.0
+        await self._staging.partials.keep(self._replica, upload.staged, upload.owner, keep_s)
 
     def _find(self, request: FindPartial) -> PartialFound:
         owner = Owner(request.path, request.account)
         found = None
         if not self._replica.index.is_live(request.path):
             growing = (
-                (arrival.staged.name, told_bytes(arrival.size_bytes))
+                (arrival.upload.staged.name, told_bytes(arrival.size_bytes))
                 for arrival in reversed(self._arrivals.values())
-                if arrival.owner == owner and not arrival.is_over
+                if arrival.upload.owner == owner and not arrival.is_over
             )
             found = next((each for each in growing if each[1]), None) or self._staging.partials.find(owner)
         if found is None:

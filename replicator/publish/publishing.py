@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import assert_never
 
+import msgspec
+
 from cluster.clock import monotonic_s, now_ns
 from cluster.health import NodeState
 from cluster.log import logger
@@ -234,7 +236,8 @@ class Publishing:
         """
         await self._replica.index.durable()
         wanted = copies_wanted(request.policy.nodes, self._nodes)
-        copies = await self._prepare(request.path, offer, wanted, request.policy)
+        again = msgspec.structs.replace(offer, outflows={})  # who shows it needs no second copy, though it has come
+        copies = await self._prepare(request.path, again, wanted, request.policy)
         holders = await self._mesh.commit((Entry(request.path, (head,)),), copies) if copies.links else 0
         return _done(request.id, 1 + holders, wanted)
 

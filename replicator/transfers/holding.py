@@ -14,7 +14,7 @@ from replicator.disk.new_files import NewFile, write_each
 from replicator.disk.staging import Held
 from replicator.not_yet import NotYetError
 from replicator.peers.connection import Connection, PeerError
-from replicator.peers.wire import Arriving, Begin, Busy, Chunk, GivenUp, Prepare, Prepared, Sealed
+from replicator.peers.wire import Arriving, Begin, Busy, Chunk, GivenUp, Prepare, Prepared, Same, Sealed
 from replicator.replica import Replica
 from replicator.transfers.inflow import Inflow
 from replicator.transfers.part import Part
@@ -51,7 +51,7 @@ class Holding:
         self._inflows[message.number] = Inflow(message, self._replica, self._connection, self._disk_reserve_bytes)
         return self._take_in(message, peer)
 
-    async def take(self, message: Chunk | Sealed | GivenUp) -> None:
+    async def take(self, message: Chunk | Same | Sealed | GivenUp) -> None:
         """The next message for what is under way; others are dropped, for its trouble was told already."""
         inflow = self._inflows.get(message.number)
         if inflow is not None:

@@ -17,7 +17,7 @@ from cluster.durable_file import replace_durably
 from replicator.disk.partials import Growing, Owner
 from replicator.disk.staging import Held
 from replicator.peers.connection import Connection, PeerError
-from replicator.peers.wire import WINDOW_BYTES, Arriving, Begin, Chunk, GivenUp, Sealed, Taken
+from replicator.peers.wire import WINDOW_BYTES, Arriving, Begin, Chunk, GivenUp, Same, Sealed, Taken
 from replicator.replica import Replica
 
 _Arguments = TypeVarTuple("_Arguments")
@@ -34,12 +34,12 @@ class Inflow:
     """One upload. Used by the control thread alone."""
 
     def __init__(self, message: Arriving, replica: Replica, connection: Connection, disk_reserve_bytes: int) -> None:
-        self._number = message.number
+        self._number, self._base = message.number, message.base
         self._owner, self._keep_s = Owner(message.path, message.account), message.keep_s
         self._replica = replica
         self._connection = connection
         self._disk_reserve_bytes = disk_reserve_bytes
-        self._messages: deque[Chunk | Sealed | GivenUp] = deque()
+        self._messages: deque[Chunk | Same | Sealed | GivenUp] = deque()
         self._came = asyncio.Event()
         self._unwritten_bytes = self._written_bytes = 0
         self._content = ContentHash()
@@ -47,10 +47,10 @@ class Inflow:
         self._flush: asyncio.Future[None] | None = None
         self._working: set[asyncio.Future[None]] = set()
 
-    def put(self, message: Chunk | Sealed | GivenUp) -> None:
+    def put(self, message: Chunk | Same | Sealed | GivenUp) -> None:
         """The next message about it; PeerError when more comes than the window allows."""
-        if isinstance(message, Chunk):
-            self._unwritten_bytes += len(message.data)
+        if isinstance(message, Chunk | Same):
+            self._unwritten_bytes += len(message.data) if isinstance(message, Chunk) else message.size_bytes
             if self._unwritten_bytes > WINDOW_BYTES:
                 raise PeerError("sent more of an upload than may be on its way")
         if len(self._messages) >= _MOST_MESSAGES:
@@ -63,11 +63,12 @@ class Inflow:
         self._check_room()
         staged = self._replica.staging.growing_file()
         fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        base_fd = self._replica.sources.open(self._base) if self._base else None
         partials, keep_s = self._replica.staging.partials, 0.0
         growing = Growing(self._owner, staged, lambda: self._written_bytes)
         partials.growing.append(growing)
         try:
-            return await self._take(fd, staged)
+            return await self._take(fd, base_fd, staged)
         except CutError:
             keep_s = self._keep_s
             return False
@@ -78,17 +79,23 @@ class Inflow:
             while self._working:  # or a thread might write into another file that gets the same descriptor
                 await asyncio.wait(self._working)
             os.close(fd)
+            if base_fd is not None:
+                os.close(base_fd)
             if keep_s:
                 await partials.keep(self._replica, staged, self._owner, keep_s)
             staged.unlink(missing_ok=True)
             partials.growing.remove(growing)
 
-    async def _take(self, fd: int, staged: Path) -> bool:
-        await self._connection.send(Begin(number=self._number, offset=0))
+    async def _take(self, fd: int, base_fd: int | None, staged: Path) -> bool:
+        await self._connection.send(Begin(number=self._number, offset=0, has_base=base_fd is not None))
         while True:
             match await self._next():
                 case Chunk(data=data):
-                    await self._write(fd, data)
+                    await self._written(fd, len(data), self._work(_append, fd, data, self._content))
+                case Same(size_bytes=size_bytes):
+                    if base_fd is None:
+                        raise PeerError("sent what is the same in a file that is not here")
+                    await self._written(fd, size_bytes, self._work(_repeat, fd, base_fd, size_bytes, self._content))
                 case Sealed() as sealed:
                     await self._hold(fd, staged, sealed)
                     return True
@@ -97,16 +104,16 @@ class Inflow:
                         raise CutError
                     return False
 
-    async def _next(self) -> Chunk | Sealed | GivenUp:
+    async def _next(self) -> Chunk | Same | Sealed | GivenUp:
         while not self._messages:
             self._came.clear()
             await self._came.wait()
         return self._messages.popleft()
 
-    async def _write(self, fd: int, data: bytes) -> None:
-        await asyncio.shield(self._work(_append, fd, data, self._content))
-        self._unwritten_bytes -= len(data)
-        self._written_bytes += len(data)
+    async def _written(self, fd: int, size_bytes: int, writing: "asyncio.Future[None]") -> None:
+        await asyncio.shield(writing)
+        self._unwritten_bytes -= size_bytes
+        self._written_bytes += size_bytes
         await self._connection.send(Taken(number=self._number, upto=self._content.size_bytes))
         is_due = self._content.size_bytes - self._flushed_bytes >= _FLUSH_BYTES
         if is_due and (self._flush is None or self._flush.done()):
@@ -153,6 +160,13 @@ def _append(fd: int, data: bytes, content: ContentHash) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def _repeat(fd: int, base_fd: int, size_bytes: int, content: ContentHash) -> None:
+    data = os.pread(base_fd, size_bytes, content.size_bytes)
+    if len(data) < size_bytes:
+        raise PeerError("sent more that is the same than there is")
+    _append(fd, data, content)
 
 
 def _keep(fd: int, mode: int, mtime_ns: int | None, staged: Path, held: Path) -> None:

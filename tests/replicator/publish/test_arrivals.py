@@ -8,7 +8,6 @@ import pytest
 from cluster.content_id import content_id_of
 from cluster.publish import Arriving, Cut, FindPartial, Policy, Reason
 from cluster.replication_settings import Replication
-from replicator.core.place import Heard
 from replicator.peers.connection import PeerError
 from replicator.peers.mesh import Mesh
 from replicator.peers.wire import WINDOW_BYTES, Begin, Chunk, Entry, GivenUp, Prepared, Sealed, Taken, Welcome
@@ -181,17 +180,6 @@ async def test_a_peer_keeps_what_came_when_the_node_of_the_upload_is_lost(tmp_pa
         link._connection.close()
         await until(lambda: not here.staging.partials.growing)
         assert (await find(Arrivals(upload.mesh, here, 2))).size_bytes == len(PORTION) - 4096
-
-
-async def test_what_replaces_a_file_goes_out_in_the_end_alone_for_little_of_it_may_differ(tmp_path):
-    async with linked(tmp_path) as (there, link, here):
-        upload = Upload(there, link)
-        there.index.feed("x", Heard(heads=(remote_head(PORTION),)))
-        await upload.begin()
-        upload.grow()
-        await upload.publish(link)
-        assert upload.sealed == []
-        assert tree(here.tree.root) == {"x": upload.content}
 
 
 @pytest.mark.parametrize("keep_s", [0.0, 60.0])
