@@ -156,6 +156,8 @@ def _sent_for_a_change(pair: Pair, content: bytes) -> float | None:
 def _acknowledgement(sheet: Sheet, told: Notified, size_bytes: int) -> None:
     """How long a client waits for 226 after its last byte: of a large file that came with 1 Gbit/s, and of a small one.
 
+    And of a large one that replaces another, with nothing in common.
+
     Sealing it on this disk is in it, too.
     """
 
@@ -163,10 +165,13 @@ def _acknowledgement(sheet: Sheet, told: Notified, size_bytes: int) -> None:
         return told.receive(f"ack-{size}-{run}", os.urandom(size), GIGABIT_BYTES_PER_S) * 1e3
 
     large = statistics.median(waited_ms(size_bytes, run) for run in range(3))
+    replacing = statistics.median(waited_ms(size_bytes, run) for run in range(3))
     small = statistics.median(waited_ms(100_000, run) for run in range(9))
     sheet.figure(f"wait for the acknowledgement, {size_bytes / 1e6:g} MB", "ms", **{told.name: large})
+    sheet.figure(f"wait for it, {size_bytes / 1e6:g} MB that replace others", "ms", **{told.name: replacing})
     sheet.figure("wait for the acknowledgement, 100 KB", "ms", **{told.name: small})
     sheet.ratio("acknowledgement_of_a_large_file_vs_50_ms_more", 50 / max(large - small, 0.1), 1)
+    sheet.ratio("acknowledgement_of_a_replaced_file_vs_50_ms_more", 50 / max(replacing - small, 0.1), 1)
 
 
 def _more_nodes(sheet: Sheet, bench: Bench, nodes: tuple[int, ...], count: int) -> None:
