@@ -137,6 +137,12 @@ class Measure(_Request, frozen=True, kw_only=True):
     path: str = ""
 
 
+class CheckName(_Request, frozen=True, kw_only=True):
+    """May a client make an entry at `path`, by its name? Done, or Refused(NAMESAKE); a Publish may yet be refused."""
+
+    path: str
+
+
 class PutCanary(_Request, frozen=True, kw_only=True):
     """Make a canary, a small file that no client sees, durable here, and send it to the peers as files are sent.
 
@@ -154,7 +160,7 @@ class Ask(_Request, frozen=True, kw_only=True):
     """How are you? Answered by State."""
 
 
-Question = Describe | DescribeFiles | Measure | Ask
+Question = Describe | DescribeFiles | Measure | CheckName | Ask
 """Changes nothing."""
 
 Change = Publish | MakeDirectory | Remove | Rename | SetMtime

@@ -23,6 +23,7 @@ from cluster.publish import (
     Answer,
     Arriving,
     Ask,
+    CheckName,
     Cut,
     Describe,
     Described,
@@ -111,8 +112,8 @@ class LocalPublisher(Publisher):
             case Fetch(path=path):
                 with parent_of(self._root, path) as (folder, name):
                     look(name, folder)
-            case Arriving():
-                pass  # there is nobody to bring it to
+            case Arriving() | CheckName():
+                pass  # there is nobody to bring it to, nor to mind its name
             case Describe() | DescribeFiles() | Measure() | Ask() | Cut() | FindPartial() | PutCanary() | FindCanary():
                 raise PublisherUnreachableError("there is no replicator to ask")
 

@@ -83,6 +83,11 @@ class Service:
         self.limits = settings.limits
         self.passive_ports = self.place.slice(self.node.passive_ports.all())
 
+    @property
+    def minds_names(self) -> bool:
+        """Whether the replicator refuses names that are one with another on Windows."""
+        return self.has_replicator and self.settings.replication.names == "refuse"
+
     def close(self) -> None:
         """Start nothing more, and give up what is under way."""
         self.publisher.close()

@@ -3,20 +3,24 @@
 import errno
 from typing import TYPE_CHECKING, BinaryIO
 
-from cluster.publish import Reason
+from cluster.log import logger
+from cluster.publish import CheckName, Reason
 from cluster.tree_path import parent
-from ftpnode.ports import ChangeRefusedError
+from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError, change
 from ftpnode.read_through import fetch
 
 if TYPE_CHECKING:
     from ftpnode.core.login import Candidate
     from ftpnode.service import Service
 
+log = logger(__name__)
+
 
 def look_at_target(service: "Service", path: str, home: str) -> None:
     """Refuse before the client sends anything what could not be published: raises the OSError that stands in the way.
 
-    Blocks on the disk.
+    ChangeRefusedError(NAMESAKE) for a name that may not be. Blocks on the disk, and where names are minded on the
+    replicator.
     """
     if service.staging.free_bytes() < service.settings.replication.disk_reserve_bytes:
         raise OSError(errno.ENOSPC, "below the reserve")
@@ -29,7 +33,20 @@ def look_at_target(service: "Service", path: str, home: str) -> None:
         if service.tree.entry(path).is_directory:
             raise IsADirectoryError(errno.EISDIR, "a directory")
     except FileNotFoundError:
-        return
+        if service.minds_names:
+            _check_name(service, path)
+
+
+def _check_name(service: "Service", path: str) -> None:
+    """Whoever publishes has the last word: a replicator that says nothing now holds up no upload."""
+    try:
+        change(service.publisher, CheckName(id=0, path=path), service.limits.publish_timeout_s)
+    except PublisherUnreachableError as error:
+        log.info("the name of an upload is not known to be free", path=path, why=str(error))
+    except ChangeRefusedError as error:
+        if error.reason is Reason.NAMESAKE:
+            raise
+        log.info("the name of an upload is not known to be free", path=path, why=str(error))
 
 
 def existing(service: "Service", path: str, login: "Candidate") -> BinaryIO:

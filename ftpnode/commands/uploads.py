@@ -147,7 +147,7 @@ def _begin(session: "Session", path: str, keep_bytes: int, opening: str) -> None
             raise
         return staged
 
-    asks = keep_bytes or login.account.quota() is not None  # then the replicator
+    asks = keep_bytes or login.account.quota() is not None or service.minds_names  # then the replicator
     pool = service.workers.fetches if asks else service.workers.disk
     above = parent(path)  # a session that moved here may write into a folder that only its last node had
     read_here(session, above, prepare, lambda staged: session.data.begin(Upload(session, path, staged, opening)), pool)

@@ -193,7 +193,7 @@ class Files:
         where, login = self._tree_path("STOR", view), self._login
 
         def prepare() -> "StagedFile":
-            if _starts_anew(flags) and login.account.quota() is None:
+            if _starts_anew(flags) and login.account.quota() is None and not self._service.minds_names:
                 return self._staged(where, flags, login)
             # Something may have to be asked for, fetched and copied.
             return self._session.in_pool(self._service.workers.fetches, lambda: self._staged(where, flags, login))

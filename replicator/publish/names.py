@@ -23,12 +23,25 @@ class Names:
         self._refuses = policy == "refuse"
         self._under_way: list[tuple[str, str]] = []  # what each is alike in, and its path
 
+    def check(self, path: str) -> None:
+        """RefusedError when the path may not be made now."""
+        self._made(path, "")
+
     @contextmanager
     def claim(self, path: str, source: str = "") -> Iterator[None]:
         """Until the block ends the path, and what is missing above it, is being made; RefusedError when it may not be.
 
         Of a rename, `source` and what lies below it make room.
         """
+        made = self._made(path, source)
+        self._under_way += made
+        try:
+            yield
+        finally:
+            for one in made:
+                self._under_way.remove(one)
+
+    def _made(self, path: str, source: str) -> list[tuple[str, str]]:
         made: list[tuple[str, str]] = []
         if self._refuses:
             made = [(likeness(new), new) for new in (*parents(path), path) if not self._index.is_live(new)]
@@ -38,9 +51,4 @@ class Names:
                 leaves = source and (other == source or is_below(other, source))
                 if other != new and not leaves:
                     raise RefusedError(Reason.NAMESAKE, f"{new!r} is one name with {other!r} on Windows")
-        self._under_way += made
-        try:
-            yield
-        finally:
-            for one in made:
-                self._under_way.remove(one)
+        return made

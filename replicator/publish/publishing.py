@@ -20,6 +20,7 @@ from cluster.publish import (
     Arriving,
     Ask,
     Change,
+    CheckName,
     Cut,
     Describe,
     DescribeFiles,
@@ -106,7 +107,9 @@ class Publishing:
         self._condition = condition
         self._names = Names(replica.index, settings.replication.names)
         self._quotas = Quotas(replica.index, replica.staging.partials)
-        self._questions = Questions(replica.index, mesh, self._quotas, len(settings.nodes), condition.health)
+        self._questions = Questions(
+            replica.index, mesh, self._quotas, self._names, len(settings.nodes), condition.health
+        )
         self._arrivals = Arrivals(mesh, replica, self._nodes)
         self._propagation = propagation
         self._measures = measures
@@ -148,7 +151,7 @@ class Publishing:
                 return await self._arrivals.answer(request)
             case PutCanary() | FindCanary():
                 return await self._propagation.answer(request)
-            case Describe() | DescribeFiles() | Measure() | Ask():
+            case Describe() | DescribeFiles() | Measure() | CheckName() | Ask():
                 return self._questions.answer(request)
             case _:
                 return await self._make(request)

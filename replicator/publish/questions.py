@@ -8,11 +8,13 @@ from cluster.health import ReplicatorHealth
 from cluster.publish import (
     Answer,
     Ask,
+    CheckName,
     Copies,
     Describe,
     Described,
     DescribedFiles,
     DescribeFiles,
+    Done,
     Measure,
     Measured,
     Question,
@@ -22,6 +24,7 @@ from cluster.publish import (
 from replicator.core.head import Kind, winner
 from replicator.index.index import Index
 from replicator.peers.mesh import Mesh
+from replicator.publish.names import Names
 from replicator.publish.quotas import Quotas
 from replicator.publish.refusals import RefusedError
 
@@ -30,16 +33,23 @@ class Questions:
     """Used by the control thread alone."""
 
     def __init__(
-        self, index: Index, mesh: Mesh, quotas: Quotas, nodes: int, health: Callable[[], ReplicatorHealth]
+        self,
+        index: Index,
+        mesh: Mesh,
+        quotas: Quotas,
+        names: Names,
+        nodes: int,
+        health: Callable[[], ReplicatorHealth],
     ) -> None:
         self._index = index
         self._mesh = mesh
         self._quotas = quotas
+        self._names = names
         self._nodes = nodes
         self._health = health
 
     def answer(self, question: Question) -> Answer:
-        """The answer; RefusedError(NOT_FOUND) when there is no such file."""
+        """The answer; RefusedError when there is no such file, or may be no such name."""
         match question:
             case Ask():
                 return State(id=question.id, health=self._health())
@@ -59,6 +69,9 @@ class Questions:
                     self._quotas.file_bytes(question.path),
                 )
                 return Measured(id=question.id, used=used, file_bytes=file_bytes)
+            case CheckName(path=path):
+                self._names.check(path)
+                return Done(id=question.id, copies=1, wanted=1)
             case _:
                 assert_never(question)
 

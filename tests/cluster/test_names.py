@@ -52,6 +52,9 @@ def test_a_client_reads_553_and_why(tmp_path):
         cluster.login("station") as client,
     ):
         client.storbinary("STOR one.rnx", io.BytesIO(b"one"))
+        for command in ("STOR ONE.rnx", "APPE One.RNX"):
+            with pytest.raises(error_perm, match=r"553 .* but for letter case"):
+                client.transfercmd(command)  # the client has not sent a byte yet
         for refused in (
             lambda: client.storbinary("STOR ONE.rnx", io.BytesIO(b"two")),
             lambda: client.mkd("One.rnx"),

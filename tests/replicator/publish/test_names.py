@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from cluster.publish import Done, MakeDirectory, Reason, Refused, Remove, Rename
+from cluster.publish import CheckName, Done, MakeDirectory, Reason, Refused, Remove, Rename
 from tests.kit.publish_client import tree
 from tests.kit.replica import FakeLink
 from tests.replicator.publish.test_publishing import QUICK, desk
@@ -57,6 +57,17 @@ async def test_a_pair_is_refused_and_nothing_changes(tmp_path, what):
         assert answer.reason is Reason.NAMESAKE
         assert tree(here.root) == before
         assert here.staged == []
+
+
+async def test_whether_a_name_may_be_is_told_beforehand_and_changes_nothing(tmp_path):
+    async with desk(tmp_path, replication=REFUSE) as here:
+        await made(here)
+        for path in ("Data/A", "Data/a.", "data/x", "DATA"):
+            assert (await here.ask(CheckName(id=1, path=path))).reason is Reason.NAMESAKE
+        for path in ("Data/a", "Data/b", "Data/B"):
+            assert isinstance(await here.ask(CheckName(id=1, path=path)), Done)
+    async with desk(tmp_path) as here:
+        assert isinstance(await here.ask(CheckName(id=1, path="Data/A")), Done)
 
 
 @pytest.mark.parametrize("what", NO_PAIRS)
