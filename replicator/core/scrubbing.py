@@ -3,13 +3,16 @@
 from typing import Final
 
 _SLACK: Final = 1.25
-_LEAST_BYTES_PER_S: Final = 64 << 10
+_LEAST_BYTES_PER_S: Final = 8 << 10
+READ_BYTES: Final = 4096
+"""What a file costs, beside its bytes, to open and once more to end: a tree of small files is read in time too."""
 DAY_S: Final = 86_400.0
 
 
-def bytes_per_s(total_bytes: int, days: float, most_bytes_per_s: float) -> float:
-    """The pace at which `total_bytes` are read in `days`, with a quarter to spare; never above the bound."""
-    return min(most_bytes_per_s, max(_LEAST_BYTES_PER_S, _SLACK * total_bytes / (days * DAY_S)))
+def bytes_per_s(total_bytes: int, files: int, days: float, most_bytes_per_s: float) -> float:
+    """The pace at which so many bytes in so many files are read in `days`, with a quarter to spare; within the bound."""
+    cost_bytes = total_bytes + 2 * READ_BYTES * files
+    return min(most_bytes_per_s, max(_LEAST_BYTES_PER_S, _SLACK * cost_bytes / (days * DAY_S)))
 
 
 def rest_s(read_bytes: int, took_s: float, pace_bytes_per_s: float) -> float:

@@ -4,6 +4,7 @@ Kept is a second name of the same file, so that it costs no copying. Each node k
 whoever asked for it; what a program past the cluster overwrites on one disk is kept on the others.
 """
 
+import itertools
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -95,7 +96,7 @@ class Versions:
 
     async def limit(self, *, short_of_space: bool) -> None:
         """Let the oldest go that must, all in time where the disk is short of space."""
-        for version in list(self._index.versions.values())[:_AT_ONCE]:
+        for version in list(itertools.islice(self._index.versions.values(), _AT_ONCE)):
             count = len(self._index.versions)
             if not short_of_space and not must_go(version, count, self._bytes, self._limits, now_ns()):
                 return

@@ -3,6 +3,8 @@
 All functions block; every OSError passes through.
 """
 
+import os
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,11 +12,10 @@ from typing import Final
 
 import msgspec
 
-from cluster.tree_path import on_disk
-
 _LIMITS: Final = Path("/proc/sys/fs/inotify")
 _QUEUED_EVENTS: Final = 16_384
 _HEADROOM: Final = 2
+_INODE: Final = re.compile(r"^inotify .*?\bino:([0-9a-f]+)", re.MULTILINE)
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -54,24 +55,20 @@ def watched_inodes(descriptor: int) -> frozenset[int]:
 
 def parse_fdinfo(text: str) -> frozenset[int]:
     """The inodes in the kernel's text on an inotify descriptor; lines of another kind are passed over."""
-    inodes = set()
-    for line in text.splitlines():
-        if line.startswith("inotify "):
-            fields = dict(field.split(":", 1) for field in line.split() if ":" in field)
-            inodes.add(int(fields["ino"], 16))
-    return frozenset(inodes)
+    return frozenset(int(inode, 16) for inode in _INODE.findall(text))
 
 
 def unwatched(root: Path, folders: Iterable[str], watched: frozenset[int]) -> frozenset[str]:
     """Those of the folders that stand below `root` and are not watched."""
-    inodes = {folder: inode_of(on_disk(root, folder) if folder else root) for folder in folders}
+    above = f"{os.fspath(root)}/"  # strings, for paths would take most of the time
+    inodes = {folder: inode_of(above + folder) for folder in folders}
     return frozenset(folder for folder, inode in inodes.items() if inode is not None and inode not in watched)
 
 
-def inode_of(folder: Path) -> int | None:
+def inode_of(folder: str | Path) -> int | None:
     """The inode of a directory; None when none stands there."""
     try:
-        status = folder.lstat()
+        status = os.lstat(folder)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_ino if stat.S_ISDIR(status.st_mode) else None

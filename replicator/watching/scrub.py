@@ -22,7 +22,7 @@ from cluster.replication_settings import Replication
 from cluster.tree_path import QUARANTINE, on_disk
 from replicator.core.head import Kind, winner
 from replicator.core.place import Found, Rotten, Row
-from replicator.core.scrubbing import DAY_S, bytes_per_s, comes_after, rest_s
+from replicator.core.scrubbing import DAY_S, READ_BYTES, bytes_per_s, comes_after, rest_s
 from replicator.disk.conflict_store import kept_name
 from replicator.disk.rereading import ChangedError, Rereading, be_idle, is_small_sound
 from replicator.index.scrub_facts import Quarantined, ScrubFacts
@@ -31,8 +31,8 @@ from replicator.not_yet import NotYetError
 from replicator.replica import Replica
 
 _REST_S: Final = 60.0
-_NOTED_AFTER: Final = 200
-_LEAST_BYTES: Final = 4096
+_NOTED_AFTER_S: Final = 60.0
+_SLICE: Final = 200
 _SMALL_BYTES: Final = 256 << 10  # such a file is read at once, by one call of the pool
 _WORTH_SLEEPING_S: Final = 0.25
 _MAX_DOUBTS: Final = 1000
@@ -51,6 +51,7 @@ class Scrub:
         self._pool = ThreadPoolExecutor(1, "scrub", initializer=be_idle)
         self._doubted: dict[str, None] = {}
         self._doubts = asyncio.Event()
+        self._is_doubting = False  # what is doubted is read just now
         self._read_bytes = 0  # in this round
         self._debt_s = 0.0
         self.found = 0
@@ -71,11 +72,14 @@ class Scrub:
         if not facts.began_ns:
             facts = msgspec.structs.replace(facts, cursor="", began_ns=now_ns())
             self._read_bytes = 0
+        noted_s = monotonic_s()
         for count, path in enumerate(self._after(facts.cursor)):
             await self._look_into_doubts()
             await self._check(path, self._pace(hurried=hurried))
-            if count % _NOTED_AFTER == 0:
+            if monotonic_s() - noted_s > _NOTED_AFTER_S:
                 index.note_scrub(msgspec.structs.replace(facts, cursor=path))
+                noted_s = monotonic_s()
+            if count % _SLICE == 0:
                 await asyncio.sleep(0)
         index.note_scrub(ScrubFacts(last_began_ns=facts.began_ns, ended_ns=now_ns()))
 
@@ -135,22 +139,28 @@ class Scrub:
     def _after(self, cursor: str) -> Iterator[str]:
         index = self._replica.index
         for path in index.below(""):
+            if cursor and not comes_after(path, cursor):
+                continue
             row = index.place(path).row
-            if row is not None and row.kind is Kind.FILE and (not cursor or comes_after(path, cursor)):
+            if row is not None and row.kind is Kind.FILE:
                 yield path
 
     def _pace(self, *, hurried: bool) -> float:
         if hurried:
             return float("inf")
-        total = self._replica.index.usages.below("").bytes
-        return bytes_per_s(total, self._replication.scrub_days, self._replication.scrub_bytes_per_s)
+        all_files, replication = self._replica.index.usages.below(""), self._replication
+        return bytes_per_s(all_files.bytes, all_files.entries, replication.scrub_days, replication.scrub_bytes_per_s)
 
     async def _look_into_doubts(self) -> None:
         self._doubts.clear()
         while self._doubted:
             content_id = next(iter(self._doubted))
-            for path in tuple(self._replica.index.by_content.get(content_id, ())):
-                await self._check(path, self._replication.scrub_bytes_per_s)
+            self._is_doubting = True
+            try:
+                for path in tuple(self._replica.index.by_content.get(content_id, ())):
+                    await self._check(path, self._replication.scrub_bytes_per_s)
+            finally:
+                self._is_doubting = False
             self._doubted.pop(content_id, None)  # another round may have looked into it meanwhile
 
     async def _check(self, path: str, pace: float) -> None:
@@ -176,14 +186,14 @@ class Scrub:
         if row.size_bytes < _SMALL_BYTES:
             began_s = monotonic_s()
             is_sound = await self._blocking(is_small_sound, tree, on_disk(tree.root, path), row)
-            await self._rest(row.size_bytes, max(row.size_bytes, _LEAST_BYTES) + _LEAST_BYTES, began_s, pace)
+            await self._rest(row.size_bytes, max(row.size_bytes, READ_BYTES) + READ_BYTES, began_s, pace)
             return is_sound
         reading = await self._blocking(Rereading, tree, on_disk(tree.root, path), row)
         try:
             while True:
                 began_s = monotonic_s()
                 count = await self._blocking(reading.read)
-                await self._rest(count, max(count, _LEAST_BYTES), began_s, pace)
+                await self._rest(count, max(count, READ_BYTES), began_s, pace)
                 if not count:
                     return await self._blocking(reading.is_sound)
         finally:
@@ -196,7 +206,19 @@ class Scrub:
         self._debt_s += rest_s(cost_bytes, monotonic_s() - began_s, pace)
         if self._debt_s > _WORTH_SLEEPING_S:
             rest, self._debt_s = self._debt_s, 0.0
-            await asyncio.sleep(rest)
+            await self._sleep(rest)
+
+    async def _sleep(self, rest_s: float) -> None:
+        """Sleep; what a peer comes to doubt meanwhile does not wait for it, for it can be long within a large file."""
+        end_s = monotonic_s() + rest_s
+        while (left_s := end_s - monotonic_s()) > 0:
+            if self._is_doubting:
+                await asyncio.sleep(left_s)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._doubts.wait()
+            await self._look_into_doubts()
 
     async def _quarantine(self, path: str, row: Row) -> None:
         """The index first: whatever happens then, what stands there is not taken for a version."""

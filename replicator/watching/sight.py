@@ -15,7 +15,7 @@ from replicator.replica import Replica
 from replicator.watching.kernel_watches import Limits, advice, limits
 from replicator.watching.watch import Watch
 
-_REST_SHARE: Final = 20
+_REST_SHARE: Final = 50
 _REBUILD_S: Final = 60.0
 
 log = logger(__name__)
@@ -28,7 +28,7 @@ class Sight:
                  folders: Collection[str]) -> None:  # fmt: skip
         self._watch, self._replica, self._measures = watch, replica, measures
         self._folders = folders
-        self._patience_s = 2 * interval_s + 1.0
+        self._patience_s = interval_s + 1.0
         self._started = False
         self._why, self._since_s = "", 0.0
         self._mended_s: float | None = None

@@ -72,7 +72,7 @@ class Watch:
         self._outer_hook = threading.excepthook
         self._death = ""
         self.wake: Callable[[], None] = _nobody_waits
-        self.canary_seen_s = 0.0
+        self.unanswered_s: float | None = None  # since when the canary is touched and no event has told of it
         self.overflowed_s = 0.0
         self.is_auditable = False
 
@@ -91,7 +91,7 @@ class Watch:
         logging.getLogger("watchdog").addHandler(self._hook)
         self._outer_hook = threading.excepthook
         threading.excepthook = self._thread_ended
-        self.canary_seen_s = monotonic_s()
+        self.unanswered_s = None
         # not on every file system do fdinfo and stat name the same inode
         self.is_auditable = inode_of(self._root) in watched_inodes(observer.descriptor)
 
@@ -110,11 +110,14 @@ class Watch:
         """Change the canary: its event must come. Blocks."""
         if self._observer is not None:
             self._observer.ignore(self._ignored)  # watchdog watches all anew after an overflow
+        if self.unanswered_s is None:
+            self.unanswered_s = monotonic_s()
         self._canary.write_text("tripod watches this file to know that it is not blind\n")
 
     def is_blind(self, now_s: float, patience_s: float) -> bool:
-        """Whether the canary's event has been missing for longer than `patience_s`."""
-        return now_s - self.canary_seen_s > patience_s
+        """Whether the event of a canary that was touched has been missing for longer than `patience_s`."""
+        since_s = self.unanswered_s
+        return since_s is not None and now_s - since_s > patience_s
 
     def trouble(self, now_s: float, patience_s: float) -> str:
         """Why nothing is seen any more, empty when something is."""
@@ -201,7 +204,7 @@ class Watch:
             return
         path = absolute[len(self._prefix) :]
         if path == _CANARY:
-            self.canary_seen_s = monotonic_s()
+            self.unanswered_s = None
         elif complaint(path) is None:
             self.mark(path, told=told)
 

@@ -14,17 +14,18 @@ GB = 10**9
 
 
 @pytest.mark.parametrize(
-    ("total_bytes", "days", "most", "pace"),
+    ("total_bytes", "files", "days", "most", "pace"),
     [
-        (0, 30, 20e6, 65536),
-        (10**6, 30, 20e6, 65536),
-        (1000 * GB, 30, 20e6, 1.25 * 1000 * GB / (30 * 86400)),
-        (100_000 * GB, 30, 20e6, 20e6),
-        (GB, 30, float("inf"), 65536),
+        (0, 0, 30, 20e6, 8192),
+        (10**6, 200_000, 30, 20e6, 8192),
+        (1000 * GB, 0, 30, 20e6, 1.25 * 1000 * GB / (30 * 86400)),
+        (0, 10**8, 30, 20e6, 1.25 * 8192 * 10**8 / (30 * 86400)),
+        (100_000 * GB, 0, 30, 20e6, 20e6),
+        (GB, 1, 30, float("inf"), 8192),
     ],
 )
-def test_the_pace_is_enough_for_the_days_and_never_above_the_bound(total_bytes, days, most, pace):
-    assert bytes_per_s(total_bytes, days, most) == pytest.approx(pace)
+def test_the_pace_is_enough_for_the_days_and_never_above_the_bound(total_bytes, files, days, most, pace):
+    assert bytes_per_s(total_bytes, files, days, most) == pytest.approx(pace)
 
 
 def test_the_rest_makes_up_for_what_was_too_quick():

@@ -75,14 +75,16 @@ class SimulatedWatch(Watch):
 
     def start(self):
         self._node.watching = self
-        self.canary_seen_s = kernel.monotonic_s()
+        self.unanswered_s = None
 
     def stop(self):
         self._node.watching = None
 
     def touch_canary(self):
         if not self._node.blind and self._node.watching is self:
-            self.canary_seen_s = kernel.monotonic_s()
+            self.unanswered_s = None
+        elif self.unanswered_s is None:
+            self.unanswered_s = kernel.monotonic_s()
 
 
 class Program:

@@ -61,10 +61,16 @@ def test_marks_wait_for_a_quiet_moment(watch):
 
 
 def test_the_canary_comes_back_and_without_it_the_watcher_is_blind(watch):
-    watch.canary_seen_s = 0.0
+    watch.unanswered_s = 0.0
     assert watch.is_blind(monotonic_s(), 5.0)
     watch.touch_canary()
     until(lambda: not watch.is_blind(monotonic_s(), 5.0), "the canary was seen")
+    assert not watch.is_blind(monotonic_s() + 3600.0, 5.0)  # nobody touched it meanwhile: a scan took long
+    watch.stop()
+    watch.touch_canary()
+    assert watch.is_blind(monotonic_s() + 5.1, 5.0)
+    watch.touch_canary()
+    assert watch.is_blind(monotonic_s() + 5.1, 5.0)
 
 
 def test_an_overflow_in_the_log_of_watchdog_marks_everything(watch):
