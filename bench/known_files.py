@@ -11,8 +11,9 @@ from cluster.clock import monotonic_s
 
 _FOLDER_FILES = 200
 _WINDOW_S = 1.0
-_WINDOWS = 60
-_STEADY_S = 0.02
+_WINDOWS = 300
+_QUIET_WINDOWS = 5
+_QUIET_S = 0.05
 _OURS = "Tripod, watching"
 
 
@@ -72,17 +73,16 @@ def _started(bench: Bench, folder: Path, address: str, what: str) -> tuple[float
 
 
 def _idle_percent(bench: Bench, process: subprocess.Popen, address: str, idle_s: float) -> float:
-    """CPU at rest: once the first scan is over, nothing is wanted, and a window costs no less than the one before.
+    """CPU at rest: once nothing is wanted and the first scan is over, which takes far more in each window.
 
     What never ends is in it: the scrub, which reads every file again in the days that are set, canaries, pings.
     """
     wait(lambda: _is_settled(bench.health(address)), f"the node at {address} has settled", 300.0, 0.2)
-    before_s = float("inf")
+    quiet = 0
     for _ in range(_WINDOWS):
-        used_s = _cpu_within(process, _WINDOW_S)
-        if before_s - used_s < _STEADY_S:
+        quiet = quiet + 1 if _cpu_within(process, _WINDOW_S) < _QUIET_S else 0
+        if quiet == _QUIET_WINDOWS:
             break
-        before_s = used_s
     percent = _cpu_within(process, idle_s) / idle_s * 100
     say(f"idle: {percent:.2f} % of a core")
     return percent

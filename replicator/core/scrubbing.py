@@ -10,7 +10,7 @@ DAY_S: Final = 86_400.0
 
 
 def bytes_per_s(total_bytes: int, files: int, days: float, most_bytes_per_s: float) -> float:
-    """The pace at which so many bytes in so many files are read in `days`, with a quarter to spare; within the bound."""
+    """The pace at which so many bytes in so many files are read in `days` with a quarter to spare; within the bound."""
     cost_bytes = total_bytes + 2 * READ_BYTES * files
     return min(most_bytes_per_s, max(_LEAST_BYTES_PER_S, _SLACK * cost_bytes / (days * DAY_S)))
 
