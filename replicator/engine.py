@@ -36,7 +36,7 @@ from replicator.peers.propagation import Propagation
 from replicator.peers.spreading import Spreading
 from replicator.publish.publishing import Publishing
 from replicator.replica import Replica
-from replicator.restart import know_again, replay_intents
+from replicator.restart import expect_doubles_to_go, replay_intents
 from replicator.selecting import follow_selection
 from replicator.transfers.fetching import Fetching
 from replicator.transfers.intake import Intake
@@ -119,7 +119,8 @@ class Engine:
         intents = await replay_intents(self.replica)
         if unclean:
             log.warning("the last run was cut off; its intents are replayed", intents=intents)
-        await know_again(self.replica, await self.replica.blocking(self._staging.start))
+        await expect_doubles_to_go(self.replica)
+        await self.replica.blocking(self._staging.start)
         await self.replica.versions.sweep(self._staging.files)
         await self.replica.conflicts.sweep()
         self._index.note(msgspec.structs.replace(self._index.facts, clean_stop=False))

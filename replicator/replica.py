@@ -89,9 +89,9 @@ class Replica:
         self._looks = each(tree.look)
         self.held_deletes = HeldDeletes(index, settings.delete_budgets)
         self.versions = Versions(index, tree, self.locks, self.blocking, settings)
-        self.conflicts = ConflictStore(index, tree, staging, self.blocking)
+        self.conflicts = ConflictStore(index, tree, staging, self.locks, self.blocking)
         self._folders = Folders(self)
-        self.sources = Sources(index, tree, staging, self.versions, self.locks, self.blocking)
+        self.sources = Sources(index, tree, staging, self.conflicts, self.versions, self.locks, self.blocking)
 
     def close(self) -> None:
         """Wait for the disk work under way."""

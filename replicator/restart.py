@@ -1,15 +1,12 @@
 """Carries out what an earlier run intended and may have half done, by looking at what is on the disk now."""
 
-from collections.abc import Mapping
-
-import msgspec
-
 from cluster.clock import now_ns
 from cluster.folders import OddEntryError
 from cluster.log import logger
 from replicator.core.head import Kind
-from replicator.core.place import Applied, Found, Written
-from replicator.disk.tree import UnstableError, is_as_recorded
+from replicator.core.place import Applied, Written
+from replicator.disk.second_names import expect_second_name
+from replicator.disk.tree import UnstableError, is_as_recorded, sighting
 from replicator.index.index import Intent
 from replicator.replica import Replica
 
@@ -33,22 +30,17 @@ async def replay_intents(replica: Replica) -> int:
     return len(intents)
 
 
-async def know_again(replica: Replica, doubles: Mapping[int, int]) -> None:
-    """Files lost a second name, by our own hand, and that alone changed what stat says of them (see Staging.start).
+async def expect_doubles_to_go(replica: Replica) -> None:
+    """Have the index expect that files of the tree lose their second names in staging (see `Staging.start`).
 
-    Without this the next scan would read them, and take what had rotted meanwhile for a new version.
+    OSError when the index cannot be written.
     """
-    if not doubles:
-        return
-    index = replica.index
-    for path in list(index.places):
+    index, doubles = replica.index, await replica.blocking(replica.staging.doubles)
+    seen = {status.st_ino: sighting(status).row for status in doubles.values()}
+    for path in list(index.places) if seen else ():
         row = index.place(path).row
-        if row is None or doubles.get(row.inode) != row.ctime_ns:
-            continue
-        seen = await replica.blocking(replica.tree.look, path)
-        known = msgspec.structs.replace(row, ctime_ns=seen.row.ctime_ns) if seen is not None else None
-        if seen is not None and known is not None and known.same_file(seen.row):
-            index.feed(path, Found(row=known, now_ns=now_ns()))
+        if row is not None and row.same_file(seen.get(row.inode)):
+            await expect_second_name(index, path, row)
 
 
 async def _replay(replica: Replica, intent: Intent) -> None:

@@ -1,8 +1,8 @@
 """Keeps content that lost on a path, on every node that has it, within a quota."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol, TypeVar, TypeVarTuple
+from typing import Final
 
 import msgspec
 
@@ -11,73 +11,77 @@ from cluster.durable_file import replace_durably, sync_folder
 from cluster.log import logger
 from replicator.core.head import Head, losers
 from replicator.core.place import Found, Place, Row
-from replicator.disk.second_names import expect_second_name
+from replicator.disk.blocking import Blocking
+from replicator.disk.path_locks import PathLocks
+from replicator.disk.second_names import expect_second_name, losing_its_name, unlink_second_name
 from replicator.disk.staging import Held, Staging
 from replicator.disk.tree import Tree
 from replicator.index.index import Conflict, Index
 
 _MAX_KEPT_NAME_BYTES: Final = 120
-_Result = TypeVar("_Result")
-_Arguments = TypeVarTuple("_Arguments")
 
 log = logger(__name__)
-
-
-class Blocking(Protocol):
-    """Runs disk work in a pool."""
-
-    def __call__(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> Awaitable[_Result]:
-        """Run it, and wait for its result."""
 
 
 class ConflictStore:
     """The conflict store of one replica. Used by the control thread alone."""
 
-    def __init__(self, index: Index, tree: Tree, staging: Staging, blocking: Blocking) -> None:
+    def __init__(self, index: Index, tree: Tree, staging: Staging, locks: PathLocks, blocking: Blocking) -> None:
         self._index = index
         self._tree = tree
         self._staging = staging
+        self._locks = locks
         self._blocking = blocking
+        self._leftovers: dict[str, set[str]] = {}  # by content id, the names that no index listed at the start
+
+    def files(self, content_id: str) -> Iterator[Path]:
+        """The files here that should have that content, listed or not."""
+        listed = [one.kept for one in self._index.conflicts.values() if one.content_id == content_id and one.kept]
+        for name in dict.fromkeys([*listed, *sorted(self._leftovers.get(content_id, ()))]):
+            yield self._tree.conflicts / name
 
     async def limit(self, limit_bytes: int) -> None:
         """Keep the conflict store within its quota: the oldest content goes first, and the log says so."""
         for conflict in over_quota(tuple(self._index.conflicts.values()), limit_bytes):
             log.warning("conflict store full: content dropped", path=conflict.path, content_id=conflict.content_id)
             self._index.drop_conflict(conflict)
-            self._remove(conflict.kept)
+            await self._remove(conflict.kept)
 
     async def sweep(self) -> None:
         """List what has lost and was not listed before a kill came, in the store or not.
 
         What stands in the store and has lost nowhere any more goes if this node has its content elsewhere. The rest
-        stays: it may have been listed in an index that was lost.
+        stays, for it may have been listed in an index that was lost: it is listed when it is heard of as a loser, and
+        whoever misses that content gets it from here.
         """
         listed = {conflict.kept for conflict in self._index.conflicts.values()}
-        unlisted = await self._blocking(_names, self._tree.conflicts) - listed
+        for name in await self._blocking(_names, self._tree.conflicts) - listed:
+            self._leftovers.setdefault(_content_of(name), set()).add(name)
         for path in sorted(path for path in self._index.contested if not self._index.excludes(path)):
-            for head in losers(self._index.place(path).heads):
-                name = kept_name(path, head.content_id)
-                if name in unlisted and not self._is_discarded(path, head):
-                    self._note_conflict(path, head, name)
             await self.keep_losers(path)
         await self._index.durable()
         versions = {content_id for _, content_id in self._index.versions}
-        for name in unlisted - {conflict.kept for conflict in self._index.conflicts.values()}:
-            content_id = name.partition("-")[0]
+        listed = {conflict.kept for conflict in self._index.conflicts.values()}
+        for content_id, names in self._leftovers.items():
             if content_id in versions or any(self._index.by_content.get(content_id)):
-                (self._tree.conflicts / name).unlink(missing_ok=True)
+                for name in sorted(names - listed):
+                    await self._unlink(name)
 
     async def discard(self, conflict: Conflict) -> None:
         """Give up content that lost, and list it no more; the same content may lose anew, and is kept then."""
         log.warning("conflict discarded", path=conflict.path, content_id=conflict.content_id)
         self._index.note_conflict(msgspec.structs.replace(conflict, kept="", discarded=True))
         await self._index.durable()
-        self._remove(conflict.kept)
+        await self._remove(conflict.kept)
 
-    def _remove(self, kept: str) -> None:
+    async def _remove(self, kept: str) -> None:
         """Two paths may keep the same content under one name."""
         if kept and not any(other.kept == kept for other in self._index.conflicts.values()):
-            (self._tree.conflicts / kept).unlink(missing_ok=True)
+            await self._unlink(kept)
+
+    async def _unlink(self, name: str) -> None:
+        self._leftovers.get(_content_of(name), set()).discard(name)
+        await unlink_second_name(self._tree.conflicts / name, self._index, self._locks, self._blocking)
 
     async def keep_shown(self, path: str, place: Place, *, keep: bool) -> Row | None:
         """Keep what stands under `path`, which lost, before it is replaced; the row that it has then."""
@@ -100,11 +104,14 @@ class ConflictStore:
         """List every content that lost on `path`, and keep it where only our staging has it."""
         for head in losers(self._index.place(path).heads):
             known = self._index.conflicts.get((path, head.content_id))
-            if self._is_discarded(path, head):
+            if self._is_discarded(path, head) or (known and known.kept):
                 continue
-            held = None if known and known.kept else self._staging.take(head.content_id)
+            name = kept_name(path, head.content_id)
+            held = self._staging.take(head.content_id)
             if held is not None:
                 await self._keep_held(path, head, held)
+            elif name in self._leftovers.get(head.content_id, ()):
+                self._note_conflict(path, head, name)
             elif known is None or known.discarded:
                 self._note_conflict(path, head, "")
 
@@ -115,7 +122,9 @@ class ConflictStore:
     async def _keep_held(self, path: str, head: Head, held: Held) -> None:
         """Move content that lost on `path` from staging to the conflict store."""
         name = kept_name(path, head.content_id)
-        await self._blocking(replace_durably, held.file, self._tree.conflicts / name)
+        file = self._tree.conflicts / name
+        async with losing_its_name(file, self._index, self._locks, self._blocking):
+            await self._blocking(replace_durably, held.file, file)
         await self._blocking(sync_folder, self._tree.conflicts)
         self._note_conflict(path, head, name)
 
@@ -132,6 +141,10 @@ class ConflictStore:
                 kept=name,
             )
         )
+
+
+def _content_of(name: str) -> str:
+    return name.partition("-")[0]
 
 
 def _names(folder: Path) -> set[str]:

@@ -1,13 +1,18 @@
-"""Second names of files of the tree: links in the conflict store and among the versions."""
+"""Second names of files of the tree: in the conflict store, among the versions, in staging after a power cut."""
 
+import contextlib
 import errno
 import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 
 from cluster.clock import now_ns
 from replicator.core.place import ANY_CTIME_NS, Found, Row
-from replicator.disk.tree import Sighting
+from replicator.disk.blocking import Blocking
+from replicator.disk.path_locks import PathLocks
+from replicator.disk.tree import Sighting, sighting
 from replicator.index.index import Index
 
 
@@ -24,9 +29,47 @@ async def expect_second_name(index: Index, path: str, row: Row) -> None:
         raise OSError(errno.EIO, f"the index cannot be written: {error}") from error
 
 
+@contextlib.asynccontextmanager
+async def losing_its_name(file: Path, index: Index, locks: PathLocks, blocking: Blocking) -> AsyncIterator[None]:
+    """Within, this name is unlinked or replaced, which begins with a content id; its file may stand in the tree too.
+
+    OSError passes.
+    """
+    content_id = file.name.partition("-")[0]
+    rotten = [one.path for one in index.quarantine.values() if one.content_id == content_id]  # their rows have no id
+    paths = {*index.by_content.get(content_id), *rotten}
+    seen = await blocking(_shared, file) if paths else None
+    shown = [path for path in sorted(paths) if seen and seen.same_file(index.place(path).row)]
+    async with locks.of(*shown):
+        for path in shown:
+            row = index.place(path).row
+            if row is not None and row.same_file(seen):
+                await expect_second_name(index, path, row)
+        yield
+
+
+async def unlink_second_name(file: Path, index: Index, locks: PathLocks, blocking: Blocking) -> None:
+    """Unlink a name that begins with a content id, the file of which may stand in the tree too; OSError passes."""
+    async with losing_its_name(file, index, locks, blocking):
+        await blocking(_unlink, file)
+
+
 def know_ctime(index: Index, path: str, seen: Sighting | None) -> None:
     """The known file was seen: whatever came of its second name, this is its ctime from now on."""
     row = index.place(path).row
     if seen is not None and row is not None and row.ctime_ns == ANY_CTIME_NS:
         known = msgspec.structs.replace(row, ctime_ns=seen.row.ctime_ns)
         index.feed(path, Found(row=known, now_ns=now_ns()))
+
+
+def _shared(file: Path) -> Row | None:
+    """What stat says of a file that has other names too."""
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        return None
+    return sighting(status).row if status.st_nlink > 1 else None
+
+
+def _unlink(file: Path) -> None:
+    file.unlink(missing_ok=True)

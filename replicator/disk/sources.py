@@ -14,7 +14,8 @@ from typing import Final
 from cluster.tree_path import on_disk
 from replicator.core.head import Kind, seen_by
 from replicator.core.place import Applied, Clear, Row, plan
-from replicator.disk.conflict_store import Blocking
+from replicator.disk.blocking import Blocking
+from replicator.disk.conflict_store import ConflictStore
 from replicator.disk.path_locks import PathLocks
 from replicator.disk.staging import Held, Staging
 from replicator.disk.tree import Tree, UnstableError
@@ -28,11 +29,19 @@ class Sources:
     """The content on one replica's disk. Used by the control thread alone."""
 
     def __init__(
-        self, index: Index, tree: Tree, staging: Staging, versions: Versions, locks: PathLocks, blocking: Blocking
+        self,
+        index: Index,
+        tree: Tree,
+        staging: Staging,
+        conflicts: ConflictStore,
+        versions: Versions,
+        locks: PathLocks,
+        blocking: Blocking,
     ) -> None:
         self._index = index
         self._tree = tree
         self._staging = staging
+        self._conflicts = conflicts
         self._versions = versions
         self._locks = locks
         self._blocking = blocking
@@ -45,9 +54,7 @@ class Sources:
                 seen = self._tree.look(path)
                 if row and row.kind is Kind.FILE and seen and seen.row.same_file(row):
                     yield on_disk(self._tree.root, path)
-        for lost in tuple(self._index.conflicts.values()):
-            if lost.content_id == content_id and lost.kept:
-                yield self._tree.conflicts / lost.kept
+        yield from self._conflicts.files(content_id)
         if (version := self._versions.file(content_id)) is not None:
             yield version
         yield from self._staging.files(content_id)

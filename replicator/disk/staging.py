@@ -9,6 +9,7 @@ one that was cut.
 import itertools
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ _PUBLISHING: Final = "pub-"
 _RECOVERED: Final = "again-"
 _PART: Final = "part-"
 _GROWING: Final = "grow-"
+_MOVED: Final = (_PREPARED, _PUBLISHING, _RECOVERED)
 _SPARED_S: Final = 60.0
 
 
@@ -52,20 +54,25 @@ class Staging:
         self._numbers = itertools.count(1)
         self._salt = secrets.token_hex(4)
 
-    def start(self) -> dict[int, int]:
+    def doubles(self) -> dict[Path, os.stat_result]:
+        """What has other names too, with what stat says of it: a power cut may leave both names of a rename.
+
+        `start` removes these, so the index must expect that before (replicator.restart).
+        """
+        found = {file: file.lstat() for file in self.folder.iterdir() if file.name.startswith(_MOVED)}
+        return {file: status for file, status in found.items() if status.st_nlink > 1 and stat.S_ISREG(status.st_mode)}
+
+    def start(self) -> None:
         """Take up what an earlier run left: whole `peer-*` files; of the others nobody was told that they are safe.
 
-        A power cut may leave both names of a rename: then the one in staging goes. The files that this was about, by
-        inode, each with the time of change (ns) that it had before.
+        Of what has two names the one in staging goes.
         """
         self.partials.start()
-        doubles = {}
+        doubles = self.doubles()
         for file in self.folder.iterdir():
             if file.name.startswith(_UPLOADED):
                 continue  # the ftpnode removes it, or publishes it, at any moment
-            status = file.lstat()
-            if status.st_nlink > 1 and file.name.startswith((_PREPARED, _PUBLISHING, _RECOVERED)):
-                doubles[status.st_ino] = status.st_ctime_ns
+            if file in doubles:
                 file.unlink()
             elif file.name.startswith(_PREPARED):
                 content_id = file.name.removeprefix(_PREPARED).partition("-")[0]
@@ -79,7 +86,6 @@ class Staging:
                 self.part_file(file.name.removeprefix(_PART))
             elif file.name.startswith((_PUBLISHING, _GROWING, _RECOVERED)):
                 file.unlink()
-        return doubles
 
     def new_file(self, content_id: str) -> Path:
         """A fresh name for content that is being received; it counts only after `add`."""

@@ -17,10 +17,10 @@ from cluster.replication_settings import Replication
 from replicator.core.head import Kind
 from replicator.core.kept_versions import Version, must_go
 from replicator.core.place import Found, Place, Row
-from replicator.disk.conflict_store import Blocking
+from replicator.disk.blocking import Blocking
 from replicator.disk.path_locks import PathLocks
-from replicator.disk.second_names import expect_second_name
-from replicator.disk.tree import Tree, UnstableError, sighting
+from replicator.disk.second_names import expect_second_name, unlink_second_name
+from replicator.disk.tree import Tree, UnstableError
 from replicator.index.index import Index
 
 _AT_ONCE: Final = 500
@@ -118,16 +118,7 @@ class Versions:
             self._drop(version)
 
     async def _remove(self, content_id: str) -> None:
-        """Unlink what is kept no more; where it is a second name of a file in the tree, its ctime changes by that."""
-        file, index = self._tree.versions / content_id, self._index
-        seen = await self._blocking(_shared, file)
-        shown = [path for path in index.by_content.get(content_id) if seen and seen.same_file(index.place(path).row)]
-        async with self._locks.of(*shown):
-            for path in shown:
-                row = index.place(path).row
-                if row is not None and row.same_file(seen):
-                    await expect_second_name(index, path, row)
-            await self._blocking(_unlink, file)
+        await unlink_second_name(self._tree.versions / content_id, self._index, self._locks, self._blocking)
 
     def _note(self, version: Version) -> None:
         before = self._index.versions.get((version.path, version.content_id))
@@ -157,15 +148,6 @@ def _names(folder: Path) -> set[str]:
 def _link(file: Path, name: Path) -> None:
     os.link(file, name, follow_symlinks=False)
     sync_folder(name.parent)
-
-
-def _shared(file: Path) -> Row | None:
-    """What stat says of a file that has other names too."""
-    try:
-        status = file.lstat()
-    except FileNotFoundError:
-        return None
-    return sighting(status).row if status.st_nlink > 1 else None
 
 
 def _unlink(file: Path) -> None:

@@ -67,6 +67,28 @@ async def test_what_has_lost_nowhere_any_more_goes_if_it_is_kept_elsewhere(tmp_p
         assert sorted(stored(here).values()) == [b"lost", b"z"]  # which may have been listed in an index that was lost
 
 
+async def test_what_an_index_listed_that_was_lost_is_found_by_its_content_and_listed_when_it_loses_anew(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        name = await conflict(here)
+    for file in tmp_path.glob("index.sqlite3*"):
+        file.unlink()
+    (tmp_path / "root/.tripod/marker").unlink()
+    async with OpenReplica(tmp_path) as here:
+        await here.conflicts.sweep()
+        assert listed(here) == []
+        assert list(here.sources.files(content_id_of(b"lost"))) == [here.tree.conflicts / name]
+        here.hear("y", (remote_head(b"lost", sequence=2),))
+        await here.settle("y")
+        assert (here.tree.root / "y").read_bytes() == b"lost"
+        here.hear("x", (remote_head(b"won", stamp_ns=2), remote_head(b"lost", sequence=2, stamp_ns=1)))
+        hold(here, b"won")
+        await here.settle("x")
+        assert listed(here) == [("x", name)]
+        await here.conflicts.discard(*here.index.open_conflicts())
+        assert stored(here) == {}
+        assert list(here.sources.files(content_id_of(b"lost"))) == [here.tree.root / "y"]
+
+
 async def test_what_is_listed_stays_though_nobody_has_it_as_a_version_any_more(tmp_path):
     async with OpenReplica(tmp_path) as here:
         name = await conflict(here)

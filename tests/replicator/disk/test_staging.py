@@ -62,5 +62,5 @@ class GoesMeanwhile(type(Path())):
 def test_an_upload_that_its_ftpnode_removes_does_not_end_the_start(tmp_path):
     staging = Staging(GoesMeanwhile(tmp_path))
     (tmp_path / "pub-1").write_bytes(b"left by the last run")
-    assert staging.start() == {}
+    staging.start()
     assert list(tmp_path.iterdir()) == []

@@ -291,6 +291,21 @@ FOUND = {
         (0.618, "rot", 1, "d/x", "quorum", 65, 0.176),
         (2.78, "power-cut", 1, "b", "quorum", 154, 0.038),
     ),
+    "all waited for content that a conflict store had, but only an index that was lost had listed": history(
+        31070078, 5,
+        (0.0171, "crash-at-call", 3, "a", "local", 154, 0.045),
+        (0.1063, "upload", 4, "d", "any-peer", 27, 0.027),
+        (0.1575, "local-write", 3, "b", "all", 30, 5.735),
+        (0.1674, "stop", 3, "d", "all", 145, 0.011),
+        (0.2827, "crash-at-call", 2, "d", "local", 174, 0.259),
+        (0.2835, "clone", 0, "d/x", "quorum", 67, 0.175),
+        (0.2861, "local-rename", 2, "d", "b", 133, 0.048),
+        (0.4196, "power-cut", 1, "d", "quorum", 19, 6.91),
+        (0.4385, "crash-at-call", 4, "d/x", "local", 199, 0.196),
+        (0.5046, "upload", 4, "d", "any-peer", 8, 0.08),
+        (0.5358, "clone", 3, "a", "quorum", 79, 0.043),
+        shape="ring",
+    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
