@@ -72,10 +72,10 @@ class World(Programs, Faults, Damages, Members):
             self.scheduler.at(READY_S + event.at_s, self._happen, event)
         self._until(READY_S + WINDOW_S)
         self._heal()
-        self._settle("after the healing")
         if self.forgotten and self.history.shape != "mesh":
+            self._settle("until all have heard all", self._unheard)
             self._compare_everywhere()  # or what a node between has lost cannot come to those behind it
-            self._settle("after a first comparison")
+        self._settle("after the healing")
         self._everywhere(lambda node: node.engine.scrub.round(hurried=True))
         self._settle("after the scrubbing")
         self._compare_everywhere()
@@ -200,7 +200,8 @@ class World(Programs, Faults, Damages, Members):
                 machine = node.program.machine
                 machine.full, machine.fails, machine.crash_at = False, 0.0, 0
 
-    def _settle(self, when: str):
+    def _settle(self, when: str, unrest_of=None):
+        unrest_of = unrest_of or self._unrest
         end_s = self.scheduler.now_s + SETTLE_S
         while self.scheduler.now_s < end_s:
             self._until(self.scheduler.now_s + 1.0)
@@ -211,7 +212,7 @@ class World(Programs, Faults, Damages, Members):
                     self._replace_index(node)
                 elif node.index.held:
                     self._decide(node)
-            unrest = [why for node in self.members if (why := self._unrest(node))]
+            unrest = [why for node in self.members if (why := unrest_of(node))]
             if not unrest:
                 return
             if self.scheduler.now_s > end_s - SETTLE_S / 2:
@@ -238,6 +239,18 @@ class World(Programs, Faults, Damages, Members):
 
     def _unrest(self, node) -> str:
         """Why the node is not at rest, or nothing."""
+        unheard = self._unheard(node)
+        if unheard:
+            return unheard
+        index = node.index
+        for link in node.engine.mesh.links:
+            if link.facts.acked < index.durable_sequence:
+                return f"{link.name} lags {node.name}: {link.facts.acked} of {index.durable_sequence} acknowledged"
+        waiting = [path for path, place in index.places.items() if not isinstance(plan(place), Rest)]
+        return f"{node.name} has still to do {waiting}" if waiting or index.pending else ""
+
+    def _unheard(self, node) -> str:
+        """Why there is something that the node or its peers are still to hear of, or nothing."""
         if node.state is not NodeState.READY:
             return f"{node.name} is {node.state and node.state.value}"
         node.program.take_turn()
@@ -249,13 +262,10 @@ class World(Programs, Faults, Damages, Members):
         if index.durable_sequence != index.clock.sequence:
             return f"the index of {node.name} is not written"
         for link in node.engine.mesh.links:
-            if not link.connected or link.facts.acked < index.durable_sequence:
-                facts = f"connected {link.connected}, {link.facts.acked} of {index.durable_sequence} acknowledged"
-                return f"{link.name} lags {node.name}: {facts}"
-        if self.network.has_half_open():
-            return "a connection is half-open"
-        waiting = [path for path, place in index.places.items() if not isinstance(plan(place), Rest)]
-        return f"{node.name} has still to do {waiting}" if waiting or index.pending else ""
+            if not link.connected or link.heard_upto < index.durable_sequence:
+                facts = f"connected {link.connected}, {link.heard_upto} of {index.durable_sequence} heard"
+                return f"{link.name} has not heard {node.name}: {facts}"
+        return "a connection is half-open" if self.network.has_half_open() else ""
 
     def _everywhere(self, work):
         tasks = []
