@@ -125,7 +125,16 @@ def _look_and_change(session: "Session", path: str, request: Request, reply: str
     if not path:
         session.reply(NO_SUCH_FILE)
         return
-    read_here(session, path, lambda: session.service.tree.entry(path), lambda _: _change(session, request, reply))
+
+    def look() -> "Entry | None":
+        try:
+            return session.service.tree.entry(path)
+        except FileNotFoundError:
+            if not (isinstance(request, Remove) and session.service.has_replicator):
+                raise
+            return None  # the replicator knows whether it is there; to go it need not come, and no node may have it
+
+    read_here(session, path, look, lambda _: _change(session, request, reply))
 
 
 def _change(session: "Session", request: Request, reply: str) -> None:

@@ -79,14 +79,16 @@ class Files:
     def remove(self, path: str) -> None:
         """REMOVE, of a file."""
         where = self._where("DELE", path)
-        if self._look(where).is_directory:
+        found = self._look_to_remove(where)
+        if found is not None and found.is_directory:
             raise IsADirectoryError(errno.EISDIR, "a directory")
         self._change(RemoveEntry(id=0, path=where, kind="file"))
 
     def remove_directory(self, path: str) -> None:
         """RMDIR, of an empty one."""
         where = self._below_home("RMD", path)
-        if not self._look(where).is_directory:
+        found = self._look_to_remove(where)
+        if found is not None and not found.is_directory:
             raise NotADirectoryError(errno.ENOTDIR, "a file")
         self._change(RemoveEntry(id=0, path=where, kind="directory"))
 
@@ -168,6 +170,15 @@ class Files:
 
     def _look(self, where: str) -> Entry:
         return self._read(where, lambda: self._service.tree.entry(where))
+
+    def _look_to_remove(self, where: str) -> Entry | None:
+        """What this disk has there; of what it lacks the replicator knows: to go it need not come."""
+        try:
+            return self._service.tree.entry(where)
+        except FileNotFoundError:
+            if not self._service.has_replicator:
+                raise
+            return None
 
     def _read(self, where: str, read: Callable[[], T]) -> T:
         """What `read` reads; if this disk has nothing, the replicator is asked for `where` first."""

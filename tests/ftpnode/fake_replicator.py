@@ -198,5 +198,12 @@ def refuse(reason):
     return lambda request: Refused(id=request.id, reason=reason, text="because")
 
 
+def lost_everywhere(request):
+    """No node gives what is asked for, but it may be changed."""
+    if isinstance(request, Fetch):
+        return refuse(Reason.NOT_READY)(request)
+    return Done(id=request.id, copies=2, wanted=2)
+
+
 def hang(_request):
     return None

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from cluster.publish import Done, Fetch, MakeDirectory, Publish, Reason, Refused, Rename, SetMtime
+from cluster.publish import Done, Fetch, MakeDirectory, Publish, Reason, Refused, Remove, Rename, SetMtime
 from ftpnode.arrival import TOLD_FROM_BYTES
-from tests.ftpnode.fake_replicator import FakeReplicator, hang, refuse
+from tests.ftpnode.fake_replicator import FakeReplicator, hang, lost_everywhere, refuse
 from tests.ftpnode.running import running
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.wait import until
@@ -187,6 +187,18 @@ def test_size_and_append_find_a_file_that_only_another_node_has(pair):
         assert client.ask("SIZE far-size.rnx") == "213 5"
         assert client.store("far-append.rnx", b"34", "APPE").startswith("226")
         assert client.fetch("far-append.rnx")[0] == b"1234"
+
+
+def test_what_this_disk_lacks_is_removed_without_being_fetched_for_no_node_may_have_it(pair):
+    node, replicator = pair
+    replicator.behave(lost_everywhere)
+    with node.client() as client:
+        assert client.ask("SIZE lost.rnx").startswith("451")
+        assert client.ask("DELE lost.rnx").startswith("250")
+        assert client.ask("RMD lost").startswith("250")
+        assert [type(request) for request in replicator.seen] == [Fetch, Remove, Remove]
+        replicator.behave(refuse(Reason.NOT_FOUND))
+        assert client.ask("DELE nowhere.rnx").startswith("550")
 
 
 @pytest.mark.slow

@@ -5,8 +5,8 @@ import os
 import paramiko
 import pytest
 
-from cluster.publish import MakeDirectory, Reason, Remove, Rename, SetMtime
-from tests.ftpnode.fake_replicator import refuse
+from cluster.publish import Fetch, MakeDirectory, Reason, Remove, Rename, SetMtime
+from tests.ftpnode.fake_replicator import lost_everywhere, refuse
 from tests.ftpnode.sftp.clients import connected, raw
 from tests.kit.wait import until
 
@@ -73,6 +73,16 @@ def test_what_cannot_be_changed_is_refused_with_a_reason(station):
     ):
         with pytest.raises(FileNotFoundError):
             act()
+
+
+def test_what_this_disk_lacks_is_removed_without_being_fetched_for_no_node_may_have_it(door, station):
+    _, replicator = door
+    replicator.behave(lost_everywhere)
+    with pytest.raises(OSError, match="not ready"):
+        station.open("lost")
+    station.remove("lost")
+    station.rmdir("lost")
+    assert kinds(replicator) == [Fetch, Remove, Remove]
 
 
 def test_a_refused_change_is_refused_to_the_client(door, station, folder):
