@@ -63,6 +63,10 @@ _ADVICE: Final = (
     ("canary", "see that node's load and disk, the network between the two, and `tripod backlog`"),
     ("blind", "nothing, if it goes away within minutes; else see the limits in docs/operations.md"),
     ("fewer copies", "bring the missing node back; until then one disk holds what was acknowledged"),
+    (
+        "content that no peer has",
+        'start the nodes that are down; else see "Content that no node has" in docs/operations.md',
+    ),
     ("paths wait", "`tripod explain PATH` tells why"),
     ("held back", "look at them with `tripod approve`, then let them go or take them back"),
     (
@@ -174,5 +178,6 @@ def _certificates(seen: Observed) -> Iterator[Finding]:
 
 def _notice(where: str, text: str) -> Finding:
     advice = next((advice for words, advice in _ADVICE if words in text), "see the log of that node")
-    severity = Severity.CRITICAL if "rotten here" in text else Severity.WARNING
+    is_lost = "rotten here" in text or "content that no peer has" in text
+    severity = Severity.CRITICAL if is_lost else Severity.WARNING
     return Finding(severity, where, text, advice)

@@ -211,7 +211,7 @@ class Engine:
             self.condition.wrong_root = ""
             log.info("the root is back")
             self._watch.mark_everything()
-        self._worker.retry()
+        self._worker.retry_some()
         self._staging.expire(now_s(), self._replication.staged_expiry_s)
         self._membership.tick(monotonic_s(), now_ns())
         if any(link.clock_agrees(now_ns()) for link in self.mesh.links):
@@ -225,6 +225,7 @@ class Engine:
         self.scrub.tidy()
         self.measures.heads.set(self._index.heads)
         self.measures.wanted.set(len(self._index.pending))
+        self.measures.missing.set(len(self._worker.missing))
         self.measures.conflicts.set(len(self._index.open_conflicts()))
         self.progressed()
         await self._index.durable()

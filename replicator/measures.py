@@ -25,6 +25,9 @@ class Measures:
         )  # fmt: skip
         self.heads = Gauge("tripod_replicator_heads", "Heads in the index", registry=self.registry)
         self.wanted = Gauge("tripod_replicator_wanted_files", "Paths whose disk lags the index", registry=self.registry)
+        self.missing = Gauge(
+            "tripod_replicator_missing_files", "Wanted paths whose content no peer has", registry=self.registry
+        )
         self.conflicts = Gauge("tripod_replicator_conflicts", "Listed conflicts", registry=self.registry)
         self.backlog = Gauge(
             "tripod_replicator_backlog_files", "Changes that a peer is known to lack", ["peer"], registry=self.registry

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 from cluster.log import logger
 from cluster.tree_path import parent
 from replicator.disk.marker import WrongRootError
 from replicator.disk.tree import UnstableError
-from replicator.not_yet import NotYetError
+from replicator.not_yet import NobodyHasItError, NotYetError
 from replicator.peers.wire import MAX_SMALL
 from replicator.replica import Replica
 from replicator.transfers.intake import Intake
 
 _AT_ONCE: Final = 16
 _INTAKES: Final = 2
+_AGAIN_AT_ONCE: Final = 250
 
 log = logger(__name__)
 
@@ -32,7 +34,8 @@ class Worker:
         self._on_progress = on_progress
         self._queue: asyncio.Queue[str | asyncio.Future[None]] = asyncio.Queue()
         self._queued: set[str] = set()
-        self.trouble: dict[str, str] = {}
+        self.trouble: dict[str, str] = {}  # what was tried longest ago comes first
+        self.missing: set[str] = set()  # of these, the paths whose content no peer has
 
     def wake(self, path: str) -> None:
         """The path is pending."""
@@ -47,10 +50,19 @@ class Worker:
         await turn
 
     def retry(self) -> None:
-        """Try everything again that is pending."""
-        self.trouble = {path: why for path, why in self.trouble.items() if path in self._replica.index.pending}
+        """Try everything again that is pending, for there may be a peer more."""
         for path in self._replica.index.pending:
             self.wake(path)
+
+    def retry_some(self) -> None:
+        """The same, but of what failed before only the next few: thousands may wait, for days."""
+        pending = self._replica.index.pending
+        self.trouble = {path: why for path, why in self.trouble.items() if path in pending}
+        self.missing &= pending
+        later = set(islice(self.trouble, _AGAIN_AT_ONCE, None))
+        for path in pending:
+            if path not in later:
+                self.wake(path)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -84,7 +96,7 @@ class Worker:
                 self._alone.add(path)
                 self.wake(path)
             else:
-                self.trouble.pop(path, None)
+                self._settled(path)
         self._on_progress()
         for folder in {parent(path) for path in paths}:
             if folder in pending:
@@ -104,9 +116,25 @@ class Worker:
             except (NotYetError, UnstableError, WrongRootError, OSError) as error:
                 if path not in self.trouble:
                     log.warning("not settled yet", path=path, why=str(error))
+                self._settled(path)
                 self.trouble[path] = str(error)
+                if isinstance(error, NobodyHasItError):
+                    self.missing.add(path)
             else:
-                self.trouble.pop(path, None)
+                self._settled(path)
                 self._on_progress()
                 if parent(path) in self._replica.index.pending:
                     self.wake(parent(path))
+
+    def notices(self) -> tuple[str, ...]:
+        """Sentences for an operator."""
+        missing = [path for path in self.trouble if path in self.missing]
+        others = [path for path in self.trouble if path not in self.missing]
+        what = "wait for content that no peer has, such as"
+        lost = [f"{len(missing)} paths {what} {missing[0]!r}: put it back, or delete it"] if missing else []
+        late = [f"{len(others)} paths wait, such as {others[0]!r}: {self.trouble[others[0]]}"] if others else []
+        return (*lost, *late)
+
+    def _settled(self, path: str) -> None:
+        self.trouble.pop(path, None)
+        self.missing.discard(path)

@@ -123,9 +123,7 @@ class Condition:
             notices.append("in the last minute changes were answered with fewer copies than their policy asks for")
         notices += self.odd.notices()
         notices += self._index.namesakes.notices()
-        if self._worker.trouble:
-            path, why = next(iter(self._worker.trouble.items()))
-            notices.append(f"{len(self._worker.trouble)} paths wait, such as {path!r}: {why}")
+        notices += self._worker.notices()
         return tuple(notices)
 
     def _peer_health(self, link: PeerLink) -> PeerHealth:

@@ -48,6 +48,8 @@ MAX_HEADS: Final = 64
 MAX_CANARY_BYTES: Final = 64 << 10
 MAX_COMPARED: Final = 500
 MAX_SPANS: Final = 256
+NOT_HERE: Final = "it is not here"
+"""The problem of a Data when the answerer has not that content; any other may pass."""
 
 _Text = Annotated[str, Meta(max_length=4096)]
 _Count = Annotated[int, Meta(ge=0)]

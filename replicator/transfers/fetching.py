@@ -21,14 +21,14 @@ from replicator.disk.copying import write_file
 from replicator.disk.lanes import each
 from replicator.disk.path_locks import PathLocks
 from replicator.disk.staging import Held
-from replicator.not_yet import NotYetError
+from replicator.not_yet import NobodyHasItError, NotYetError
 from replicator.peers.connection import LOST, PeerError
 from replicator.peers.link import PeerLink
 from replicator.peers.wire import CHUNK_BYTES, Doubt
 from replicator.replica import Replica
 from replicator.transfers.outlines import Outlines
 from replicator.transfers.part import Assembly, Part
-from replicator.transfers.pulling import ask_blocks, pull
+from replicator.transfers.pulling import NotHereError, ask_blocks, pull
 from replicator.transfers.space import require_space
 
 _WORTH_IT: Final = 0.9
@@ -76,6 +76,7 @@ class Fetching:
     async def fetch(self, path: str, content_id: str, size_bytes: int) -> Held:
         """Content for `path` from any connected peer that has it; NotYetError when none gives it now.
 
+        It is a NobodyHasItError when each peer was asked and has not.
         A mismatch in the end starts it anew from another peer; when several had a part in it, from the last one too.
         """
         async with self._contents.of(content_id):
@@ -86,6 +87,7 @@ class Fetching:
             reasons = []
             waiting = deque(sorted(self._open(), key=lambda link: not link.connected))
             givers: set[str] = set()  # of what is here of it
+            lacking: set[str] = set()
             while waiting:
                 link = waiting.popleft()
                 try:
@@ -99,6 +101,10 @@ class Fetching:
                     givers.clear()
                 except LOST as error:
                     reasons.append(f"{link.name}: {str(error) or type(error).__name__}")
+                    if isinstance(error, NotHereError):
+                        lacking.add(link.name)
+            if lacking == {link.name for link in self._links}:
+                raise NobodyHasItError(f"no peer has {content_id[:12]}; put the file back, or delete the path")
             raise NotYetError(f"no peer gives {content_id[:12]} ({'; '.join(reasons) or 'no peer may send now'})")
 
     async def build(self, peer: str, path: str, content_id: str, size_bytes: int, on_step: Callable[[], None]) -> Held:

@@ -12,7 +12,7 @@ from replicator.disk.tree import Tree
 from replicator.peers.connection import Connection
 from replicator.peers.packing import Packing
 from replicator.peers.throttle import ClosedError, Throttle
-from replicator.peers.wire import CHUNK_BYTES, AskBlocks, Blocks, Busy, Data, Small, Want, WantSmall
+from replicator.peers.wire import CHUNK_BYTES, NOT_HERE, AskBlocks, Blocks, Busy, Data, Small, Want, WantSmall
 from replicator.replica import Replica
 from replicator.transfers.holding import in_a_line
 from replicator.transfers.outlines import Outlines
@@ -69,7 +69,7 @@ class Giving:
             if self._connection.closed:
                 raise
             return in_a_line(error)
-        return "it is not here"
+        return NOT_HERE
 
     async def _give_spans(self, message: Want, source: Path) -> None:
         is_exempt = message.content_id in self._replica.staging.offers  # an upload waits for it

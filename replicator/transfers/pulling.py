@@ -11,10 +11,15 @@ from replicator.peers.connection import PeerError
 from replicator.peers.exchange import Exchange
 from replicator.peers.link import PeerLink
 from replicator.peers.packing import unpacked
-from replicator.peers.wire import MAX_SPANS, AskBlocks, Blocks, Data, Span, Want
+from replicator.peers.wire import MAX_SPANS, NOT_HERE, AskBlocks, Blocks, Data, Span, Want
 
 _BATCH_BYTES: Final = 4 << 20
 _BATCHES_AHEAD: Final = 2
+
+
+class NotHereError(PeerError):
+    """The peer says that it has not this content."""
+
 
 Take = Callable[[int, bytes], Awaitable[None]]
 """Takes the bytes that stand at an offset of the content."""
@@ -43,7 +48,8 @@ async def ask_blocks(link: PeerLink, content_id: str, size_bytes: int, timeout_s
 async def pull(link: PeerLink, content_id: str, runs: Sequence[Run], take: Take, timeout_s: float) -> None:
     """Have `take` called with the bytes of the runs, in their order; PeerError when the peer does not send them.
 
-    A few batches are asked for ahead, so that neither end waits, and no more is on its way than that.
+    It is a NotHereError when the peer has not that content. A few batches are asked for ahead, so that neither end
+    waits, and no more is on its way than that.
     """
     asked: deque[tuple[contextlib.ExitStack, Exchange, tuple[Span, ...]]] = deque()
     with contextlib.ExitStack() as everything:
@@ -66,6 +72,8 @@ async def _receive(
             offset, end = span.offset, span.offset + span.size_bytes
             while offset < end:
                 answer = await exchange.answer(timeout_s)
+                if isinstance(answer, Data) and answer.problem == NOT_HERE:
+                    raise NotHereError(NOT_HERE)
                 if not isinstance(answer, Data) or answer.problem:
                     raise PeerError(answer.problem if isinstance(answer, Data) else "answered something else")
                 data = await asyncio.to_thread(unpacked, answer.data) if answer.packed else answer.data

@@ -98,6 +98,8 @@ def with_replicator(**fields):
         (with_replicator(conflicts=3), Severity.NOTE, "n1", "3 versions that lost"),
         (with_replicator(notices=("n2 is not connected: refused",)), Severity.WARNING, "n1", "not connected"),
         (with_replicator(notices=("2 files are rotten here and no peer",)), Severity.CRITICAL, "n1", "rotten"),
+        (with_replicator(notices=("3 paths wait for content that no peer has, such as 'x'",)),
+         Severity.CRITICAL, "n1", "content that no peer has"),
         (with_replicator(peers=(peer("n2", differing=4),)), Severity.WARNING, "n1", "differed in 4 folders"),
         (but(backlogs={"n1": owing("n1", "n2", entries=7, oldest_s=90.0)}), Severity.WARNING, "n1", "owes n2 7"),
         (but(backlogs={"n1": owing("n1", "n2", entries=7, oldest_s=9000.0)}), Severity.CRITICAL, "n1", "2 h old"),

@@ -88,3 +88,14 @@ def test_after_a_restart_what_was_missing_is_still_not_acknowledged():
     progress = PeerProgress(seen=9, held=4, pending=["x"])
     assert progress.held({"x"}) == 4
     assert progress.held(set()) == 9
+
+
+def test_behind_one_that_waits_for_days_nothing_heaps_up():
+    progress = PeerProgress(seen=0, held=0)
+    progress.took(["lost"], 1)
+    for sequence in range(2, 50_000):
+        progress.took([f"f{sequence % 20_000}", "changes often"], sequence)
+        assert progress.held({"lost", "changes often"}) == 0
+    assert len(progress._open) < 4_000
+    assert progress.held({"changes often"}) == 1
+    assert progress.held(set()) == 49_999

@@ -35,7 +35,7 @@ from replicator.publish.publishing import Publishing
 from replicator.transfers.intake import Intake
 from replicator.worker import Worker
 from tests.kit.publish_client import tree
-from tests.kit.replica import FakeLink, OpenReplica
+from tests.kit.replica import FakeLink, OpenReplica, remote_head
 
 pytestmark = pytest.mark.asyncio
 QUICK = Replication(prepare_timeout_s=0.05, disk_reserve_bytes=0)
@@ -224,6 +224,18 @@ async def test_a_lost_marker_stops_every_change(tmp_path):
             assert (await here.ask(request)).reason is Reason.NOT_READY
         assert (await here.upload("y", b"y", nodes="local")).reason is Reason.NOT_READY
         assert tree(here.root) == {"x": b"x"}
+
+
+async def test_a_file_whose_content_no_node_has_is_removed_or_uploaded_again(tmp_path):
+    async with desk(tmp_path, FakeLink("a")) as here:
+        for path in ("x", "y"):
+            here.replica.hear(path, (remote_head(b"lost"),))
+            assert (await here.ask(Fetch(id=1, path=path))).reason is Reason.NOT_READY
+        assert isinstance(await here.ask(Remove(id=1, path="x", kind="file")), Done)
+        assert isinstance(await here.upload("y", b"lost"), Done)
+        assert tree(here.root) == {"y": b"lost"}
+        assert not here.replica.index.pending
+        assert [head.kind.value for head in here.replica.index.place("x").heads] == ["tombstone"]
 
 
 async def test_a_directory_moves_with_everything_in_it(tmp_path):
