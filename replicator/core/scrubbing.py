@@ -15,6 +15,11 @@ def bytes_per_s(total_bytes: int, files: int, days: float, most_bytes_per_s: flo
     return min(most_bytes_per_s, max(_LEAST_BYTES_PER_S, _SLACK * cost_bytes / (days * DAY_S)))
 
 
+def is_overdue(began_ns: int, now_ns: int, days: float) -> bool:
+    """Whether a round that began then (0: none is under way) should have ended: the disk had no time for it."""
+    return bool(days and began_ns) and now_ns > began_ns + days * DAY_S * 1e9
+
+
 def rest_s(read_bytes: int, took_s: float, pace_bytes_per_s: float) -> float:
     """How long to rest after so much was read in that time."""
     return max(0.0, read_bytes / pace_bytes_per_s - took_s)

@@ -17,6 +17,7 @@ from replicator.disk.tree import Tree, sighting
 CHUNK_BYTES: Final = 1 << 20
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
 _IDLE: Final = 3 << 13
+_LAST: Final = 2 << 13 | 7
 _UNREADABLE: Final = {errno.EIO, errno.EBADMSG}
 
 log = logger(__name__)
@@ -92,6 +93,15 @@ def is_small_sound(tree: Tree, file: Path, known: Row) -> bool:
 
 def be_idle() -> None:
     """Have the calling thread's disk accesses wait for everybody else's (ioprio_set(2)), where the kernel can."""
-    number = _IOPRIO_SET.get(platform.machine())
-    if number is None or ctypes.CDLL(None, use_errno=True).syscall(number, 1, 0, _IDLE) != 0:
+    if not _have_priority(_IDLE):
         log.info("scrubbing has no priority of its own on this machine")
+
+
+def be_last() -> None:
+    """Have the calling thread's disk accesses wait for others' no longer than anybody's, as the last of their class."""
+    _have_priority(_LAST)
+
+
+def _have_priority(priority: int) -> bool:
+    number = _IOPRIO_SET.get(platform.machine())
+    return number is not None and ctypes.CDLL(None, use_errno=True).syscall(number, 1, 0, priority) == 0

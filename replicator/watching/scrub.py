@@ -4,6 +4,9 @@ A file is rotten when its stat is what the index knows and its content is not, t
 read it. That is never a new version. First the index knows that the content is not there, then the file moves to
 ROOT/.tripod/quarantine; what the tree should show is then missing, and is fetched like anything that is missing. A
 client that asks meanwhile waits for the fetch (read-through), or is told to come again: nobody gets rotten content.
+
+A round that is overdue is read as fast as is allowed and with an ordinary priority: a busy disk must not put it off for
+ever.
 """
 
 import asyncio
@@ -22,9 +25,10 @@ from cluster.replication_settings import Replication
 from cluster.tree_path import QUARANTINE, on_disk
 from replicator.core.head import Kind, winner
 from replicator.core.place import Found, Rotten, Row
-from replicator.core.scrubbing import DAY_S, READ_BYTES, bytes_per_s, comes_after, rest_s
+from replicator.core.scrubbing import DAY_S, READ_BYTES, bytes_per_s, comes_after, is_overdue, rest_s
 from replicator.disk.conflict_store import kept_name
-from replicator.disk.rereading import ChangedError, Rereading, be_idle, is_small_sound
+from replicator.disk.rereading import ChangedError, Rereading, be_idle, be_last, is_small_sound
+from replicator.disk.tree import UnstableError
 from replicator.index.scrub_facts import Quarantined, ScrubFacts
 from replicator.measures import Measures
 from replicator.not_yet import NotYetError
@@ -36,6 +40,8 @@ _SLICE: Final = 200
 _SMALL_BYTES: Final = 256 << 10  # such a file is read at once, by one call of the pool
 _WORTH_SLEEPING_S: Final = 0.25
 _MAX_DOUBTS: Final = 1000
+_TRIES: Final = 5
+_Pace = Callable[[], float]  # bytes per second
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
 
@@ -54,6 +60,7 @@ class Scrub:
         self._is_doubting = False  # what is doubted is read just now
         self._read_bytes = 0  # in this round
         self._debt_s = 0.0
+        self._is_ordinary = False
         self.found = 0
 
     async def run(self) -> None:
@@ -75,7 +82,7 @@ class Scrub:
         noted_s = monotonic_s()
         for count, path in enumerate(self._after(facts.cursor)):
             await self._look_into_doubts()
-            await self._check(path, self._pace(hurried=hurried))
+            await self._check(path, _unbounded if hurried else self._pace)
             if monotonic_s() - noted_s > _NOTED_AFTER_S:
                 index.note_scrub(msgspec.structs.replace(facts, cursor=path))
                 noted_s = monotonic_s()
@@ -111,14 +118,18 @@ class Scrub:
 
     def notices(self) -> tuple[str, ...]:
         """Sentences for an operator."""
+        notices: tuple[str, ...] = ()
         missed = [one for one in self._replica.index.quarantine.values() if self._is_missed(one)]
-        if not missed:
-            return ()
-        first = missed[0]
-        return (
-            f"{len(missed)} files are rotten here and no peer has given them back yet, such as {first.path!r}; "
-            f"the damaged bytes are kept as {QUARANTINE}/{first.kept}",
-        )
+        if missed:
+            first = missed[0]
+            notices += (
+                f"{len(missed)} files are rotten here and no peer has given them back yet, such as {first.path!r}; "
+                f"the damaged bytes are kept as {QUARANTINE}/{first.kept}",
+            )
+        if self._is_late():
+            days = self._replication.scrub_days
+            notices += (f"not all files could be read again in {days} days (scrub_days); the disk has too little time",)
+        return notices
 
     def close(self) -> None:
         """Wait for the read under way."""
@@ -145,11 +156,23 @@ class Scrub:
             if row is not None and row.kind is Kind.FILE:
                 yield path
 
-    def _pace(self, *, hurried: bool) -> float:
-        if hurried:
-            return float("inf")
+    def _pace(self) -> float:
+        if self._is_ordinary:
+            return self._most()
         all_files, replication = self._replica.index.usages.below(""), self._replication
         return bytes_per_s(all_files.bytes, all_files.entries, replication.scrub_days, replication.scrub_bytes_per_s)
+
+    def _most(self) -> float:
+        return self._replication.scrub_bytes_per_s
+
+    def _is_late(self) -> bool:
+        return is_overdue(self._replica.index.scrub.began_ns, now_ns(), self._replication.scrub_days)
+
+    async def _keep_up(self) -> None:
+        """Read like anybody while the round is overdue, else behind everybody's back."""
+        if self._is_ordinary != self._is_late():
+            self._is_ordinary = not self._is_ordinary
+            await self._blocking(be_last if self._is_ordinary else be_idle)
 
     async def _look_into_doubts(self) -> None:
         self._doubts.clear()
@@ -158,30 +181,51 @@ class Scrub:
             self._is_doubting = True
             try:
                 for path in tuple(self._replica.index.by_content.get(content_id, ())):
-                    await self._check(path, self._replication.scrub_bytes_per_s)
+                    await self._check(path, self._most)
             finally:
                 self._is_doubting = False
             self._doubted.pop(content_id, None)  # another round may have looked into it meanwhile
 
-    async def _check(self, path: str, pace: float) -> None:
-        """Read one file, a second time if the first disagrees, and quarantine what is rotten."""
-        self._replica.marker.check()
+    async def _check(self, path: str, pace: _Pace) -> None:
+        """Read one file, and quarantine what is rotten.
+
+        Our own hand may change its stat meanwhile, of which the index knows when it lets go of the path: then it is
+        read again. What another program does to it, the watcher sees.
+        """
+        row = self._known(path)
+        for _ in range(_TRIES):
+            if row is None:
+                return
+            try:
+                await self._judge(path, row, pace)
+            except (ChangedError, UnstableError):
+                async with self._replica.locks.of(path):
+                    before, row = row, self._known(path)
+                if row != before:
+                    continue
+            except (OSError, NotYetError) as error:
+                log.warning("cannot be scrubbed", path=path, why=str(error))
+            return
+
+    def _known(self, path: str) -> Row | None:
+        """What stands there as the index knows it, if it is a file that a peer would give back."""
         row = self._replica.index.place(path).row
         if row is None or row.kind is not Kind.FILE or not row.content_id or self._replica.index.excludes(path):
-            return  # what is excluded would not be fetched again
-        try:
-            if await self._is_sound(path, row, pace):
-                return
-            if await self._is_sound(path, row, pace):
-                log.warning("read wrong once, and right the second time: memory or disk are doubtful", path=path)
-                return
-            await self._quarantine(path, row)
-        except ChangedError:
-            return
-        except (OSError, NotYetError) as error:
-            log.warning("cannot be scrubbed", path=path, why=str(error))
+            return None  # what is excluded would not be fetched again
+        return row
 
-    async def _is_sound(self, path: str, row: Row, pace: float) -> bool:
+    async def _judge(self, path: str, row: Row, pace: _Pace) -> None:
+        """Read it, a second time if the first disagrees; ChangedError or UnstableError when it is not this row's."""
+        self._replica.marker.check()
+        if await self._is_sound(path, row, pace):
+            return
+        if await self._is_sound(path, row, pace):
+            log.warning("read wrong once, and right the second time: memory or disk are doubtful", path=path)
+            return
+        await self._quarantine(path, row)
+
+    async def _is_sound(self, path: str, row: Row, pace: _Pace) -> bool:
+        await self._keep_up()
         tree = self._replica.tree
         if row.size_bytes < _SMALL_BYTES:
             began_s = monotonic_s()
@@ -191,6 +235,7 @@ class Scrub:
         reading = await self._blocking(Rereading, tree, on_disk(tree.root, path), row)
         try:
             while True:
+                await self._keep_up()
                 began_s = monotonic_s()
                 count = await self._blocking(reading.read)
                 await self._rest(count, max(count, READ_BYTES), began_s, pace)
@@ -199,11 +244,11 @@ class Scrub:
         finally:
             await self._blocking(reading.close)
 
-    async def _rest(self, read_bytes: int, cost_bytes: int, began_s: float, pace: float) -> None:
+    async def _rest(self, read_bytes: int, cost_bytes: int, began_s: float, pace: _Pace) -> None:
         """Count what was read, and rest once that is worth a sleep."""
         self._read_bytes += read_bytes
         self._measures.scrubbed_bytes.inc(read_bytes)
-        self._debt_s += rest_s(cost_bytes, monotonic_s() - began_s, pace)
+        self._debt_s += rest_s(cost_bytes, monotonic_s() - began_s, pace())
         if self._debt_s > _WORTH_SLEEPING_S:
             rest, self._debt_s = self._debt_s, 0.0
             await self._sleep(rest)
@@ -226,7 +271,7 @@ class Scrub:
         async with replica.locks.of(path):
             replica.marker.check()
             if index.place(path).row != row or not await replica.is_as_recorded(path):
-                return
+                raise ChangedError(path)
             kept = f"{row.inode}-{kept_name(path, row.content_id)}"
             index.feed(path, Rotten())
             index.quarantine_one(Quarantined(path=path, content_id=row.content_id, kept=kept, at_ns=now_ns()))
@@ -242,3 +287,7 @@ class Scrub:
 
     async def _blocking(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+
+def _unbounded() -> float:
+    return float("inf")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from replicator.core.head import Dot, Head, Kind, winner
 from replicator.core.hybrid_clock import Clock
 from replicator.core.place import Found, Install, Place, Rest, Rotten, Row, Written, plan, step
-from replicator.core.scrubbing import bytes_per_s, comes_after, rest_s
+from replicator.core.scrubbing import DAY_S, bytes_per_s, comes_after, is_overdue, rest_s
 
 HERE = Clock("here:1", sequence=7, stamp_ns=100)
 GB = 10**9
@@ -26,6 +26,20 @@ GB = 10**9
 )
 def test_the_pace_is_enough_for_the_days_and_never_above_the_bound(total_bytes, files, days, most, pace):
     assert bytes_per_s(total_bytes, files, days, most) == pytest.approx(pace)
+
+
+@pytest.mark.parametrize(
+    ("began_s", "now_s", "days", "overdue"),
+    [
+        (5, 5 + 30 * DAY_S, 30, False),
+        (5, 6 + 30 * DAY_S, 30, True),
+        (0, 6 + 30 * DAY_S, 30, False),  # none is under way
+        (5, 6 + 30 * DAY_S, 0, False),  # none will be
+        (5, 0, 30, False),  # the clock was put back
+    ],
+)
+def test_a_round_is_overdue_when_it_lasts_longer_than_its_days(began_s, now_s, days, overdue):
+    assert is_overdue(int(began_s * 1e9), int(now_s * 1e9), days) is overdue
 
 
 def test_the_rest_makes_up_for_what_was_too_quick():

@@ -1,7 +1,10 @@
 """Bit-rot: found by reading again, out of the tree at once, never a version, whole again from a peer; or an alarm."""
 
 import asyncio
+import ctypes
 import errno
+import os
+import platform
 import threading
 
 import msgspec
@@ -20,6 +23,7 @@ from tests.kit.replica import OpenReplica, hold, remote_head
 
 pytestmark = pytest.mark.asyncio
 QUICK = Replication(scrub_bytes_per_s=1 << 40)
+IDLE, LAST = 3 << 13, 2 << 13 | 7  # ioprio_set(2)
 
 
 def install(replica, path, good, on_disk):
@@ -198,3 +202,84 @@ async def test_a_doubt_does_not_wait_for_the_rests_within_a_large_file(tmp_path,
             await until(lambda: "c" not in tree(here.tree.root))
         running.cancel()
         assert set(tree(here.tree.root)) == {"a", "b-large"}
+
+
+@pytest.mark.parametrize("reading", [1, 2])
+@pytest.mark.parametrize("is_read", [False, True])
+async def test_rot_is_found_although_our_own_hand_sets_its_time_meanwhile(tmp_path, monkeypatch, reading, is_read):
+    async with OpenReplica(tmp_path) as here:
+        install(here, "x", b"good", b"goop")
+        here.hear("x", (remote_head(b"good", sequence=2, mtime_ns=10**15),))
+        loop, judged, readings = asyncio.get_running_loop(), Rereading.is_sound, []
+
+        def touched():
+            asyncio.run_coroutine_threadsafe(here.settle("x"), loop).result(10)
+
+        def judged_and_touched(self):
+            readings.append(self)
+            if len(readings) == reading and not is_read:
+                touched()
+            sound = judged(self)
+            if len(readings) == reading and is_read:
+                touched()
+            return sound
+
+        monkeypatch.setattr(Rereading, "is_sound", judged_and_touched)
+        await scrubbing(here).round(hurried=True)
+        assert tree(here.tree.root) == {}
+        assert here.index.quarantine.keys() == {"x"}
+
+
+async def test_a_file_whose_time_is_just_being_set_is_read_when_that_is_done(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        install(here, "x", b"good", b"goop")
+        place = here.index.place("x")
+        async with here.locks.of("x"):
+            row = here.tree.touch("x", place.row, 10**15)
+            running = asyncio.create_task(scrubbing(here).round(hurried=True))
+            ended, _ = await asyncio.wait([running], timeout=0.2)
+            here.index.feed("x", Applied(row=row, seen=place.seen))
+        await running
+        assert not ended
+        assert here.index.quarantine.keys() == {"x"}
+
+
+async def test_what_is_written_over_rot_in_the_last_moment_is_a_version_and_stays(tmp_path, monkeypatch):
+    async with OpenReplica(tmp_path) as here:
+        install(here, "x", b"good", b"goop")
+
+        def written_over(_folder):
+            (here.tree.root / "x").write_bytes(b"an edit")
+
+        monkeypatch.setattr("replicator.watching.scrub.make_folders_durably", written_over)
+        scrub = scrubbing(here)
+        await scrub.round(hurried=True)
+        await here.rescan("x")
+        assert tree(here.tree.root) == {"x": b"an edit"}
+        assert [head.content_id for head in here.index.place("x").heads] == [content_id_of(b"an edit")]
+        scrub.tidy()
+        assert here.index.quarantine == {}
+
+
+async def test_an_overdue_round_waits_for_the_disk_like_anybody_and_says_so(tmp_path, monkeypatch):
+    number = {"x86_64": 252, "aarch64": 31}[platform.machine()]  # ioprio_get(2)
+    priorities, pread = [], os.pread
+
+    def asked(*arguments):
+        priorities.append(ctypes.CDLL(None).syscall(number, 1, 0))
+        return pread(*arguments)
+
+    async with OpenReplica(tmp_path) as here:
+        install(here, "x", b"good", b"good")
+        monkeypatch.setattr("replicator.disk.rereading.os.pread", asked)
+        slow = msgspec.structs.replace(QUICK, scrub_bytes_per_s=1 << 16)
+        scrub = Scrub(here, Measures(), msgspec.structs.replace(slow, scrub_days=1))
+        here.index.note_scrub(type(here.index.scrub)(began_ns=5))
+        (notice,) = scrub.notices()
+        assert "1 days" in notice
+        await scrub.round()
+        assert set(priorities) == {LAST}
+        assert scrub.notices() == ()
+        priorities.clear()
+        await scrub.round()
+        assert set(priorities) == {IDLE}
