@@ -9,6 +9,7 @@ import trustme
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.filesystems import AbstractedFS
 from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
+from pyftpdlib.handlers.ftp.dispatchers import ActiveDTP
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
@@ -20,6 +21,14 @@ class BackslashFS(AbstractedFS):
 
     def ftpnorm(self, ftppath):
         return super().ftpnorm(ftppath.replace("\\", "/"))
+
+
+class Connector(ActiveDTP):
+    """pyftpdlib 2.2 closes it once more at QUIT, and so makes the loop forget whoever has its descriptor then."""
+
+    def handle_connect(self):
+        super().handle_connect()
+        self._closed = True
 
 
 @dataclass
@@ -98,6 +107,7 @@ class FtpServer:
         Handler.authorizer = authorizer
         Handler.abstracted_fs = BackslashFS
         Handler.dtp_handler = Dtp
+        Handler.active_dtp = Connector
         Handler.auth_failed_timeout = 0
         if self.certificate:
             Handler.certfile = str(self.certificate)
