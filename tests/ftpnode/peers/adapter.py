@@ -41,15 +41,27 @@ class Nodes:
         self._folder = folder
         self._root = folder / "root"
         self._stack = contextlib.ExitStack()
-        self._entrances: dict[str, Entrance] = {}
+        self._entrances: dict[str, Entrance | Exception] = {}
 
     def entrance(self, *, ipv6: bool, **changes: object) -> Entrance:
-        """Where clients of an ftpnode with these settings beside the usual come in; started at the first question."""
+        """Where clients of an ftpnode with these settings beside the usual come in; started at the first question.
+
+        What that failed with, every later one fails with too.
+        """
         key = repr((ipv6, sorted(changes.items())))
         if key not in self._entrances:
+            self._entrances[key] = self._started(changes, ipv6=ipv6)
+        entrance = self._entrances[key]
+        if isinstance(entrance, Exception):
+            raise entrance
+        return entrance
+
+    def _started(self, changes: dict[str, object], *, ipv6: bool) -> Entrance | Exception:
+        try:
             cluster = self._cluster(len(self._entrances), changes, ipv6=ipv6)
-            self._entrances[key] = self._stack.enter_context(self.opened(cluster))
-        return self._entrances[key]
+            return self._stack.enter_context(self.opened(cluster))
+        except Exception as error:  # noqa: BLE001 whoever asks is told
+            return error
 
     @contextlib.contextmanager
     def opened(self, cluster: LabCluster) -> Iterator[Entrance]:
