@@ -17,6 +17,7 @@ from cluster.settings_values import Ports
 from tests.kit.cluster_folder import LabCluster, write_cluster
 from tests.kit.fake_node import FakeNode
 from tests.kit.fake_tree import Tree
+from tests.kit.wait import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class Bench:
             node.others = [other for other in self.nodes if other is not node]
 
     def client(self, *, login: bool = True) -> ftplib.FTP:
-        ftp = ftplib.FTP(timeout=10)
+        ftp = ftplib.FTP(timeout=PATIENCE_S)
         ftp.connect(self.vip, self.port)
         if login:
             ftp.login("station", "secret")

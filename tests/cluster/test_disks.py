@@ -101,7 +101,7 @@ def test_a_full_disk_takes_nothing_and_pulls_nothing_says_so_and_goes_on_by_itse
             until(lambda: replicator(cluster, "node2").wanted_files >= 4, "node2 knows what it lacks")
             assert on_disk(cluster, "node2", "vip0") is None
             leave_free(small, 40 * MIB)
-            until(lambda: replicator(cluster, "node2").wanted_files == 0, "node2 has all", timeout_s=30)
+            until(lambda: replicator(cluster, "node2").wanted_files == 0, "node2 has all")
             assert here.storbinary("STOR after", io.BytesIO(b"after")).startswith("226")
         assert tree(cluster.root("node1")) == tree(cluster.root("node2"))
         assert on_disk(cluster, "node2", "vip3") == content(MIB, 3)
@@ -119,7 +119,7 @@ def test_a_disk_that_files_of_the_cluster_filled_has_room_again_when_they_are_re
             until(lambda: replicator(cluster, "node2").wanted_files > 0, "node2 knows what it lacks")
             for number in range(4):
                 there.delete(str(number))
-            until(lambda: replicator(cluster, "node2").wanted_files == 0, "node2 has what is left", timeout_s=30)
+            until(lambda: replicator(cluster, "node2").wanted_files == 0, "node2 has what is left")
             until(lambda: not says(cluster, "node2", "disk is full"), "node2 is not full any more")
         assert tree(cluster.root("node1")) == tree(cluster.root("node2"))
         assert on_disk(cluster, "node2", "small") == b"small"

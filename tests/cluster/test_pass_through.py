@@ -92,7 +92,7 @@ def client(cluster):
 def on_both(cluster, path):
     for node in RANGES:
         there = cluster.root(node) / "Station" / path
-        until(lambda there=there: there.exists() and there.read_bytes() == CONTENT, f"{path} on {node}", 10)
+        until(lambda there=there: there.exists() and there.read_bytes() == CONTENT, f"{path} on {node}")
     return True
 
 

@@ -29,7 +29,7 @@ def file(tmp_path):
 def arrived(cluster, path):
     for node in ("node1", "node2"):
         there = cluster.root(node) / "Station" / path
-        until(lambda there=there: there.exists() and there.read_bytes() == CONTENT, f"{path} on {node}", 10)
+        until(lambda there=there: there.exists() and there.read_bytes() == CONTENT, f"{path} on {node}")
     return True
 
 
@@ -82,4 +82,4 @@ def test_digests_and_copies_are_told_through_the_balancer(cluster, file):
     with cluster.login("station") as station:
         assert station.sendcmd("HASH told.rnx").split()[3] == hashlib.sha256(CONTENT).hexdigest()
         both = "213 At least 2 of 2 nodes hold BLAKE3"
-        until(lambda: station.sendcmd("SITE COPIES told.rnx").startswith(both), "both nodes are known to hold it", 10)
+        until(lambda: station.sendcmd("SITE COPIES told.rnx").startswith(both), "both nodes are known to hold it")

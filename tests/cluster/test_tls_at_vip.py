@@ -63,7 +63,7 @@ def file(tmp_path):
 def arrived(cluster, path):
     for node in ("node1", "node2"):
         there = cluster.root(node) / path
-        until(lambda there=there: there.exists() and there.read_bytes() == CONTENT, f"{path} on {node}", 10)
+        until(lambda there=there: there.exists() and there.read_bytes() == CONTENT, f"{path} on {node}")
     return True
 
 

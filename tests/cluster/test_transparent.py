@@ -151,7 +151,7 @@ def test_nodes_see_the_clients_own_address_for_control_and_data_and_log_it(groun
     for name in ("passive", "active", "tls"):
         for node in NODES:
             there = ground.files.settings.nodes[node].root / f"Station/{name}.rnx"
-            until(lambda there=there: there.exists() and there.read_bytes() == CONTENT, f"{name} on {node}", 10)
+            until(lambda there=there: there.exists() and there.read_bytes() == CONTENT, f"{name} on {node}")
     logins = [login for node in NODES for login in ground.events(node, "login")]
     assert len(logins) == 4
     assert {login["client"] for login in logins} == {CLIENT}

@@ -4,6 +4,8 @@ import socket
 import ssl
 import struct
 
+from tests.kit.wait import PATIENCE_S
+
 
 class RawClient:
     """A control connection as lines; `data` connections are plain sockets the test may end as it likes."""
@@ -11,7 +13,7 @@ class RawClient:
     def __init__(self, host, port, *, source=None, before=b"", greeting=True, implicit_tls=None):
         self.host = host
         self._source = (source, 0) if source else None
-        self.socket = socket.create_connection((host, port), timeout=10, source_address=self._source)
+        self.socket = socket.create_connection((host, port), timeout=PATIENCE_S, source_address=self._source)
         if before and implicit_tls:  # what follows comes in the same segment
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         if before:

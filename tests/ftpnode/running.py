@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.ftpnode.raw_client import RawClient
-from tests.kit.wait import until
+from tests.kit.wait import PATIENCE_S, until
 
 
 class RunningNode:
@@ -43,11 +43,16 @@ class RunningNode:
                 ],
                 stderr=log,
             )
-        until(self._answers, "ftpnode answers", 15)
+        try:
+            until(self._answers, "ftpnode answers")
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        return self.process.wait(15)
+        return self.process.wait(PATIENCE_S)
 
     def _answers(self):
         assert self.process.poll() is None, self.log_file.read_text()

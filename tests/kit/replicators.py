@@ -12,7 +12,7 @@ from typing import Self
 
 from tests.kit.cluster_folder import LabCluster
 from tests.kit.publish_client import PublishClient, tree
-from tests.kit.wait import until
+from tests.kit.wait import PATIENCE_S, until
 
 _JSON = ("--log-format", "json")
 
@@ -48,7 +48,7 @@ class Replicators:
                 )
         return self
 
-    def ready(self, *names: str, timeout_s: float = 20.0) -> "Replicators":
+    def ready(self, *names: str, timeout_s: float = PATIENCE_S) -> "Replicators":
         """Wait until these (default: all running) are ready and hold leases on one another."""
         names = names or tuple(self.processes)
 
@@ -84,7 +84,7 @@ class Replicators:
         process = self.processes.pop(name)
         process.send_signal(signal.SIGCONT)
         process.send_signal(number)
-        return process.wait(20)
+        return process.wait(PATIENCE_S)
 
     def pause(self, name: str) -> None:
         os.kill(self.processes[name].pid, signal.SIGSTOP)
@@ -95,7 +95,7 @@ class Replicators:
     def log(self, name: str) -> str:
         return (self.cluster.folder / f"{name}.log").read_text()
 
-    def alike(self, what: str, timeout_s: float = 20.0) -> dict[str, bytes | None]:
+    def alike(self, what: str, timeout_s: float = PATIENCE_S) -> dict[str, bytes | None]:
         """Wait until all running nodes show the same tree and want nothing; that tree."""
 
         def same() -> bool:

@@ -44,7 +44,7 @@ class RunningCluster(msgspec.Struct, frozen=True):
 
     def wait_all_usable(self) -> None:
         self.parts.demand_running()
-        until(self.parts.all_usable, "the balancer finds every node usable", timeout_s=40)
+        until(self.parts.all_usable, "the balancer finds every node usable")
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_a_node_stops_mid_run_traffic_goes_on_and_it_catches_up(lab) -> None:
         assert read_back(station, "during.bin") == during
     lab.compose("start", "node1-replicator", "node1-ftpnode")
     lab.wait_usable("node1", "node2")
-    until(lambda: lab.content_on("node1", "Station/during.bin") == during, "node1 has caught up", timeout_s=60)
+    until(lambda: lab.content_on("node1", "Station/during.bin") == during, "node1 has caught up")
 
 
 def test_the_simulated_stations_push_through_the_vip(lab) -> None:

@@ -15,6 +15,7 @@ from stations.persona import APPEND, DIRECT, DUPLICATE, KEEPS_CONNECTION, PERSON
 from stations.pusher import Pusher, Round
 from stations.scene import Scene, Settings
 from stations.upload import Parcel
+from tests.kit.wait import until
 from tests.stations.conftest import PASSWORDS, FtpServer
 
 NEVER = Round(monotonic_s() + 1e6, [])
@@ -68,11 +69,7 @@ class Stage:
         self.thread.start()
 
     def wait_for(self, what, count=1):
-        deadline_s = monotonic_s() + 10
-        pause = threading.Event()
-        while sum(event.event is what for event in read_journal(self.path)) < count:
-            assert monotonic_s() < deadline_s, f"no {what} in {read_journal(self.path)}"
-            pause.wait(0.01)
+        until(lambda: sum(event.event is what for event in read_journal(self.path)) >= count, what, every_s=0.01)
 
     def finish(self):
         self.scene.stop.set()

@@ -10,7 +10,7 @@ from typing import Any
 from cluster.ask import UnreachableError, get_document
 from cluster.health import BalancerHealth
 from tests.kit.cluster_folder import LabCluster
-from tests.kit.wait import until
+from tests.kit.wait import PATIENCE_S, until
 
 Entrance = tuple[str, int]
 
@@ -23,11 +23,11 @@ def running_vip(cluster: LabCluster) -> Iterator[Entrance]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         balancer = cluster.settings.balancer
         try:
-            until(lambda: _is_usable(balancer.management), "the balancer finds its node usable", timeout_s=20)
+            until(lambda: _is_usable(balancer.management), "the balancer finds its node usable")
             yield balancer.vip, balancer.services["ingest"].port
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE_S)
     said = Path(log.name).read_text()
     assert "Traceback" not in said, said
 

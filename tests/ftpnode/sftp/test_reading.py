@@ -119,7 +119,7 @@ def test_a_client_that_does_not_log_in_is_cut(door):
     transport = paramiko.Transport((node.host, SFTP_PORT))
     with contextlib.closing(transport):
         transport.start_client(timeout=10)
-        until(lambda: not transport.is_active(), "cut", 10)
+        until(lambda: not transport.is_active(), "cut")
 
 
 def test_sessions_are_counted_and_a_drain_lets_no_new_one_in(door):

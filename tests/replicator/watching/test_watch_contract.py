@@ -77,12 +77,12 @@ def test_a_queue_that_overflows_marks_everything_and_leaves_every_folder_watched
         (root / str(number)).touch()
     (root / "made/while/it/was/full").mkdir(parents=True)
     go_on.set()
-    until(lambda: watch.overflowed_s, "the overflow is noticed", timeout_s=60)
+    until(lambda: watch.overflowed_s, "the overflow is noticed")
     assert watch.take(0.0).everything
-    until(lambda: all_is_watched(watch, root), "what was made meanwhile is watched", timeout_s=60)
+    until(lambda: all_is_watched(watch, root), "what was made meanwhile is watched")
     (root / "made/while/it/was/full/x").write_bytes(b"x")
     seen = marks(watch)
-    until(lambda: "made/while/it/was/full/x" in seen(), "events come again", timeout_s=60)
+    until(lambda: "made/while/it/was/full/x" in seen(), "events come again")
 
 
 def test_a_reader_that_dies_is_noticed_and_a_new_watcher_sees(watch, root):
