@@ -13,6 +13,8 @@ from balancer.tls_pump import TlsPump, TruncatedError
 
 _MAX_UNSENT_BYTES: Final = 8 << 20
 """What a client may leave unread; a reply of a node is at most half of it."""
+_LAST_WORDS_S: Final = 10.0
+"""How long what is unsent at the end may take."""
 
 
 def keep_alive(sock: socket.socket) -> None:
@@ -26,12 +28,16 @@ def keep_alive(sock: socket.socket) -> None:
 class ControlLeg(asyncio.Protocol):
     """One control connection. After `close` or `abort` it says nothing any more.
 
-    `on_bytes` takes what came (decrypted), `on_lost` the reason why nothing more will.
+    `on_bytes` takes what came (decrypted), `on_lost` the reason why nothing more will. What is unsent at the end has
+    `last_words_s` to go out.
     """
 
-    def __init__(self, on_bytes: Callable[[bytes], None], on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_bytes: Callable[[bytes], None], on_lost: Callable[[str], None], last_words_s: float = _LAST_WORDS_S
+    ) -> None:
         self._on_bytes = on_bytes
         self._on_lost = on_lost
+        self._last_words_s = last_words_s
         self._transport: asyncio.Transport | None = None
         self._tls: TlsPump | None = None
         self._shaken = False
@@ -42,6 +48,9 @@ class ControlLeg(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport), "a TCP connection"
         self._transport = transport
+        if self._over:
+            transport.abort()
+            return
         sock = transport.get_extra_info("socket")
         keep_alive(sock)
         # A reply that follows another (226 after 150) must not wait for the acknowledgement of that one: 40 ms.
@@ -108,8 +117,7 @@ class ControlLeg(asyncio.Protocol):
         if self._tls is not None and self._shaken:
             self._tls.say_goodbye()
             self._flush_tls()
-        if self._transport is not None:
-            self._transport.close()
+        self._close_transport()
 
     def copy_of_socket(self) -> socket.socket | None:
         """The connection for somebody else to go on with after `abort`; None under TLS, or with words yet unsent."""
@@ -160,5 +168,13 @@ class ControlLeg(asyncio.Protocol):
         if not self._over:
             self._over = True
             self._on_lost(why)
-            if self._transport is not None:
-                self._transport.close()
+            self._close_transport()
+
+    def _close_transport(self) -> None:
+        """Close once all is sent. asyncio would wait for ever for one who does not read."""
+        transport = self._transport
+        if transport is None:
+            return
+        transport.close()
+        if transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(self._last_words_s, transport.abort)
