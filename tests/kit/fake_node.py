@@ -17,8 +17,9 @@ from cluster.live import Ban, Bans
 from cluster.management import Management
 from cluster.proxy_header import ProxyHeader
 from tests.kit.deaf_address import DeafAddress
-from tests.kit.fake_session import FakeSession
+from tests.kit.fake_session import FakeSession, reset
 from tests.kit.fake_tree import Tree
+from tests.kit.listener import Listener
 
 
 class FakeNode:
@@ -48,13 +49,13 @@ class FakeNode:
         self.sessions: set[FakeSession] = set()
         self.frozen = False
         self._deaf: DeafAddress | None = None
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._management: Management | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.has_read = asyncio.Event()
 
     async def start(self, port: int, management_port: int, token: str = "") -> None:
-        self._server = await asyncio.start_server(self._serve, self.address, port)
+        self._listener = Listener(self.address, port, self._serve)
         health = lambda: FtpnodeHealth(node=self.name, state=self.state, **self.says)  # type: ignore[arg-type]  # noqa: E731
         bans = lambda: Bans(bans=tuple(Ban(address, 60.0) for address in self.banned))  # noqa: E731
         self._management = Management(
@@ -77,9 +78,9 @@ class FakeNode:
 
     def die(self) -> None:
         """As SIGKILL: nobody listens any more, everything that is open is reset."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         for session in tuple(self.sessions):
             session.reset()
 
@@ -90,13 +91,15 @@ class FakeNode:
     def vanish(self) -> None:
         """As a power cut."""
         self.freeze()
-        assert self._server is not None, "it listens"
-        target = self._server.sockets[0].getsockname()
-        self._server.close()
-        self._server = None
-        self._deaf = DeafAddress(target)
+        assert self._listener is not None, "it listens"
+        self._listener.close()
+        self._deaf = DeafAddress(self._listener.address)
+        self._listener = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._listener is None and not self.frozen:  # it was being accepted at the death
+            reset(writer)
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)

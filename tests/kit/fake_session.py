@@ -11,6 +11,7 @@ from blake3 import blake3
 from cluster.clock import now_s
 from cluster.proxy_header import FIXED_BYTES, body_length_bytes, decode
 from cluster.session_token import looks_like_token, token_is_good
+from tests.kit.listener import Listener
 
 if TYPE_CHECKING:
     from tests.kit.fake_node import FakeNode
@@ -27,9 +28,10 @@ class FakeSession:
         self.rest = 0
         self.rename_from = ""
         self.type = "A"
-        self.passive: asyncio.Server | None = None
+        self.passive: Listener | None = None
         self.data: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]] | None = None
-        self.data_writer: asyncio.StreamWriter | None = None
+        self.writers = [writer]  # with those of all data connections
+        self.is_over = False
 
     async def run(self) -> None:
         fixed = await self.reader.readexactly(FIXED_BYTES)
@@ -85,15 +87,15 @@ class FakeSession:
         return path if path == "/" else path.rstrip("/")
 
     def reset(self) -> None:
-        for writer in (self.writer, self.data_writer):
+        for writer in self.writers:
             reset(writer)
         self.close_passive()
 
     def close(self) -> None:
+        self.is_over = True
         self.close_passive()
-        for writer in (self.writer, self.data_writer):
-            if writer is not None:
-                writer.close()
+        for writer in self.writers:
+            writer.close()
 
     def close_passive(self) -> None:
         if self.passive is not None:
@@ -213,12 +215,15 @@ class FakeSession:
         self.data = asyncio.get_running_loop().create_future()
         data = self.data
 
-        def arrived(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self.data_writer = writer
+        async def arrived(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if self.is_over:  # it was being accepted when the session ended
+                reset(writer)
+                return
+            self.writers.append(writer)
             data.set_result((reader, writer))
 
-        self.passive = await asyncio.start_server(arrived, self.node.address, 0)
-        self.say(f"229 Extended (|||{self.passive.sockets[0].getsockname()[1]}|)")
+        self.passive = Listener(self.node.address, 0, arrived)
+        self.say(f"229 Extended (|||{self.passive.address[1]}|)")
 
     async def do_retr(self, argument: str) -> None:
         content = self.node.tree.files.get(self.path(argument))
@@ -299,8 +304,8 @@ class FakeSession:
         self.say("226 stored by " + self.node.name)
 
 
-def reset(writer: asyncio.StreamWriter | None) -> None:
-    if writer is not None and (sock := writer.get_extra_info("socket")) is not None:
+def reset(writer: asyncio.StreamWriter) -> None:
+    if (sock := writer.get_extra_info("socket")) is not None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
