@@ -16,7 +16,7 @@ from bench.processes import end
 from bench.sheet import Sheet
 from cluster.clock import monotonic_s
 
-_CLIENTS = 16
+_CLIENTS = 40
 
 
 @click.command()

@@ -6,6 +6,7 @@ global lock changes hands. So pieces of one kind are done together, which also l
 
 import asyncio
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
@@ -17,7 +18,7 @@ _Result = TypeVar("_Result")
 Together = Callable[[Sequence[_Piece]], Sequence[_Result | Exception]]
 """Does many pieces of work; the result, or what went wrong, of each."""
 
-_Waiting = tuple[Together[Any, Any], Any, "asyncio.Future[Any]"]
+_Waiting = tuple[Together[Any, Any], Sequence[Any], "asyncio.Future[list[Any]]"]
 
 
 class DiskLanes:
@@ -36,9 +37,18 @@ class DiskLanes:
         Whoever is cancelled waits for what is under way: a thread cannot be stopped, and might still make a file that
         its caller has just removed.
         """
+        (result,) = await self.run_all(together, [piece])
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    async def run_all(
+        self, together: Together[_Piece, _Result], pieces: Sequence[_Piece]
+    ) -> Sequence[_Result | Exception]:
+        """Do these pieces, as `run` does one; the result of each, or what went wrong with it."""
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[_Result] = loop.create_future()
-        self._waiting.append((together, piece, done))
+        done: asyncio.Future[list[Any]] = loop.create_future()
+        self._waiting.append((together, pieces, done))
         if not self._is_called:
             self._is_called = True
             loop.call_soon(self._hand_out)
@@ -57,7 +67,9 @@ class DiskLanes:
             count = -(-len(self._waiting) // self._free)
             share, self._waiting = self._waiting[:count], self._waiting[count:]
             try:
-                lane = loop.run_in_executor(self._pool, _carry_out, [(together, piece) for together, piece, _ in share])
+                lane = loop.run_in_executor(
+                    self._pool, _carry_out, [(together, pieces) for together, pieces, _ in share]
+                )
             except RuntimeError as error:  # the pool was shut down
                 for _, _, done in share:
                     if not done.done():  # nobody waits for it any more
@@ -70,20 +82,17 @@ class DiskLanes:
     def _came_back(self, share: Sequence[_Waiting], lane: "asyncio.Future[list[Any]]") -> None:
         self._free += 1
         self._under_way.discard(lane)
-        if lane.cancelled():
-            results: Sequence[Any] = [asyncio.CancelledError()] * len(share)
-        else:
-            error = lane.exception()
-            results = [error] * len(share) if error is not None else lane.result()
-        for (_, _, done), result in zip(share, results, strict=True):
+        error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
+        results = [] if error is not None else lane.result()
+        for number, (_, _, done) in enumerate(share):
             if done.done():
                 continue
-            if isinstance(result, asyncio.CancelledError):
+            if isinstance(error, asyncio.CancelledError):
                 done.cancel()
-            elif isinstance(result, BaseException):
-                done.set_exception(result)
+            elif error is not None:
+                done.set_exception(error)
             else:
-                done.set_result(result)
+                done.set_result(results[number])
         self._hand_out()
 
 
@@ -104,12 +113,10 @@ def attempt(work: Callable[[_Piece], _Result], piece: _Piece) -> _Result | Excep
         return error
 
 
-def _carry_out(share: Sequence[tuple[Together[Any, Any], Any]]) -> list[Any]:
-    kinds: dict[Together[Any, Any], list[int]] = {}
-    for position, (together, _) in enumerate(share):
-        kinds.setdefault(together, []).append(position)
-    results: list[Any] = [None] * len(share)
-    for together, positions in kinds.items():
-        for position, result in zip(positions, together([share[each][1] for each in positions]), strict=True):
-            results[position] = result
-    return results
+def _carry_out(share: Sequence[tuple[Together[Any, Any], Sequence[Any]]]) -> list[list[Any]]:
+    """What of several is of one kind is done together; the results of each, in its order."""
+    kinds: dict[Together[Any, Any], list[Any]] = {}
+    for together, pieces in share:
+        kinds.setdefault(together, []).extend(pieces)
+    results = {together: iter(together(pieces)) for together, pieces in kinds.items()}
+    return [list(itertools.islice(results[together], len(pieces))) for together, pieces in share]

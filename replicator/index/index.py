@@ -169,7 +169,7 @@ class Index:
 
     def place(self, path: str) -> Place:
         """What is known of `path`; an empty place when nothing is."""
-        return self.places.get(path, _NEW_PLACE)
+        return self.places.of(path)
 
     def is_live(self, path: str) -> bool:
         """Whether the path has an entry in the replicated tree, wherever its content is; the root always has."""

@@ -18,6 +18,7 @@ from replicator.core.place import Place, row_of
 _MAX_RECENT: Final = 4096
 _LEVEL: Final = 1
 
+_NOTHING: Final = Place()
 _decoder: Final = msgspec.msgpack.Decoder(Place)
 
 
@@ -55,6 +56,13 @@ class Places(Mapping[str, Place]):
             place = _decoder.decode(self._decompressor.decompress(self._packed[path]))
             self._remember(path, place)
         return place
+
+    def of(self, path: str) -> Place:
+        """The place of a path, an empty one when nothing is known of it; `get` is slower, and each change asks often."""
+        place = self._recent.get(path)
+        if place is not None:
+            return place
+        return self[path] if path in self._packed else _NOTHING
 
     @override
     def __iter__(self) -> Iterator[str]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -43,6 +43,7 @@ from replicator.peers.wire import (
     Ping,
     Pong,
     Prepare,
+    PrepareSmall,
     Same,
     Sealed,
     Want,
@@ -52,6 +53,7 @@ from replicator.peers.wire import (
 from replicator.replica import Replica
 from replicator.transfers.giving import Giving
 from replicator.transfers.holding import Holding, in_a_line
+from replicator.transfers.installing import settle_prepared
 from replicator.transfers.outlines import Outlines
 
 TakeCanary = Callable[[str, Canary, Connection], Coroutine[Any, Any, None]]
@@ -141,12 +143,18 @@ class PeerDoor:
             if answerer.peer == peer:
                 answerer.connection.close()
 
-    async def settle(self, path: str) -> None:
+    async def settle(self, paths: Sequence[str]) -> None:
         """Settle to the end, even if the peer is lost meanwhile: between disk and index nothing may be cut off."""
-        settling = asyncio.create_task(self.replica.settle(path))
+        settling = asyncio.create_task(self._settle(paths))
         self._tasks.add(settling)
         settling.add_done_callback(self._settled)
         await asyncio.shield(settling)
+
+    async def _settle(self, paths: Sequence[str]) -> None:
+        done = await settle_prepared(self.replica, paths) if len(paths) > 1 else ()
+        for path in paths:
+            if path not in done:
+                await self.replica.settle(path)
 
     def _settled(self, settling: "asyncio.Task[None]") -> None:
         """Whoever waits for it hears of its trouble; if nobody does any more, the path is pending and tried again."""
@@ -244,7 +252,14 @@ class Answerer:
         held = progress.held(index.pending)
         await index.durable()
         await self.connection.send(
-            Welcome(node=door.node, incarnation=index.incarnation, seen=progress.seen, held=held, now_ns=now_ns())
+            Welcome(
+                node=door.node,
+                incarnation=index.incarnation,
+                seen=progress.seen,
+                held=held,
+                now_ns=now_ns(),
+                takes_small=True,
+            )
         )
 
     async def _turn_away(self, why: str) -> None:
@@ -263,7 +278,7 @@ class Answerer:
             case Known(rows=rows):
                 if self._door.spreading is not None:  # else it has other connections in its cluster.yaml
                     self._door.spreading.heard(f"{self.peer}:{self._incarnation}", rows)
-            case Prepare() | Arriving():
+            case Prepare() | PrepareSmall() | Arriving():
                 spawn(self._holding.begin(message, self.peer))
             case Chunk() | Same() | Sealed() | GivenUp():
                 await self._holding.take(message)
@@ -359,7 +374,7 @@ class Answerer:
             for entry in message.entries:
                 if entry.path not in self._replica.index.pending:
                     await self._replica.rescan(entry.path)  # the index takes it to be there: is it?
-                await self._door.settle(entry.path)
+            await self._door.settle([entry.path for entry in message.entries])
             await self._replica.index.durable()
             problem = self._not_taken(message.entries)
         except _NOT_NOW as error:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -41,11 +41,12 @@ from replicator.peers.wire import (
     Pong,
     Prepared,
     Small,
+    SmallFile,
     Taken,
     Welcome,
 )
 from replicator.peers.wire import Index as IndexMessage
-from replicator.transfers.preparing import Offer, prepare
+from replicator.transfers.preparing import Offer, prepare, prepare_small
 
 _GATHER_S: Final = 0.01
 _SPREAD_S: Final = 1.0
@@ -106,6 +107,7 @@ class PeerLink:
         self._news = asyncio.Event()
         self._told: dict[str, int] = {}  # paths that a Commit told of on this connection, with their sequence
         self._suspect = False
+        self._takes_small = False
         self.connected_s: float | None = None  # since when the connection stands
         self.round_trip_s = 0.0  # of the last Ping; what the peer has to do before it answers is in it
         self.heard_upto = 0  # the sequence of ours up to which our news is in the peer's index
@@ -170,6 +172,12 @@ class PeerLink:
         `timeout_s` bounds each step: the peer's answer, and each chunk on its way.
         """
         await prepare(self, path, offer, timeout_s, self._replication.inline_bytes)
+
+    async def prepare_small(self, files: Sequence[SmallFile], timeout_s: float) -> None:
+        """As `prepare` of each of these files, all at once; PeerError too where the peer is of an older release."""
+        if not self._takes_small:
+            raise PeerError("holds one upload at a time")
+        await prepare_small(self, files, timeout_s)
 
     async def commit(self, entries: tuple[Entry, ...], timeout_s: float) -> None:
         """Have the peer show what it prepared; PeerError, OSError or TimeoutError when it does not say that it did."""
@@ -239,6 +247,7 @@ class PeerLink:
             self.on_disowned(ROLLED_BACK)
             raise PeerError("the peer has seen later changes of this node than this node's index knows")
         self._note_clock(welcome.now_ns)
+        self._takes_small = welcome.takes_small
         self.heard_upto = welcome.seen
         self._note_acked(welcome.held)
         return welcome

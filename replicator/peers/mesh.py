@@ -13,7 +13,7 @@ from replicator.core.copies import is_in_sync
 from replicator.disk.staging import Staging
 from replicator.peers.connection import LOST
 from replicator.peers.link import PeerLink
-from replicator.peers.wire import Entry
+from replicator.peers.wire import Entry, SmallFile
 from replicator.transfers.preparing import Offer
 
 _MIN_COMMIT_S: Final = 0.5
@@ -68,6 +68,14 @@ class Mesh:
         finally:
             if offer is not None and self._staging.offers.get(offer.content_id) == offer.file:
                 del self._staging.offers[offer.content_id]
+        return PreparedCopies(done, max(deadline_s, monotonic_s() + _MIN_COMMIT_S))
+
+    async def prepare_small(self, files: Sequence[SmallFile], links: Sequence[PeerLink], enough: int) -> PreparedCopies:
+        """As `prepare` of many small files at once: counted is who holds them all."""
+        timeout_s = self._replication.prepare_timeout_s
+        deadline_s = monotonic_s() + timeout_s
+        path = files[0].path
+        done = await _first_of(links, lambda link: link.prepare_small(files, timeout_s), enough, path)
         return PreparedCopies(done, max(deadline_s, monotonic_s() + _MIN_COMMIT_S))
 
     async def commit(self, entries: tuple[Entry, ...], copies: PreparedCopies) -> int:

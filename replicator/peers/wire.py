@@ -10,6 +10,7 @@ So between two nodes there are two connections, and each works without the other
     Known(rows)                           →    nothing; where some nodes have no link, who has heard what
     Prepare(number, content, data?)       →    Begin(number, offset) when it wants the bytes, then
     Chunk(number, data)…                  →    Prepared(number, problem): staged and fsynced, or why not
+    PrepareSmall(number, files)           →    Prepared(number, problem): all of them, or why not
     Arriving(number, path, …)             →    Begin(number, 0) when it takes the bytes of an upload under way, then
     Chunk(number, data)…                  →    Taken(number, upto) as they are written, and in the end
     Same(number, size)…                        (in place of what the file that it replaces has there, too)
@@ -89,8 +90,8 @@ class Hello(_Message, frozen=True, kw_only=True):
 class Welcome(_Message, frozen=True, kw_only=True):
     """Who answers, and what it has of the dialler's index: `seen` up to there, content `held` up to there.
 
-    `now_ns` is its wall clock, 0 if it does not say. `refused` says why the dialler's index may not go on: it has
-    missed deletions that nobody remembers.
+    `now_ns` is its wall clock, 0 if it does not say. `takes_small`: it knows PrepareSmall. `refused` says why the
+    dialler's index may not go on: it has missed deletions that nobody remembers.
     """
 
     node: _Text
@@ -98,6 +99,7 @@ class Welcome(_Message, frozen=True, kw_only=True):
     seen: _Count
     held: _Count
     now_ns: int = 0
+    takes_small: bool = False
     refused: _Text = ""
 
 
@@ -137,6 +139,22 @@ class Prepare(_Message, frozen=True, kw_only=True):
     size_bytes: _Count = 0
     data: _Bytes | None = None
     mtime_ns: _Moment | None = None
+
+
+class SmallFile(msgspec.Struct, frozen=True, array_like=True):
+    """One that is to be held: its path, all of its content, and the time that it will have."""
+
+    path: _Text
+    content_id: _Content
+    data: _Bytes
+    mtime_ns: _Moment
+
+
+class PrepareSmall(_Message, frozen=True, kw_only=True):
+    """Hold the content of each of these files, as in Prepare; all of them or none is held."""
+
+    number: _Count
+    files: Annotated[tuple[SmallFile, ...], Meta(min_length=1, max_length=MAX_SMALL)]
 
 
 class Arriving(_Message, frozen=True, kw_only=True):
@@ -340,6 +358,7 @@ Asked = (
     | Index
     | Known
     | Prepare
+    | PrepareSmall
     | Arriving
     | Chunk
     | Same

@@ -93,6 +93,7 @@ class _Asker(asyncio.Protocol):
     def __init__(self, socket: PublishSocket) -> None:
         self._socket = socket
         self._frames = FrameReader()
+        self._untold: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._are_too_many = self._is_behind = False
 
@@ -102,12 +103,19 @@ class _Asker(asyncio.Protocol):
         self._listen()
 
     def tell(self, answer: Answer) -> None:
-        """Send an answer, if there still is anybody."""
+        """Send an answer, if there still is anybody; those of one turn of the loop go out together."""
+        if not self._untold:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._untold.append(frame(encode(answer)))
+
+    def _flush(self) -> None:
+        untold, self._untold = self._untold, []
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame(encode(answer)))
+            self._transport.write(b"".join(untold))
 
     def hang_up(self) -> None:
-        """Drop the connection."""
+        """Drop the connection, when what there is to tell was told."""
+        self._flush()
         if self._transport is not None:
             self._transport.abort()
 

@@ -57,6 +57,7 @@ from replicator.peers.mesh import Mesh, PreparedCopies
 from replicator.peers.propagation import Propagation
 from replicator.peers.wire import Entry
 from replicator.publish.arrivals import Arrivals
+from replicator.publish.batches import Batches
 from replicator.publish.moving import move
 from replicator.publish.names import Names
 from replicator.publish.questions import Questions
@@ -111,6 +112,7 @@ class Publishing:
             replica.index, mesh, self._quotas, self._names, len(settings.nodes), condition.health
         )
         self._arrivals = Arrivals(mesh, replica, self._nodes)
+        self._batches = Batches(replica, mesh, self._nodes, measures, settings.replication.inline_bytes)
         self._propagation = propagation
         self._measures = measures
 
@@ -206,6 +208,9 @@ class Publishing:
             return done
         refuse_folder(replica.index, path)
         with self._names.claim(path), self._quotas.claim(request) as claim:
+            copies = await self._batches.publish(request, offer, claim)
+            if copies is not None:
+                return _done(request.id, copies, copies_wanted(request.policy.nodes, self._nodes))
             return await self._install(request, offer, claim)
 
     async def _install(self, request: Publish, offer: Offer, claim: Claim) -> Done:

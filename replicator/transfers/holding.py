@@ -14,14 +14,27 @@ from replicator.disk.new_files import NewFile, write_each
 from replicator.disk.staging import Held
 from replicator.not_yet import NotYetError
 from replicator.peers.connection import Connection, PeerError
-from replicator.peers.wire import Arriving, Begin, Busy, Chunk, GivenUp, Prepare, Prepared, Same, Sealed
+from replicator.peers.wire import (
+    Arriving,
+    Begin,
+    Busy,
+    Chunk,
+    GivenUp,
+    Prepare,
+    Prepared,
+    PrepareSmall,
+    Same,
+    Sealed,
+)
 from replicator.replica import Replica
 from replicator.transfers.inflow import Inflow
 from replicator.transfers.part import Part
+from replicator.transfers.space import require_space
 
 _CHUNK_TIMEOUT_S: Final = 60.0
 _CHUNKS_AHEAD: Final = 8
 _MAX_PREPARES: Final = 512
+_MAX_SMALL_PREPARES: Final = 16
 _MAX_INFLOWS: Final = 128
 _BUSY_S: Final = 0.5
 
@@ -37,19 +50,29 @@ class Holding:
         self._disk_reserve_bytes = disk_reserve_bytes
         self._chunks: dict[int, asyncio.Queue[bytes]] = {}
         self._inflows: dict[int, Inflow] = {}
+        self._small: set[int] = set()
 
-    def begin(self, message: Prepare | Arriving, peer: str) -> Coroutine[Any, Any, None]:
+    def begin(self, message: Prepare | PrepareSmall | Arriving, peer: str) -> Coroutine[Any, Any, None]:
         """Make room for the bytes of one; what carries it out and answers it, or only says that there are too many."""
-        under_way, most = (
-            (self._chunks, _MAX_PREPARES) if isinstance(message, Prepare) else (self._inflows, _MAX_INFLOWS)
-        )
-        if len(under_way) >= most or message.number in self._chunks or message.number in self._inflows:
-            return self._connection.send(Prepared(number=message.number, problem="too many uploads at once"))
-        if isinstance(message, Prepare):
-            self._chunks[message.number] = asyncio.Queue(_CHUNKS_AHEAD)
-            return self._prepare(message, peer)
-        self._inflows[message.number] = Inflow(message, self._replica, self._connection, self._disk_reserve_bytes)
-        return self._take_in(message, peer)
+        number = message.number
+        kinds = {
+            Prepare: (self._chunks, _MAX_PREPARES),
+            PrepareSmall: (self._small, _MAX_SMALL_PREPARES),
+            Arriving: (self._inflows, _MAX_INFLOWS),
+        }
+        under_way, most = kinds[type(message)]
+        if len(under_way) >= most or any(number in numbers for numbers, _ in kinds.values()):
+            return self._connection.send(Prepared(number=number, problem="too many uploads at once"))
+        match message:
+            case Prepare():
+                self._chunks[number] = asyncio.Queue(_CHUNKS_AHEAD)
+                return self._prepare(message, peer)
+            case PrepareSmall():
+                self._small.add(number)
+                return self._prepare_small(message, peer)
+            case Arriving():
+                self._inflows[number] = Inflow(message, self._replica, self._connection, self._disk_reserve_bytes)
+                return self._take_in(message, peer)
 
     async def take(self, message: Chunk | Same | Sealed | GivenUp) -> None:
         """The next message for what is under way; others are dropped, for its trouble was told already."""
@@ -88,6 +111,37 @@ class Holding:
         finally:
             del self._chunks[message.number]
         await self._connection.send(Prepared(number=message.number, problem=problem))
+
+    async def _prepare_small(self, message: PrepareSmall, peer: str) -> None:
+        problem = ""
+        try:
+            self._replica.marker.check()
+            await self._stage_small(message)
+        except (OSError, NotYetError, WrongRootError, PeerError) as error:
+            problem = in_a_line(error)
+            log.warning("cannot hold copies", peer=peer, files=len(message.files), why=problem)
+        finally:
+            self._small.discard(message.number)
+        await self._connection.send(Prepared(number=message.number, problem=problem))
+
+    async def _stage_small(self, message: PrepareSmall) -> None:
+        replica, staging = self._replica, self._replica.staging
+        size_bytes = sum(len(file.data) for file in message.files)
+        require_space(staging, size_bytes, self._disk_reserve_bytes)
+        if any(content_id_of(file.data) != file.content_id for file in message.files):
+            raise PeerError("the content is not what its id says")
+        mode = replica.tree.file_mode()
+        pieces = [NewFile(staging.new_file(file.content_id), file.data, file.mtime_ns, mode) for file in message.files]
+        try:
+            # As in `_stage`: their names in staging are not made durable, for only a Commit makes a copy of them.
+            for trouble in filter(None, await replica.lanes.run_all(write_each, pieces)):
+                raise trouble  # noqa: TRY301 the files that were written go too
+        except BaseException:
+            for piece in pieces:
+                piece.file.unlink(missing_ok=True)
+            raise
+        for file, piece in zip(message.files, pieces, strict=True):
+            staging.add(Held(file.content_id, piece.file, is_synced=True))
 
     async def _is_here(self, path: str, content_id: str) -> bool:
         row = self._replica.index.place(path).row

@@ -4,23 +4,20 @@ What is not so plain (a conflict, a file in the way, content that is here alread
 what goes wrong too.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.content_id import content_id_of
 from cluster.log import logger
 from cluster.replication_settings import Replication
-from replicator.core.head import Head, seen_by
-from replicator.core.place import Applied, Install, plan, row_of
+from replicator.core.head import Head
 from replicator.disk.new_files import NewFile, write_together
-from replicator.disk.tree import Installation
-from replicator.index.index import Intent
-from replicator.not_yet import NotYetError
+from replicator.disk.staging import Held
 from replicator.peers.connection import LOST, PeerError
 from replicator.peers.link import PeerLink
 from replicator.peers.wire import Small, WantSmall
 from replicator.replica import Replica
+from replicator.transfers.installing import install_new, new_file
 from replicator.transfers.space import require_space
 
 log = logger(__name__)
@@ -56,17 +53,12 @@ class Intake:
                 await self._install(still, contents)
 
     def _wanted(self, path: str) -> Head | None:
-        place = self._replica.index.place(path)
-        if len(place.heads) != 1 or place.row is not None or path in self._replica.doubtful:
+        head = new_file(self._replica, path)
+        if head is None or head.size_bytes > self._replication.inline_bytes:
             return None
-        if self._replica.index.excludes(path):
-            return None
-        action = plan(place)
-        if not isinstance(action, Install) or action.head.size_bytes > self._replication.inline_bytes:
-            return None
-        content_id = action.head.content_id
+        content_id = head.content_id
         is_here = self._replica.staging.has(content_id) or any(self._replica.index.by_content.get(content_id, ()))
-        return None if is_here else action.head
+        return None if is_here else head
 
     async def _fetch(self, content_ids: Sequence[str]) -> dict[str, bytes]:
         """What the connected peers give of these contents."""
@@ -97,7 +89,7 @@ class Intake:
             missing = missing[len(answer.contents) :]
 
     async def _install(self, heads: dict[str, Head], contents: dict[str, bytes]) -> None:
-        replica, index = self._replica, self._replica.index
+        replica = self._replica
         staged = {
             path: NewFile(
                 replica.staging.new_file(head.content_id),
@@ -107,37 +99,15 @@ class Intake:
             )
             for path, head in heads.items()
         }
+        installed: list[str] = []
         try:
             await replica.blocking(write_together, list(staged.values()))
-            seen = {path: seen_by(index.place(path).heads) for path in heads}
-            numbers = {
-                path: index.intend(Intent(path=path, content_id=head.content_id, seen=seen[path]))
-                for path, head in heads.items()
-            }
-            try:
-                await index.durable()
-            except sqlite3.Error as error:
-                for path, number in numbers.items():
-                    replica.doubt(path, number)
-                raise NotYetError(f"the index cannot be written: {error}") from error
-            pieces = [
-                Installation(staged[path].file, path, row_of(head), head.mode, None, is_synced=True)
-                for path, head in heads.items()
-            ]
-            rows = await replica.blocking(replica.tree.install_all, pieces)
-        except Exception:
-            await replica.blocking(_unlink_all, [each.file for each in staged.values()])
-            raise
-        failed = []
-        for path, row in zip(heads, rows, strict=True):
-            if isinstance(row, Exception):
-                replica.doubt(path, numbers[path])
-                failed.append(staged[path].file)
-            else:
-                index.feed(path, Applied(row=row, seen=seen[path]))
-                index.forget(numbers[path])
-        if failed:
-            await replica.blocking(_unlink_all, failed)
+            held = {path: Held(head.content_id, staged[path].file, is_synced=True) for path, head in heads.items()}
+            installed = await install_new(replica, heads, held)
+        finally:
+            left = [piece.file for path, piece in staged.items() if path not in installed]
+            if left:
+                await replica.blocking(_unlink_all, left)
 
 
 def _unlink_all(files: Sequence[Path]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import msgspec
 from cluster.log import logger
 from replicator.peers.connection import LOST, PeerError
 from replicator.peers.exchange import Exchange
-from replicator.peers.wire import CHUNK_BYTES, Begin, Chunk, Prepare, Prepared
+from replicator.peers.wire import CHUNK_BYTES, Begin, Chunk, Prepare, Prepared, PrepareSmall, SmallFile
 
 if TYPE_CHECKING:
     from replicator.peers.link import PeerLink
@@ -50,6 +50,22 @@ async def prepare(link: "PeerLink", path: str, offer: Offer | None, timeout_s: f
         else:
             return
     await _prepare(link, path, offer, timeout_s, inline_bytes)
+
+
+async def prepare_small(link: "PeerLink", files: Sequence[SmallFile], timeout_s: float) -> None:
+    """Have the peer hold all these contents, durable and hidden; PeerError, OSError or TimeoutError when it does not.
+
+    `timeout_s` bounds its answer.
+    """
+    with link.exchange() as exchange:
+        await exchange.send(PrepareSmall(number=exchange.number, files=tuple(files)))
+        match await exchange.answer(timeout_s):
+            case Prepared(problem=""):
+                return
+            case Prepared(problem=problem):
+                raise PeerError(problem)
+            case other:
+                raise PeerError(f"answered {type(other).__name__} to PrepareSmall")
 
 
 async def _prepare(link: "PeerLink", path: str, offer: Offer | None, timeout_s: float, inline_bytes: int) -> None:

@@ -81,6 +81,7 @@ class FakeLink:
         self.leased = leased
         self.prepared = []
         self.committed = []
+        self.asked = 0
         self._prepare, self._commit = prepare, commit
 
     def view(self, _now_s: float) -> PeerView:
@@ -92,6 +93,11 @@ class FakeLink:
     async def prepare(self, path, offer, timeout_s):
         await _behave(self._prepare, timeout_s)
         self.prepared.append((path, offer.file.read_bytes() if offer else None))
+
+    async def prepare_small(self, files, timeout_s):
+        await _behave(self._prepare, timeout_s)
+        self.asked += 1
+        self.prepared += [(file.path, file.data) for file in files]
 
     async def commit(self, entries, timeout_s):
         await _behave(self._commit, timeout_s)

@@ -115,6 +115,10 @@ async def claim_prepared(_self, _path, _offer, links, _enough):
     return PreparedCopies(tuple(links), kernel.monotonic_s() + 1.0)
 
 
+async def claim_small_prepared(_self, _files, links, _enough):
+    return PreparedCopies(tuple(links), kernel.monotonic_s() + 1.0)
+
+
 async def claim_committed(_self, _entries, copies):
     return len(copies.links)
 
@@ -172,7 +176,14 @@ PLANTED = (
         "content that lost is not kept",
         ((ConflictStore, "keep_losers", keep_nothing), (ConflictStore, "keep_shown", keep_nothing)),
     ),
-    Planted("226 does not wait for the peers", ((Mesh, "prepare", claim_prepared), (Mesh, "commit", claim_committed))),
+    Planted(
+        "226 does not wait for the peers",
+        (
+            (Mesh, "prepare", claim_prepared),
+            (Mesh, "prepare_small", claim_small_prepared),
+            (Mesh, "commit", claim_committed),
+        ),
+    ),
     Planted("what a scan misses is deleted", ((Scan, "__init__", scan_deletes),)),
     Planted(
         "a rolled-back node goes on",
