@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from cluster.clock import monotonic_s, now_ns
+from cluster.log import logger
 from cluster.publish import Publish
 from replicator.core.copies import copies_wanted
 from replicator.core.head import Heads, Kind, seen_by
@@ -31,6 +32,8 @@ from replicator.transfers.preparing import Offer
 
 _MOST: Final = 64
 _MOST_BYTES: Final = 2 << 20
+
+log = logger(__name__)
 
 
 class Upload(msgspec.Struct, frozen=True, eq=False):
@@ -100,9 +103,10 @@ class Batches:
         self._under_way.discard(task)
         if task.cancelled():
             return
+        if task.exception() is not None:
+            log.error("a batch failed", exc_info=task.exception())
         if self._changing is task:
             self._let_next()
-        task.result()
 
     async def _publish(self, uploads: Sequence[Upload]) -> None:
         try:
