@@ -58,7 +58,7 @@ class Places(Mapping[str, Place]):
         return place
 
     def of(self, path: str) -> Place:
-        """The place of a path, an empty one when nothing is known of it; `get` is slower, and each change asks often."""
+        """The place of a path, an empty one when nothing is known of it: often asked for, and `get` is slower."""
         place = self._recent.get(path)
         if place is not None:
             return place

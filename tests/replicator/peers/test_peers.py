@@ -40,6 +40,8 @@ from replicator.peers.wire import (
     Pong,
     Prepare,
     Prepared,
+    PrepareSmall,
+    SmallFile,
     Span,
     Want,
     Welcome,
@@ -215,6 +217,34 @@ async def test_content_that_is_not_what_its_id_says_is_not_held(tmp_path, inline
             await connection.send(Chunk(number=1, data=lie))
         assert (await next_of(connection, Prepared)).problem
         assert list(replica.staging.folder.iterdir()) == []
+
+
+async def test_of_many_small_files_all_are_held_or_none(tmp_path):
+    def files(*contents):
+        return tuple(SmallFile(f"f{number}", content_id_of(b"%d" % number), content, 5)
+                     for number, content in enumerate(contents))  # fmt: skip
+
+    async with door(tmp_path) as (replica, _, site, port), dialled(site, port) as connection:
+        assert (await connection.expect(Welcome, 5)).takes_small
+        await connection.send(PrepareSmall(number=1, files=files(b"0", b"a lie", b"2")))
+        assert "not what its id says" in (await next_of(connection, Prepared)).problem
+        assert list(replica.staging.folder.iterdir()) == []
+        await connection.send(PrepareSmall(number=2, files=files(b"0", b"1", b"2")))
+        assert (await next_of(connection, Prepared)).problem == ""
+        assert sorted(file.read_bytes() for file in replica.staging.folder.iterdir()) == [b"0", b"1", b"2"]
+        assert all(replica.staging.has(content_id_of(b"%d" % number)) for number in range(3))
+
+
+async def test_a_peer_that_has_many_small_files_held_at_once_is_told_to_stop(tmp_path):
+    async with door(tmp_path) as (_, _, site, port), dialled(site, port) as connection:
+        await connection.expect(Welcome, 5)
+        files = tuple(SmallFile(f"f{number}", content_id_of(b"x"), b"x", 5) for number in range(200))
+        for number in range(100):
+            await connection.send(PrepareSmall(number=number, files=files))
+        problems = [(await next_of(connection, Prepared)).problem for _ in range(100)]
+        assert problems.count("") >= 1
+        assert set(problems) <= {"", "too many uploads at once"}
+        assert "too many uploads at once" in problems
 
 
 async def test_content_nobody_has_is_said_to_be_missing(tmp_path):

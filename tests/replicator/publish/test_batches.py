@@ -80,7 +80,7 @@ async def test_copies_are_those_of_uploads_that_come_alone(tmp_path, peers, node
 
 
 class OldPeer(FakeLink):
-    async def prepare_small(self, files, timeout_s):
+    async def prepare_small(self, _files, _timeout_s):
         raise PeerError("holds one upload at a time")
 
 
