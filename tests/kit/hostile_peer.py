@@ -126,10 +126,7 @@ def asking(chance) -> Message:
             WantSmall(number=number, contents=(CONTENT_ID,)),
             PrepareSmall(
                 number=number,
-                files=(
-                    SmallFile(path, CONTENT_ID, CONTENT, 5),
-                    SmallFile("d/z", CONTENT_ID, chance.choice((CONTENT, b"no")), 5),
-                ),
+                files=tuple(SmallFile(path, CONTENT_ID, chance.choice((CONTENT, b"no")), 5) for path in ("x", "d/z")),
             ),
             Doubt(content_id=CONTENT_ID),
             Canary(number=number, content_id=CONTENT_ID, size_bytes=size_bytes),
