@@ -48,6 +48,16 @@ class Upload(msgspec.Struct, frozen=True, eq=False):
     heads: Heads
     answer: "asyncio.Future[int | None]"
 
+    def tell(self, copies: int | None) -> None:
+        """The answer, unless it has one, or nobody waits for it any more."""
+        if not self.answer.done():
+            self.answer.set_result(copies)
+
+    def refuse(self, error: Exception) -> None:
+        """It failed after the disk had changed."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
 
 class Batches:
     """Used by the control thread alone."""
@@ -64,7 +74,7 @@ class Batches:
     async def publish(self, request: Publish, offer: Offer, claim: Claim) -> int | None:
         """Publish it with others, if it is plain; on how many nodes it is. None: nothing was changed.
 
-        OSError or sqlite3.Error when it failed halfway.
+        sqlite3.Error when the index could not be written after the disk had changed.
         """
         heads = self._replica.index.place(request.path).heads
         if offer.outflows or request.size_bytes > self._small_bytes or not self._is_plain(request.path, heads):
@@ -109,21 +119,20 @@ class Batches:
             self._let_next()
 
     async def _publish(self, uploads: Sequence[Upload]) -> None:
+        """Whatever goes wrong before anything is changed leaves each to be published, or refused, alone."""
         try:
             copies = await self._prepare(uploads)
             if copies is None:
                 return
             published = await self._change(uploads)
             self._let_next()  # while the peers show these
-            await self._commit(published, copies)
+            if published:
+                await self._commit(published, copies)
         except (OSError, sqlite3.Error, WrongRootError) as error:
-            for upload in uploads:
-                if not upload.answer.done():
-                    upload.answer.set_exception(error)
+            log.info("uploads are published one by one", files=len(uploads), why=str(error))
         finally:
             for upload in uploads:
-                if not upload.answer.done():
-                    upload.answer.set_result(None)
+                upload.tell(None)
 
     async def _prepare(self, uploads: Sequence[Upload]) -> PreparedCopies | None:
         """Have the peers hold them; None when those that do are too few."""
@@ -143,7 +152,7 @@ class Batches:
         return copies if 1 + len(copies.links) >= wanted else None
 
     async def _change(self, uploads: Sequence[Upload]) -> list[Upload]:
-        """Give them their names, durably; those of which that is true."""
+        """Give them their names, durably; those that have them, in the index too, though not durably yet."""
         replica, index = self._replica, self._replica.index
         async with replica.locks.of(*(upload.request.path for upload in uploads)):
             replica.marker.check()
@@ -173,8 +182,6 @@ class Batches:
             finally:
                 for number in intents:
                     index.forget(number)
-        await index.durable()
-        self._mesh.announce()
         return installed
 
     def _feed(self, upload: Upload, row: Row) -> None:
@@ -184,17 +191,21 @@ class Batches:
         upload.claim.settle()
 
     async def _commit(self, published: Sequence[Upload], copies: PreparedCopies) -> None:
-        """Have the peers show them, and answer; where one does not show them all, it is asked for each."""
-        if not published:
+        """Have the peers show what is durable here, and answer; who does not show it all is asked for each."""
+        try:
+            await self._replica.index.durable()
+        except sqlite3.Error as error:
+            for upload in published:
+                upload.refuse(error)
             return
+        self._mesh.announce()
         holders = await self._mesh.commit(self._entries(published), copies) if copies.links else 0
         if holders == len(copies.links):
             counts: Sequence[int] = [holders] * len(published)
         else:
             counts = await asyncio.gather(*(self._mesh.commit(self._entries([each]), copies) for each in published))
         for upload, count in zip(published, counts, strict=True):
-            if not upload.answer.done():
-                upload.answer.set_result(1 + count)
+            upload.tell(1 + count)
 
     def _entries(self, uploads: Sequence[Upload]) -> tuple[Entry, ...]:
         paths = [upload.request.path for upload in uploads]
