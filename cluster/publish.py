@@ -74,6 +74,15 @@ class Cut(_Request, frozen=True, kw_only=True):
     keep: bool = True
 
 
+class OutOfOrder(_Request, frozen=True, kw_only=True):
+    """An upload that arrives is written out of order from the answer on: it may have holes, and changes again.
+
+    No peer gets more of it before its Publish, and nobody may go on with what has come; answered by Done.
+    """
+
+    staged: str
+
+
 class FindPartial(_Request, frozen=True, kw_only=True):
     """What has come here of an upload to `path` by the account that has no end yet, where no file stands at `path`.
 
@@ -166,7 +175,7 @@ Question = Describe | DescribeFiles | Measure | CheckName | Ask
 Change = Publish | MakeDirectory | Remove | Rename | SetMtime
 """Changes the tree."""
 
-Request = Change | Arriving | Cut | FindPartial | Fetch | PutCanary | FindCanary | Question
+Request = Change | Arriving | OutOfOrder | Cut | FindPartial | Fetch | PutCanary | FindCanary | Question
 
 
 class Reason(StrEnum):

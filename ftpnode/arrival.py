@@ -3,10 +3,11 @@
 So the end of a large upload waits for its last bytes alone, here and on the peers.
 """
 
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Final
 
 from cluster.log import logger
-from cluster.publish import Arriving, Cut
+from cluster.publish import Arriving, Cut, OutOfOrder
 from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError, change
 
 if TYPE_CHECKING:
@@ -28,20 +29,32 @@ class Arrival:
         self._login = login
         self._path = path
         self._staged = staged
-        self._is_told = not service.has_replicator
+        self._is_to_be_told = service.has_replicator
+        self._telling: Future[bool] | None = None
 
     def grew(self) -> None:
         """More bytes are written; takes no time."""
         workers = self._service.workers
         if self._staged.is_flush_due():
             workers.flushes.submit(self._staged.flush)
-        if not self._is_told and self._staged.size_bytes >= TOLD_FROM_BYTES:
-            self._is_told = True
-            workers.fetches.submit(self._tell)
+        if self._is_to_be_told and self._staged.size_bytes >= TOLD_FROM_BYTES:
+            self._is_to_be_told = False
+            self._telling = workers.fetches.submit(self._tell)
+
+    def leave_order(self) -> None:
+        """Bytes are to be written elsewhere than at the end: nobody may go on with what has come. Blocks.
+
+        ChangeRefusedError or PublisherUnreachableError where the replicator cannot be told: then they must not be.
+        """
+        self._is_to_be_told = False
+        if self._telling is not None and _was_told(self._telling):
+            request = OutOfOrder(id=0, staged=self._staged.name)
+            change(self._service.publisher, request, self._service.limits.publish_timeout_s)
+        self._telling = None
 
     def cut(self, *, keep: bool) -> None:
         """It was cut: what came of it goes, or is kept for a client that may come back. Blocks on the replicator."""
-        if not (self._service.has_replicator and self._is_told):
+        if self._telling is None:
             self._staged.discard()
             return
         self._staged.close()
@@ -59,8 +72,11 @@ class Arrival:
         except RuntimeError:  # the node ends, and its threads with it
             self._staged.discard()
 
-    def _tell(self) -> None:
-        """Runs in a thread. Without it the peers get all of it at the end, which is as safe."""
+    def _tell(self) -> bool:
+        """Whether the replicator knows, or may know, of it. Runs in a thread.
+
+        Without it the peers get all of it at the end, which is as safe.
+        """
         request = Arriving(
             id=0,
             account=self._login.name,
@@ -73,3 +89,11 @@ class Arrival:
             change(self._service.publisher, request, self._service.limits.publish_timeout_s)
         except (ChangeRefusedError, PublisherUnreachableError) as error:
             log.info("an upload is not brought to the peers while it arrives", path=self._path, why=str(error))
+            return isinstance(error, PublisherUnreachableError)
+        return True
+
+
+def _was_told(telling: Future[bool]) -> bool:
+    """Waits for it; cancelled is what the end of the node cancels."""
+    wait((telling,))
+    return not telling.cancelled() and telling.result()

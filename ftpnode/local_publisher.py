@@ -36,6 +36,7 @@ from cluster.publish import (
     MakeDirectory,
     Measure,
     Measured,
+    OutOfOrder,
     Publish,
     PutCanary,
     Reason,
@@ -112,7 +113,7 @@ class LocalPublisher(Publisher):
             case Fetch(path=path):
                 with parent_of(self._root, path) as (folder, name):
                     look(name, folder)
-            case Arriving() | CheckName():
+            case Arriving() | OutOfOrder() | CheckName():
                 pass  # there is nobody to bring it to, nor to mind its name
             case Describe() | DescribeFiles() | Measure() | Ask() | Cut() | FindPartial() | PutCanary() | FindCanary():
                 raise PublisherUnreachableError("there is no replicator to ask")

@@ -17,7 +17,7 @@ from ftpnode.core.sftp_packet import DATA_LIMIT_BYTES, Attributes
 from ftpnode.core.sftp_status import Refusal, Status
 from ftpnode.core.upload_gaps import MOST_OWED_BYTES, owed_after_write
 from ftpnode.core.verdict import Ending, judge_upload
-from ftpnode.ports import ChangeRefusedError, change
+from ftpnode.ports import ChangeRefusedError, PublisherUnreachableError, change
 from ftpnode.publish_upload import publish_upload
 from ftpnode.sftp_door.handle import Handle
 from ftpnode.sftp_door.trouble import RequestRefusedError, answer_to
@@ -79,6 +79,8 @@ class Upload(Handle):
             if owed_bytes > MOST_OWED_BYTES:
                 self._cut(Ending.TOO_LARGE)
                 raise RequestRefusedError(Refusal(Status.FAILURE, "This skips too much of the file."))
+            if data and at != end_bytes:
+                self._leave_order()
             try:
                 self._staged.write_at(at, data)
             except OSError as error:
@@ -110,6 +112,8 @@ class Upload(Handle):
             if wanted.size_bytes is not None:
                 if wanted.size_bytes > self._staged.size_bytes:
                     raise RequestRefusedError(Refusal(Status.OP_UNSUPPORTED, "A file grows by writing alone."))
+                if wanted.size_bytes < self._staged.size_bytes:
+                    self._leave_order()
                 self._staged.truncate(wanted.size_bytes)
             self._mtime_s = self._mtime_s if wanted.mtime_s is None else wanted.mtime_s
 
@@ -160,6 +164,14 @@ class Upload(Handle):
         """Refuse everything once it has ended."""
         if self._ending is not None:
             raise RequestRefusedError(sftp_status.failure(judge_upload(self._ending).reply))
+
+    def _leave_order(self) -> None:
+        """What came in order was right so far, and a client might go on with it; with what follows it must not."""
+        try:
+            self._arrival.leave_order()
+        except (ChangeRefusedError, PublisherUnreachableError) as error:
+            self._cut(Ending.BROKEN)
+            raise RequestRefusedError(answer_to(error)) from error
 
     def _cut(self, ending: Ending) -> None:
         """Under the lock."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from cluster.publish import Arriving, Cut, Done, FindPartial, PartialFound, Reason
+from cluster.publish import Arriving, Cut, Done, FindPartial, OutOfOrder, PartialFound, Reason
 from replicator.core.copies import copies_wanted
 from replicator.disk.partials import Owner, told_bytes
 from replicator.disk.sources import Sources
@@ -87,11 +87,14 @@ class Arrivals:
         self._nodes = nodes
         self._arrivals: dict[str, Arrival] = {}
 
-    async def answer(self, request: Arriving | Cut | FindPartial) -> Done | PartialFound:
+    async def answer(self, request: Arriving | OutOfOrder | Cut | FindPartial) -> Done | PartialFound:
         """Carry out a request about uploads that have not ended; RefusedError when that cannot be."""
         match request:
             case Arriving():
                 self._begin(request)
+            case OutOfOrder():
+                if (arrival := self._arrivals.pop(request.staged, None)) is not None:
+                    arrival.end()
             case Cut():
                 await self._cut(request)
             case FindPartial():

@@ -30,6 +30,7 @@ from cluster.publish import (
     FindPartial,
     MakeDirectory,
     Measure,
+    OutOfOrder,
     Policy,
     Publish,
     PutCanary,
@@ -149,7 +150,7 @@ class Publishing:
         match request:
             case Fetch():
                 return await self._fetch(request)
-            case Arriving() | Cut() | FindPartial():
+            case Arriving() | OutOfOrder() | Cut() | FindPartial():
                 return await self._arrivals.answer(request)
             case PutCanary() | FindCanary():
                 return await self._propagation.answer(request)

@@ -1,4 +1,4 @@
-"""An upload whose node dies in its middle goes on at another node: ftplib, curl, lftp."""
+"""An upload whose node dies in its middle goes on at another node: ftplib, curl, lftp. SFTP leaves as much, for FTP."""
 
 import ftplib
 import random
@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.ftpnode.running import RunningNode
+from tests.ftpnode.sftp.clients import SFTP_PORT, connected, new_key, openssh, raw, with_sftp
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.publish_client import tree
 from tests.kit.replicators import Replicators
@@ -58,8 +59,8 @@ class Cluster:
 
 
 @contextmanager
-def running(folder):
-    cluster = write_cluster(folder / "cluster", nodes=2)
+def running(folder, change=lambda cluster: cluster):
+    cluster = change(write_cluster(folder / "cluster", nodes=2))
     with Replicators(cluster) as replicators, ExitStack() as stack:
         replicators.start().ready()
         nodes = {}
@@ -124,3 +125,95 @@ def test_a_client_that_was_lost_goes_on_at_either_node(tmp_path):
         for name in cluster.replicators.names:
             staging = cluster.replicators.root(name) / ".tripod/staging"
             until(lambda staging=staging: list(staging.iterdir()) == [], f"nothing is kept on {name}")
+
+
+def sent_by_sftp(cluster, path, pieces, until_came):
+    """What an SFTP client writes to node1 before it is lost, and then is known to be lost."""
+    with raw(cluster.nodes["node1"]) as client:
+        handle = client.open(path.encode())
+        for offset, data in pieces:
+            client.write(1, handle, offset, data)
+            assert client.status()[0] == 0
+        until(lambda: cluster.came("node2") == until_came, "the bytes are on the peer, as far as they go there")
+    until(lambda: cluster.came("node2") == 0, "the peer knows that it was cut")
+    until(lambda: not list(staging(cluster, "node1").glob("up-*")), "its node knows it")
+
+
+def staging(cluster, name):
+    return cluster.replicators.root(name) / ".tripod/staging"
+
+
+def in_pieces(content):
+    return [(at, content[at : at + 30_000]) for at in range(0, len(content), 30_000)]
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    return new_key(tmp_path_factory.mktemp("key"))
+
+
+@pytest.fixture(scope="module")
+def sftp_cluster(tmp_path_factory, key):
+    folder = tmp_path_factory.mktemp("sftp")
+    with running(folder, lambda cluster: with_sftp(cluster, key[1])) as cluster:
+        yield cluster
+
+
+@pytest.mark.parametrize("name", ["node1", "node2"])
+def test_what_an_sftp_client_left_is_hidden_from_sftp_and_goes_on_over_ftp_at_either_node(sftp_cluster, name):
+    path = f"left-for-{name}.rnx"
+    sent_by_sftp(sftp_cluster, path, in_pieces(CONTENT[:HALF]), HALF)
+    for node in sftp_cluster.nodes.values():
+        with connected(node) as client:
+            assert path not in client.listdir("/")
+            for mode in ("r", "r+"):
+                with pytest.raises(FileNotFoundError):
+                    client.open(path, mode)
+            with pytest.raises(FileNotFoundError):
+                client.stat(path)
+    with sftp_cluster.client(name) as client:
+        came_bytes = client.size(path)
+        assert HALF - 5000 < came_bytes < HALF
+        data = client.transfercmd(f"STOR {path}", rest=came_bytes)
+        data.sendall(CONTENT[came_bytes:])
+        data.close()
+        assert client.voidresp().startswith("226 Transfer complete. (2 copies)")
+    assert sftp_cluster.replicators.alike("both have it")[f"Station/{path}"] == CONTENT
+
+
+@pytest.mark.parametrize("program", ["sftp", "lftp"])
+def test_over_sftp_a_program_begins_anew_at_either_node_and_nothing_is_left(sftp_cluster, key, tmp_path, program):
+    assert shutil.which(program), "listed in tests/needs"
+    (tmp_path / "local").write_bytes(CONTENT)
+    for name, node in sftp_cluster.nodes.items():
+        path = f"{program}-{name}.rnx"
+        sent_by_sftp(sftp_cluster, path, in_pieces(CONTENT[:HALF]), HALF)
+        if program == "sftp":
+            openssh(node, key[0], tmp_path, f"reput {tmp_path}/local {path}", fails=True)
+            openssh(node, key[0], tmp_path, f"put {tmp_path}/local {path}")
+        else:
+            ssh = f"ssh -a -x -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i {key[0]}"
+            script = (
+                f"set sftp:connect-program '{ssh}'; set cmd:fail-exit yes; set net:max-retries 2; "
+                f"open -u station,x sftp://{node.host}:{SFTP_PORT}; put -c {tmp_path}/local -o {path}"
+            )
+            subprocess.run(["lftp", "-c", script], check=True, capture_output=True, timeout=90)
+        assert sftp_cluster.replicators.alike("both have it")[f"Station/{path}"] == CONTENT
+    for name in sftp_cluster.nodes:
+        until(lambda name=name: list(staging(sftp_cluster, name).iterdir()) == [], f"nothing is kept on {name}")
+
+
+def test_what_an_sftp_client_wrote_out_of_order_is_kept_nowhere(sftp_cluster):
+    holed = [*in_pieces(CONTENT[:HALF]), (HALF + 1_000_000, CONTENT[HALF + 1_000_000 :][:30_000])]
+    sent_by_sftp(sftp_cluster, "holed.rnx", holed, 0)
+    for name in sftp_cluster.nodes:
+        with sftp_cluster.client(name) as client, pytest.raises(ftplib.error_perm, match="550"):
+            client.size("holed.rnx")
+    whole = [*in_pieces(CONTENT[HALF:]), *in_pieces(CONTENT[:HALF])]
+    with raw(sftp_cluster.nodes["node1"]) as client:
+        handle = client.open(b"holed.rnx")
+        for number, (offset, data) in enumerate(whole):
+            client.write(number, handle, offset + (HALF if number < len(whole) // 2 else 0), data)
+            assert client.status()[0] == 0
+        assert client.close(handle) == (0, "Transfer complete. (2 copies)")
+    assert sftp_cluster.replicators.alike("both have it")["Station/holed.rnx"] == CONTENT

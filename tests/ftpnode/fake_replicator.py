@@ -23,6 +23,7 @@ from cluster.publish import (
     MakeDirectory,
     Measure,
     Measured,
+    OutOfOrder,
     PartialFound,
     Publish,
     Reason,
@@ -46,6 +47,7 @@ class FakeReplicator:
         self.seen = []
         self.questions = []
         self.arriving = []
+        self.out_of_order = []
         self.cut = []
         self.partials = {}
         self.elsewhere = {}
@@ -60,6 +62,7 @@ class FakeReplicator:
         self.seen.clear()
         self.questions.clear()
         self.arriving.clear()
+        self.out_of_order.clear()
         self.cut.clear()
         self.partials.clear()
         self.elsewhere.clear()
@@ -121,7 +124,7 @@ class FakeReplicator:
     def _answer_to(self, request):
         if isinstance(request, Ask):
             return State(id=request.id, health=ReplicatorHealth(node="node1", incarnation="1", state=self.state))
-        if isinstance(request, Arriving | Cut | FindPartial):
+        if isinstance(request, Arriving | OutOfOrder | Cut | FindPartial):
             return self._of_uploads(request)
         if isinstance(request, MakeDirectory) and "/" not in request.path:
             return self.do(request)
@@ -156,7 +159,7 @@ class FakeReplicator:
             return PartialFound(id=request.id, name="cut-1", size_bytes=len(content))
         if isinstance(request, Cut):
             (self.root / ".tripod/staging" / request.staged).unlink()
-        (self.arriving if isinstance(request, Arriving) else self.cut).append(request)
+        {Arriving: self.arriving, OutOfOrder: self.out_of_order, Cut: self.cut}[type(request)].append(request)
         return Done(id=request.id, copies=1, wanted=1)
 
     def _measured(self, request):

@@ -5,6 +5,8 @@ import struct
 import subprocess
 
 import paramiko
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.kit.cluster_folder import rewritten
 
@@ -37,6 +39,16 @@ def with_sftp(cluster, public_key="", accounts=None, nodes=None):
                 document[section][name] |= wanted
 
     return rewritten(cluster, change)
+
+
+def new_key(folder):
+    """A private key in a file, and its public half in a line."""
+    file = folder / "station"
+    private = Ed25519PrivateKey.generate()
+    file.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    file.chmod(0o600)
+    key = paramiko.Ed25519Key.from_private_key_file(str(file))
+    return file, f"{key.get_name()} {key.get_base64()} station@example"
 
 
 @contextlib.contextmanager
@@ -75,6 +87,9 @@ class Raw:
 
     def write(self, number, handle, offset, data):
         self.send(struct.pack(">BI", 6, number) + string(handle) + struct.pack(">Q", offset) + string(data))
+
+    def truncate(self, handle, size_bytes):
+        self.send(struct.pack(">BI", 10, 4) + string(handle) + struct.pack(">IQ", 1, size_bytes))
 
     def open(self, path, flags=WRITE | CREATE | TRUNCATE):
         """The handle, or the status and its text."""

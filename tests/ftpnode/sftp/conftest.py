@@ -2,31 +2,28 @@
 
 import logging
 
-import paramiko
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.ftpnode.fake_replicator import FakeReplicator
 from tests.ftpnode.running import running
-from tests.ftpnode.sftp.clients import LIMITS, connected, with_sftp
+from tests.ftpnode.sftp.clients import LIMITS, connected, new_key, with_sftp
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.wait import until
 
 
 @pytest.fixture(scope="session")
-def key_file(tmp_path_factory):
-    file = tmp_path_factory.mktemp("key") / "station"
-    key = Ed25519PrivateKey.generate()
-    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
-    file.chmod(0o600)
-    return file
+def _key(tmp_path_factory):
+    return new_key(tmp_path_factory.mktemp("key"))
 
 
 @pytest.fixture(scope="session")
-def public_key(key_file):
-    key = paramiko.Ed25519Key.from_private_key_file(str(key_file))
-    return f"{key.get_name()} {key.get_base64()} station@example"
+def key_file(_key):
+    return _key[0]
+
+
+@pytest.fixture(scope="session")
+def public_key(_key):
+    return _key[1]
 
 
 @pytest.fixture(scope="session")

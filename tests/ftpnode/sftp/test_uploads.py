@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from cluster.publish import Fetch, Publish, Reason
+from ftpnode.arrival import TOLD_FROM_BYTES
 from tests.ftpnode.fake_replicator import hang, refuse
 from tests.ftpnode.running import running
 from tests.ftpnode.sftp.clients import APPEND, CREATE, EXCLUSIVE, TRUNCATE, WRITE, connected, raw, with_sftp
@@ -171,6 +172,59 @@ def test_a_connection_that_is_cut_publishes_nothing(door):
         assert node.staged()
     until(lambda: not node.staged(), "staging is empty")
     assert not [request for request in replicator.seen if isinstance(request, Publish)]
+
+
+def test_what_came_of_a_large_upload_in_order_is_given_to_the_replicator(door):
+    node, replicator = door
+    with raw(node) as client:
+        handle = client.open(b"cut.rnx")
+        for offset in range(0, TOLD_FROM_BYTES, 1 << 17):
+            client.write(3, handle, offset, bytes(1 << 17))
+            assert client.status()[0] == 0
+        until(lambda: replicator.arriving, "the replicator is told")
+    until(lambda: replicator.cut, "the replicator is told of the end")
+    assert [(cut.staged, cut.keep) for cut in replicator.cut] == [(replicator.arriving[0].staged, True)]
+    assert replicator.out_of_order == []
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize("how", ["a gap", "over again", "shorter"])
+def test_of_what_came_out_of_order_nothing_is_kept(door, how, is_told):
+    node, replicator = door
+    size_bytes = TOLD_FROM_BYTES if is_told else 1000
+    with raw(node) as client:
+        handle = client.open(b"cut.rnx")
+        for offset in range(0, size_bytes, 1 << 17):
+            client.write(3, handle, offset, bytes(min(size_bytes, 1 << 17)))
+            assert client.status()[0] == 0
+        until(lambda: bool(replicator.arriving) == is_told, "the replicator is told")
+        if how == "shorter":
+            client.truncate(handle, 900)
+        else:
+            client.write(3, handle, size_bytes + 4096 if how == "a gap" else 0, b"here")
+        assert client.status()[0] == 0
+        assert [one.staged for one in replicator.out_of_order] == [one.staged for one in replicator.arriving]
+        for _ in range(4):
+            client.write(3, handle, 1 << 20, bytes(1 << 17))
+            assert client.status()[0] == 0
+        assert len(replicator.arriving) == is_told
+    until(lambda: not node.staged(), "staging is empty")
+    assert replicator.cut == []
+
+
+def test_bytes_out_of_order_are_refused_where_the_replicator_does_not_hear_of_it(door, monkeypatch):
+    node, replicator = door
+    with raw(node) as client:
+        handle = client.open(b"cut.rnx")
+        for offset in range(0, TOLD_FROM_BYTES, 1 << 17):
+            client.write(3, handle, offset, bytes(1 << 17))
+            assert client.status()[0] == 0
+        until(lambda: replicator.arriving, "the replicator is told")
+        monkeypatch.setattr(replicator, "_of_uploads", refuse(Reason.NOT_READY))
+        client.write(3, handle, 1 << 20, b"far away")
+        assert client.status()[0] == FAILURE
+        assert client.close(handle)[0] == FAILURE
+    until(lambda: not node.staged(), "staging is empty")
 
 
 @pytest.mark.usefixtures("kept")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from cluster.content_id import content_id_of
-from cluster.publish import Arriving, Cut, FindPartial, Policy, Reason
+from cluster.publish import Arriving, Cut, FindPartial, OutOfOrder, Policy, Reason
 from cluster.replication_settings import Replication
 from replicator.peers.connection import PeerError
 from replicator.peers.mesh import Mesh
@@ -180,6 +180,23 @@ async def test_a_peer_keeps_what_came_when_the_node_of_the_upload_is_lost(tmp_pa
         link._connection.close()
         await until(lambda: not here.staging.partials.growing)
         assert (await find(Arrivals(upload.mesh, here, 2))).size_bytes == len(PORTION) - 4096
+
+
+async def test_of_what_is_written_out_of_order_nobody_has_anything_before_it_is_published(tmp_path):
+    async with linked(tmp_path) as (there, link, here):
+        upload = Upload(there, link)
+        await upload.begin(keep_s=60.0)
+        await until(lambda: growing(here) == [len(PORTION)])
+        await upload.arrivals.answer(OutOfOrder(id=1, staged="up-1"))
+        await until(lambda: list(here.staging.folder.iterdir()) == [])
+        with pytest.raises(RefusedError):
+            await find(upload.arrivals)
+        upload.grow()
+        await upload.arrivals.answer(OutOfOrder(id=1, staged="up-1"))
+        with upload.arrivals.sealed("up-1") as outflows:
+            assert outflows == {}
+        assert upload.file.read_bytes() == upload.content
+        upload.file.unlink()
 
 
 @pytest.mark.parametrize("keep_s", [0.0, 60.0])
