@@ -63,7 +63,11 @@ def parent_of(root: Path, path: str, *, make: bool = False) -> Iterator[tuple[in
 def open_file(name: str, folder: int) -> int:
     """The descriptor of a regular file in a folder, for reading; IsADirectoryError or OddEntryError otherwise."""
     fd = os.open(name, _FILE, dir_fd=folder)
-    mode = os.fstat(fd).st_mode
+    try:
+        mode = os.fstat(fd).st_mode
+    except BaseException:
+        os.close(fd)
+        raise
     if stat.S_ISREG(mode):
         return fd
     os.close(fd)

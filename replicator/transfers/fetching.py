@@ -247,9 +247,10 @@ class Fetching:
 
         async def read(each: Similar) -> list[Block]:
             found: list[Block] = []
-            async for blocks in self._outlines.read(each.file, each.content_id, size_bytes):
-                found += blocks
-                on_step()
+            async with contextlib.aclosing(self._outlines.read(each.file, each.content_id, size_bytes)) as reading:
+                async for blocks in reading:
+                    found += blocks
+                    on_step()
             return found
 
         timeout_s = self._replication.prepare_timeout_s

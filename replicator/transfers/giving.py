@@ -98,9 +98,11 @@ class Giving:
             os.close(fd)
 
     async def _tell_blocks(self, message: AskBlocks, source: Path) -> None:
-        async for blocks in self._outlines.read(source, message.content_id, message.size_bytes):
-            number = message.number
-            await self._connection.send(Blocks(number=number, blocks=pack(blocks)) if blocks else Busy(number=number))
+        number = message.number
+        async with contextlib.aclosing(self._outlines.read(source, message.content_id, message.size_bytes)) as reading:
+            async for blocks in reading:
+                told = Blocks(number=number, blocks=pack(blocks)) if blocks else Busy(number=number)
+                await self._connection.send(told)
 
 
 def _read_small(tree: Tree, sources: Sequence[Path | None], most_bytes: int) -> list[bytes | None]:

@@ -2,7 +2,7 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +25,10 @@ class Outlines:
         self._replica = replica
         self._known: OrderedDict[tuple[str, int], tuple[Block, ...]] = OrderedDict()
 
-    async def read(self, file: Path, content_id: str, size_bytes: int) -> AsyncIterator[tuple[Block, ...]]:
+    async def read(self, file: Path, content_id: str, size_bytes: int) -> AsyncGenerator[tuple[Block, ...]]:
         """The blocks of a file, some at a time, cut as content of `size_bytes` is; OSError when it cannot be read.
 
+        To be closed (`aclosing`) by who stops before the end: a file is open meanwhile.
         A file with other content than its id says gives the blocks that it has; they are not remembered.
         """
         average = average_bytes(size_bytes)

@@ -68,9 +68,13 @@ class Part(_OpenFiles):
         self.content = ContentHash()
         self._begun_bytes = 0
         self._fds.append(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        with self._using() as (fd,):
-            while data := os.pread(fd, CHUNK_BYTES, self.content.size_bytes):
-                self.content.update(data)
+        try:
+            with self._using() as (fd,):
+                while data := os.pread(fd, CHUNK_BYTES, self.content.size_bytes):
+                    self.content.update(data)
+        except BaseException:
+            self.close()
+            raise
 
     def take(self, offset: int, data: bytes) -> None:
         """The next bytes."""
