@@ -76,12 +76,14 @@ class Scheduler:
             return
         self.handled += 1
         loop = handle.loop
-        if loop is None:
-            handle.call(*handle.args)
-        elif not loop.dead:
-            loop.run_handle(handle)
-        while self.graveyard:
-            self.bury(self.graveyard.pop())
+        try:
+            if loop is None:
+                handle.call(*handle.args)
+            elif not loop.dead:
+                loop.run_handle(handle)
+        finally:  # even when it was a bug: else what is left of the dead ends some time later, in another test
+            while self.graveyard:
+                self.bury(self.graveyard.pop())
 
     def bury(self, loop: "Loop") -> None:
         """The program is dead: end its tasks, without effect on the world, so that nothing of it is left."""
@@ -121,7 +123,10 @@ class Loop(asyncio.AbstractEventLoop):
     def run_handle(self, handle: Handle) -> None:
         self._enter()
         self._scheduler.run_as(self)
-        handle.context.run(handle.call, *handle.args)
+        try:
+            handle.context.run(handle.call, *handle.args)
+        except GeneratorExit:
+            return  # the program died within
 
     def call_soon(self, callback, *args, context=None):
         handle = Handle(self, self._scheduler.now_s, callback, args, context)
