@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple, assert_never
 
+import msgspec
+
 from cluster.clock import now_ns
 from cluster.folders import OddEntryError
 from cluster.log import logger
@@ -33,6 +35,7 @@ from replicator.core.place import (
     Rest,
     Row,
     Touch,
+    Written,
     plan,
     row_of,
 )
@@ -40,14 +43,15 @@ from replicator.disk.conflict_store import ConflictStore
 from replicator.disk.lanes import DiskLanes, each
 from replicator.disk.marker import ROLLED_BACK, Marker
 from replicator.disk.path_locks import PathLocks
-from replicator.disk.second_names import know_ctime
+from replicator.disk.second_names import expect_change, know_ctime
 from replicator.disk.sources import Sources
 from replicator.disk.staging import Held, Staging
 from replicator.disk.tree import Installation, Sighting, Tree, UnstableError, is_as_recorded
 from replicator.disk.versions import Versions
 from replicator.folders import Folders
 from replicator.held_deletes import HeldDeletes
-from replicator.index.index import Index, Intent
+from replicator.index.index import Index
+from replicator.index.intent import Intent
 from replicator.not_yet import NotYetError
 
 _Result = TypeVar("_Result")
@@ -205,7 +209,8 @@ class Replica:
                 try:
                     known = known if keep else await self.versions.keep(path, place, head.content_id)
                     piece = Installation(held.file, path, row_of(head), head.mode, known, held.is_synced)
-                    async with self._intending(path, place, head):
+                    intent = Intent(path=path, content_id=head.content_id, seen=seen_by(place.heads))
+                    async with self._intending(path, intent):
                         row = await self.lanes.run(self.tree.install_all, piece)
                         self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
                 except UnstableError:
@@ -217,7 +222,7 @@ class Replica:
                 row = await self.blocking(self.tree.make_folder, path, known)
             case Touch(head):
                 assert place.row is not None, "only what stands there is touched"
-                async with self._intending(path, place, head):
+                async with self._intending(path, self._touching(path, place.row, head.mtime_ns, seen_by(place.heads))):
                     row = await self.blocking(self.tree.touch, path, place.row, head.mtime_ns, head.mode)
                     self.index.feed(path, Applied(row=row, seen=seen_by(place.heads)))
                 return False
@@ -230,13 +235,13 @@ class Replica:
         return False
 
     @contextlib.asynccontextmanager
-    async def _intending(self, path: str, place: Place, head: Head) -> AsyncIterator[None]:
+    async def _intending(self, path: str, intent: Intent) -> AsyncIterator[None]:
         """What happens within appears on the disk, and may be cut off before the index knows: the restart must know it.
 
         Else the content would be taken for a new version, and a newer one, or its removal, would lose against it.
         """
         self._resolve(path)
-        number = self.index.intend(Intent(path=path, content_id=head.content_id, seen=seen_by(place.heads)))
+        number = self.index.intend(intent)
         try:
             await self.index.durable()
             yield
@@ -246,6 +251,11 @@ class Replica:
                 raise NotYetError(f"the index cannot be written: {error}") from error
             raise
         self.index.forget(number)  # not when the end cuts it off: then the next start finishes it
+
+    def _touching(self, path: str, known: Row, mtime_ns: int, seen: Vector) -> Intent:
+        """That a known file gets another time: whatever has rotted in it, it is known by its stat then."""
+        touched = msgspec.structs.replace(expect_change(self.index, path, known), mtime_ns=mtime_ns)
+        return Intent(path=path, content_id=known.content_id, seen=seen, known=touched)
 
     def _resolve(self, path: str) -> Intent | None:
         """The intent that failed at this path, now that the disk was looked at again; it is forgotten."""
@@ -291,18 +301,15 @@ class Replica:
         if not await self.is_as_recorded(path):
             await self._rescan_locked(path, deleted=False)
 
-    async def touch_locked(self, path: str, known: Row, mtime_ns: int) -> Row:
-        """Give the file that is known by this row another time; the row it then has. The caller holds its lock.
+    async def touch_locked(self, path: str, known: Row, mtime_ns: int, *, mode: int, account: str) -> None:
+        """Give the file that is known by this row another time, for `account`. The caller holds its lock.
 
-        What a failing disk has half done is no new version, and is undone.
+        What a failing disk has half done, or was cut off, is no new version, and is undone.
         """
-        try:
-            return await self.blocking(self.tree.touch, path, known, mtime_ns)
-        except OSError:
-            self._resolve(path)
-            seen = self.index.place(path).seen
-            self.doubtful[path] = self.index.intend(Intent(path=path, content_id=known.content_id, seen=seen))
-            raise
+        intent = self._touching(path, known, mtime_ns, self.index.place(path).seen)
+        async with self._intending(path, intent):
+            row = await self.blocking(self.tree.touch, path, known, mtime_ns)
+            self.index.feed(path, Written(row=row, mode=mode, now_ns=now_ns(), account=account))
 
     async def replace_locked(self, staged: Path, path: str, wanted: Row) -> tuple[Row, Vector]:
         """Give a staged file its name, over whatever file stands there, and the lock of which the caller holds.
@@ -356,10 +363,12 @@ class Replica:
                 await self.blocking(self.tree.make_name_durable, folder)
                 self.index.feed(folder, Found(row=row, now_ns=now_ns(), imported=imported))
         intent = self._resolve(path)
-        if intent is not None and intent.content_id == seen.row.content_id:
-            self.index.feed(path, Applied(row=seen.row, seen=intent.seen))
+        reached = intent.reached(seen.row) if intent is not None else None
+        if intent is not None and intent.seen and reached is not None:
+            self.index.feed(path, Applied(row=reached, seen=intent.seen))
         else:
-            self.index.feed(path, Found(row=seen.row, mode=seen.mode, now_ns=now_ns(), imported=imported))
+            found = seen.row if reached is None else reached
+            self.index.feed(path, Found(row=found, mode=seen.mode, now_ns=now_ns(), imported=imported))
 
 
 async def _no_peer(_path: str, content_id: str, _size_bytes: int) -> Held:

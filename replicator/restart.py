@@ -3,11 +3,10 @@
 from cluster.clock import now_ns
 from cluster.folders import OddEntryError
 from cluster.log import logger
-from replicator.core.head import Kind
 from replicator.core.place import Applied, Written
 from replicator.disk.second_names import expect_second_name
 from replicator.disk.tree import UnstableError, is_as_recorded, sighting
-from replicator.index.index import Intent
+from replicator.index.intent import Intent
 from replicator.replica import Replica
 
 log = logger(__name__)
@@ -16,7 +15,8 @@ log = logger(__name__)
 async def replay_intents(replica: Replica) -> int:
     """Finish every intent whose change reached the disk, forget the others (nobody was told of them); how many.
 
-    Known by content id: a path that has the intended content was published, a `gone` path that is absent was removed.
+    Known by content id, or as the very file: a path that has what was intended was published, a `gone` path that is
+    absent was removed.
     """
     index = replica.index
     intents = dict(index.intents)
@@ -50,12 +50,12 @@ async def _replay(replica: Replica, intent: Intent) -> None:
         seen = await replica.blocking(tree.look, intent.path)
         if seen is not None and not is_as_recorded(seen, place.row):
             seen = await replica.blocking(tree.read, intent.path)
-            kind = Kind.FILE if intent.content_id else Kind.DIRECTORY
-            if seen is not None and (seen.row.kind, seen.row.content_id) == (kind, intent.content_id):
+            row = intent.reached(seen.row) if seen is not None else None
+            if seen is not None and row is not None:
                 if intent.seen:
-                    index.feed(intent.path, Applied(row=seen.row, seen=intent.seen))
+                    index.feed(intent.path, Applied(row=row, seen=intent.seen))
                 else:
-                    written = Written(row=seen.row, mode=seen.mode, now_ns=intent.now_ns or now_ns(),
+                    written = Written(row=row, mode=seen.mode, now_ns=intent.now_ns or now_ns(),
                                       account=intent.account)  # fmt: skip
                     index.feed(intent.path, written)
     if intent.gone and index.place(intent.gone).row is not None:

@@ -1,4 +1,4 @@
-"""Second names of files of the tree: in the conflict store, among the versions, in staging after a power cut."""
+"""What our own hand changes of a known file's stat: by second names of it, by another time, by a rename."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ async def expect_second_name(index: Index, path: str, row: Row) -> None:
     That changes its ctime. Were it cut off before the index knows the new one, the next scan would read the file for
     that, and take what had rotted meanwhile for a new version.
     """
-    index.feed(path, Found(row=msgspec.structs.replace(row, ctime_ns=ANY_CTIME_NS), now_ns=now_ns()))
+    expect_change(index, path, row)
     try:
         await index.durable()
     except sqlite3.Error as error:
@@ -52,6 +52,13 @@ async def unlink_second_name(file: Path, index: Index, locks: PathLocks, blockin
     """Unlink a name that begins with a content id, the file of which may stand in the tree too; OSError passes."""
     async with losing_its_name(file, index, locks, blocking):
         await blocking(_unlink, file)
+
+
+def expect_change(index: Index, path: str, row: Row) -> Row:
+    """Have the index expect any ctime of the file from now on, durably once it is; the row that says so."""
+    expected = msgspec.structs.replace(row, ctime_ns=ANY_CTIME_NS)
+    index.feed(path, Found(row=expected, now_ns=now_ns()))
+    return expected
 
 
 def know_ctime(index: Index, path: str, seen: Sighting | None) -> None:

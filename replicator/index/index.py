@@ -14,13 +14,14 @@ from cluster.clock import monotonic_s
 from cluster.explained import Moment
 from cluster.recent import LastHour
 from cluster.tree_path import parent
-from replicator.core.head import Kind, Vector, losers, winner
+from replicator.core.head import Kind, losers, winner
 from replicator.core.hybrid_clock import Clock, corrected, drift_ns
 from replicator.core.kept_versions import Version
 from replicator.core.place import Input, Place, Rest, Restamped, plan, step, without_version
 from replicator.core.runs import Leaps, begun, was_given
 from replicator.index.change_log import ChangeLog
 from replicator.index.held_delete import HeldDelete
+from replicator.index.intent import Intent
 from replicator.index.journal import Journal, read_journal
 from replicator.index.namesakes import Namesakes
 from replicator.index.places import PathsOf, Places
@@ -66,21 +67,6 @@ class PeerFacts(msgspec.Struct, frozen=True, kw_only=True):
     silent_s: float = 0.0
     expelled_ns: int = 0
     heard: int = 0
-
-
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """A change that is about to appear on the disk: `gone` paths vanish, `path` then has this content.
-
-    With `seen` it is a version that others made, and these are the versions that it and we had seen. `now_ns` is when
-    it was intended: finished after a crash, it must not rank above what others did meanwhile. `account`: who asked.
-    """
-
-    path: str
-    content_id: str = ""
-    gone: str = ""
-    seen: Vector = {}
-    now_ns: int = 0
-    account: str = ""
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):

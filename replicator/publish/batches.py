@@ -21,7 +21,7 @@ from replicator.core.head import Heads, Kind, seen_by
 from replicator.core.place import Row, Written
 from replicator.disk.marker import WrongRootError
 from replicator.disk.tree import Installation
-from replicator.index.index import Intent
+from replicator.index.intent import Intent
 from replicator.measures import Measures
 from replicator.peers.mesh import Mesh, PreparedCopies
 from replicator.peers.wire import Entry, SmallFile

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from cluster.clock import now_ns
 from cluster.publish import Rename
 from replicator.core.head import Head, Heads, Kind, Vector, seen_by, winner
-from replicator.core.place import Written
-from replicator.index.index import Intent
+from replicator.core.place import Row, Written
+from replicator.disk.second_names import expect_change
+from replicator.index.intent import Intent
 from replicator.replica import Replica
 
 
@@ -25,6 +28,7 @@ async def move(replica: Replica, request: Rename, moved: list[str], asked: Mappi
                 gone=path,
                 now_ns=now_ns(),
                 account=account,
+                known=_known(replica, path),
             )
         )
         for path in moved
@@ -50,6 +54,11 @@ async def move(replica: Replica, request: Rename, moved: list[str], asked: Mappi
         for path in reversed([path for path in moved if path not in told]):
             replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw[path], account=account))
             told[path] = None
+    except OSError:
+        for number in intents:
+            intent = msgspec.structs.replace(replica.index.intents[number], gone="")  # that, an event tells
+            replica.doubt(intent.path, replica.index.intend(intent))
+        raise
     finally:
         for number in intents:
             replica.index.forget(number)
@@ -66,6 +75,12 @@ def _saw(replica: Replica, path: str, asked: Mapping[str, Heads]) -> Vector:
 def _content(replica: Replica, path: str) -> str:
     row = replica.index.place(path).row
     return row.content_id if row else ""
+
+
+def _known(replica: Replica, path: str) -> Row | None:
+    """What stat will say of a file under its new name, or of its old one after a power cut; its index expects that."""
+    row = replica.index.place(path).row
+    return expect_change(replica.index, path, row) if row and row.kind is Kind.FILE else None
 
 
 def _mode(head: Head | None) -> int:

@@ -49,7 +49,7 @@ from replicator.core.place import Row, Written
 from replicator.disk.lanes import each
 from replicator.disk.marker import WrongRootError
 from replicator.disk.tree import UnstableError
-from replicator.index.index import Intent
+from replicator.index.intent import Intent
 from replicator.measures import Measures
 from replicator.not_yet import NotYetError
 from replicator.operators.condition import Condition
@@ -345,8 +345,7 @@ class Publishing:
                 head, known = require(replica.index, path, Kind.FILE), replica.index.place(path).row
                 if known is None:
                     raise RefusedError(Reason.NOT_READY, f"{path} is not here yet; try again")
-                row = await replica.touch_locked(path, known, request.mtime_ns)
-                replica.index.feed(path, Written(row=row, mode=head.mode, now_ns=now_ns(), account=request.account))
+                await replica.touch_locked(path, known, request.mtime_ns, mode=head.mode, account=request.account)
             return [path]
 
         return await self._change(request.id, request.policy, path, None, local_change)

@@ -12,7 +12,8 @@ from replicator.core.head import Head, Kind, seen_by
 from replicator.core.place import Applied, Install, plan, row_of
 from replicator.disk.staging import Held
 from replicator.disk.tree import Installation
-from replicator.index.index import Index, Intent
+from replicator.index.index import Index
+from replicator.index.intent import Intent
 from replicator.not_yet import NotYetError
 from replicator.replica import Replica
 

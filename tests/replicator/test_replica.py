@@ -9,7 +9,8 @@ from replicator.core.place import Written
 from replicator.disk.conflict_store import over_quota
 from replicator.disk.marker import WrongRootError
 from replicator.disk.second_names import expect_second_name
-from replicator.index.index import Conflict, Intent
+from replicator.index.index import Conflict
+from replicator.index.intent import Intent
 from replicator.not_yet import NotYetError
 from replicator.restart import replay_intents
 from tests.kit.publish_client import tree

@@ -306,6 +306,14 @@ FOUND = {
         (0.5358, "clone", 3, "a", "quorum", 79, 0.043),
         shape="ring",
     ),
+    "what had rotted was a new version after a crash had cut off another time that it was given": history(
+        32001684, 4,
+        (0.151, "upload", 2, "d", "local", 16, 1.072),
+        (1.353, "rot", 2, "d", "local", 153, 7.091),
+        (2.448, "upload", 2, "d/y", "local", 182, 0.241),
+        (2.65, "crash-at-call", 2, "b", "any-peer", 44, 0.017),
+        (3.0, "mtime", 0, "d", "quorum", 27, 0.82),
+    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
