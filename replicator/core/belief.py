@@ -5,7 +5,7 @@ from typing import Final
 
 from cluster.content_id import is_content_id
 from cluster.tree_path import complaint
-from replicator.core.head import MAX_ACCOUNT, Head, Heads, Kind
+from replicator.core.head import MAX_ACCOUNT, Head, Heads, Kind, is_same_version
 from replicator.core.hybrid_clock import Clock, drift_ns
 from replicator.core.runs import Leaps, was_given
 
@@ -40,7 +40,7 @@ def remembers_more(clock: Clock, leaps: Leaps, known: Heads, announced: Heads) -
     if any(sequence and not was_given(sequence, clock, leaps) for sequence in mine_seen):
         return True
     mine = {head.dot: head for head in known if head.dot.replica == clock.replica}
-    return any(mine.get(head.dot, head) != head for head in announced)
+    return any(head.dot in mine and not is_same_version(mine[head.dot], head) for head in announced)
 
 
 def _wrong_head(head: Head, now_ns: int) -> str | None:

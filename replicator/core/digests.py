@@ -1,7 +1,8 @@
 """Digests of folders: equal on two nodes that know the same versions, whatever the order in which they learned them.
 
-The digest of an entry is a hash of its path and the identities of its heads; that of a folder is the sum of its
-entries' (Bellare and Micciancio's AdHash, here against accidents, not against forgers: the peer is trusted that far).
+The digest of an entry is a hash of its path, the identities of its heads and their stamps; that of a folder is the sum
+of its entries' (Bellare and Micciancio's AdHash, here against accidents, not against forgers: the peer is trusted that
+far).
 A sum needs no order and no sorting, and one pass over the index gives it for every folder at once.
 """
 
@@ -52,5 +53,7 @@ class Digests:
 
 
 def _digest(path: str, heads: Heads) -> int:
-    identities = "\0".join(f"{head.dot.replica}\0{head.dot.sequence}\0{head.kind}\0{head.content_id}" for head in heads)
+    identities = "\0".join(
+        f"{head.dot.replica}\0{head.dot.sequence}\0{head.stamp_ns}\0{head.kind}\0{head.content_id}" for head in heads
+    )
     return int.from_bytes(hashlib.blake2b(f"{path}\0{identities}".encode(), digest_size=_SIZE_BYTES).digest())

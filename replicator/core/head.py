@@ -3,6 +3,9 @@
 A head is one version of one path that no other known version supersedes. Merging is the union of two sets minus what
 is superseded: commutative, associative and idempotent, so the order in which news arrives cannot matter. The winner
 is a function of the *set*; folding versions pairwise by "newest wins" is not transitive and diverges.
+
+Dots and vectors say what supersedes what, stamps only which of the rest wins. So a stamp from the future may be put
+right later: that is the same version still, and cannot come to stand beside what had replaced it.
 """
 
 from collections.abc import Iterable
@@ -43,6 +46,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     A dot beside a vector, not in it, tells a version from those of the same replica that it has not seen (dotted
     version vectors, Preguiça et al. 2010): a directory does not supersede a file that its own node made earlier.
+
+    The stamp alone may differ between two accounts of one version; then the earlier one counts.
 
     `mtime_ns`, `mode` and `account` (who changed it through the cluster; empty where nobody knows) are payload: they
     decide nothing.
@@ -98,9 +103,14 @@ def supersedes(newer: Head, older: Head) -> bool:
     return newer.vector.get(older.dot.replica, 0) >= older.dot.sequence
 
 
+def is_same_version(one: Head, other: Head) -> bool:
+    """Whether they tell the same of one change; one of them may have been restamped."""
+    return one == msgspec.structs.replace(other, stamp_ns=one.stamp_ns)
+
+
 def merged(one: Iterable[Head], other: Iterable[Head]) -> Heads:
-    """The union of both sets without the superseded."""
-    union = {head.dot: head for head in (*one, *other)}
+    """The union of both sets without the superseded; of two stamps of one version the earlier."""
+    union = {head.dot: head for head in sorted((*one, *other), key=_stamp_ns, reverse=True)}
     if len(union) == 1:
         return tuple(union.values())
     kept = (head for head in union.values() if not any(supersedes(newer, head) for newer in union.values()))
@@ -140,3 +150,7 @@ def joined(vectors: Iterable[Vector]) -> Vector:
 def seen_by(heads: Iterable[Head]) -> Vector:
     """What somebody has seen who has seen all of these heads."""
     return joined(head.seen for head in heads)
+
+
+def _stamp_ns(head: Head) -> int:
+    return head.stamp_ns

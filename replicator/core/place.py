@@ -117,12 +117,11 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 class Restamped(msgspec.Struct, frozen=True, kw_only=True):
     """This node's clock had run ahead and is right again: what has a stamp from the future gets one of now.
 
-    Each such head becomes a new one of the same content; until then no peer would believe it. That is for its maker to
-    do, but for this node where the maker is gone: `others` are the replicas that live elsewhere.
+    Until then no peer would believe it. It stays the same version, whoever made it: a new one, made by somebody who had
+    not heard what replaced the old one meanwhile, would stand beside that.
     """
 
     now_ns: int
-    others: frozenset[str] = frozenset()
 
 
 class Rotten(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,18 +306,13 @@ def _made_folder(place: Place, clock: Clock, event: Written, merge: Merge) -> tu
 
 
 def _restamped(place: Place, clock: Clock, event: Restamped, merge: Merge) -> tuple[Place, Clock]:
-    for head in place.heads:
-        if head.dot.replica not in event.others and drift_ns(head.stamp_ns, event.now_ns):
+    """Those from the future keep their order among themselves, so that the same one wins."""
+    for head in sorted(place.heads, key=lambda head: head.rank):
+        if drift_ns(head.stamp_ns, event.now_ns):
             clock = ticked(corrected(clock, event.now_ns), event.now_ns)
-            dot = Dot(clock.replica, clock.sequence)
-            again = msgspec.structs.replace(head, dot=dot, vector=head.seen, stamp_ns=clock.stamp_ns)
-            covered = place.seen.get(head.dot.replica, 0) >= head.dot.sequence
-            place = msgspec.structs.replace(
-                place,
-                heads=merge(place.heads, (again,)),
-                seen=joined((place.seen, again.seen)) if covered else place.seen,
-                announced=clock.sequence,
-            )
+            again = msgspec.structs.replace(head, stamp_ns=clock.stamp_ns)
+            heads = merge(place.heads, (again,))
+            place = msgspec.structs.replace(place, heads=heads, announced=clock.sequence)
     return place, clock
 
 

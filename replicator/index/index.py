@@ -200,9 +200,8 @@ class Index:
         """Give heads from the future a stamp of now, if our clock has run far ahead and is right again."""
         if not drift_ns(self.clock.stamp_ns, now_ns):
             return
-        others = frozenset(f"{name}:{facts.incarnation}" for name, facts in self.peers.items())
-        for path in () if self.read_only else list(self.places):
-            self.feed(path, Restamped(now_ns=now_ns, others=others))
+        for path in list(self.places):
+            self.feed(path, Restamped(now_ns=now_ns))
         self._note_clock(corrected(self.clock, now_ns))
 
     def begin_run(self, leap: int) -> None:

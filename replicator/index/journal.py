@@ -71,13 +71,13 @@ def read_journal(file: Path, path: str) -> tuple[Moment, ...]:
 
 
 def moments(event: Input, before: Place, after: Place, at_ns: int) -> Iterator[Moment]:
-    """What the step means for people: versions that are new here, and what the disk shows now."""
-    known = {head.dot for head in before.heads}
+    """What the step means for people: versions and stamps that are new here, and what the disk shows now."""
+    known = {(head.dot, head.stamp_ns) for head in before.heads}
     what = _WHAT.get(type(event), "")
     if isinstance(event, Found) and event.imported:
         what = "imported"
     for head in after.heads:
-        if head.dot not in known:
+        if (head.dot, head.stamp_ns) not in known:
             yield _moment(at_ns, what, head)
     if isinstance(event, Found) and event.row is None and before.row is not None and before.heads == after.heads:
         yield Moment(at_ns, "missing", kind=before.row.kind.value, content_id=before.row.content_id[:_SHOWN])

@@ -59,3 +59,12 @@ def test_a_forgotten_change_is_found_out_in_what_others_made_of_it():
     assert not remembers_more(now, leaps, NOTHING, (msgspec.structs.replace(theirs, vector={}),))
     mine = msgspec.structs.replace(theirs, dot=Dot("here:1", forgotten.sequence), vector={})
     assert remembers_more(now, leaps, NOTHING, (mine,))
+
+
+def test_another_change_under_our_name_is_found_out_and_another_stamp_of_ours_is_none():
+    clock, leaps = begun(BORN, (), 10)
+    ours = Head(dot=Dot(clock.replica, clock.sequence), vector={}, stamp_ns=9, kind=Kind.TOMBSTONE)
+    restamped = msgspec.structs.replace(ours, stamp_ns=5)
+    assert not remembers_more(clock, leaps, (ours,), (ours,))
+    assert not remembers_more(clock, leaps, (ours,), (restamped,))
+    assert remembers_more(clock, leaps, (ours,), (msgspec.structs.replace(restamped, kind=Kind.DIRECTORY),))

@@ -48,6 +48,23 @@ async def test_the_story_outlives_a_restart_and_goes_on(tmp_path):
         assert [moment.sequence for moment in (await explain(here, (), {}, "x")).history] == [1, 2, 3]
 
 
+async def test_a_stamp_that_was_put_right_is_told_of_the_version_that_has_it_and_outlives_a_restart(tmp_path):
+    ahead = remote_head(b"theirs", stamp_ns=2 * 10**18)
+    async with OpenReplica(tmp_path) as here:
+        here.index.keep_history(100)
+        here.hear("x", (ahead,))
+        here.index.correct_clock(10**18)
+        told = await explain(here, (), {}, "x")
+    assert [(moment.what, moment.node, moment.sequence) for moment in told.history] == [
+        ("heard", "there", 1),
+        ("restamped", "there", 1),
+    ]
+    async with OpenReplica(tmp_path) as here:
+        (head,) = here.index.place("x").heads
+        assert head.dot == ahead.dot
+        assert head.stamp_ns == here.index.clock.stamp_ns == 10**18 + 1
+
+
 async def test_the_journal_is_bounded(tmp_path):
     async with OpenReplica(tmp_path) as here:
         here.index.keep_history(1500)

@@ -70,6 +70,14 @@ def random_history(seed: int, weights=WEIGHTS) -> History:
     return History(seed, nodes, events, _shape(seed, nodes), random.Random(f"mirror {seed}").random() < 0.2)
 
 
+def clocks_run_ahead(seed: int, weights=WEIGHTS) -> History:
+    """The history of a seed in which clocks jump often, and all run ahead from the beginning, each by its own years."""
+    history, chance = random_history(seed, weights | {"clock": 10}), random.Random(f"ahead {seed}")
+    numbers = chance.sample(range(7, 200, 6), history.nodes)  # odd, and no multiples of three: ahead, and by years
+    ahead = (Event(0.0, "clock", node, number=number) for node, number in enumerate(numbers))
+    return msgspec.structs.replace(history, events=(*ahead, *history.events))
+
+
 def _shape(seed: int, nodes: int) -> str:
     """Drawn by itself, so that nothing else of a seed's history depends on it."""
     chance = random.Random(f"shape {seed}")

@@ -12,6 +12,8 @@ import replicator.index.index
 import replicator.peers.door
 import replicator.replica
 from replicator.core import place as core_place
+from replicator.core.head import Dot, joined
+from replicator.core.hybrid_clock import corrected, drift_ns, ticked
 from replicator.disk.conflict_store import ConflictStore
 from replicator.disk.marker import Marker
 from replicator.disk.tree import ANYTHING, Tree
@@ -22,7 +24,7 @@ from replicator.peers.mesh import Mesh, PreparedCopies
 from replicator.replica import Replica
 from replicator.watching.scan import Scan
 from tests.replicator.simulation import kernel
-from tests.replicator.simulation.history import WEIGHTS, Event, History, random_history
+from tests.replicator.simulation.history import WEIGHTS, Event, History, clocks_run_ahead, random_history
 from tests.replicator.simulation.shrink import broken_promise
 
 
@@ -105,6 +107,17 @@ def newest_mtime(one, other):
 
 def step_pairwise(place, clock, event):
     return core_place.step(place, clock, event, newest_mtime)
+
+
+def restamp_anew(place, clock, event, merge):
+    for head in place.heads:
+        if head.dot.replica == clock.replica and drift_ns(head.stamp_ns, event.now_ns):
+            clock = ticked(corrected(clock, event.now_ns), event.now_ns)
+            dot = Dot(clock.replica, clock.sequence)
+            again = msgspec.structs.replace(head, dot=dot, vector=head.seen, stamp_ns=clock.stamp_ns)
+            heads, seen = merge(place.heads, (again,)), joined((place.seen, again.seen))
+            place = msgspec.structs.replace(place, heads=heads, seen=seen, announced=clock.sequence)
+    return place, clock
 
 
 async def keep_nothing(_self, _path, place=None, *, keep=False):
@@ -196,6 +209,11 @@ PLANTED = (
     ),
     Planted("tombstones are forgotten at once", ((Membership, "tick", forget_at_once),)),
     Planted("a clock from the future is believed", ((replicator.peers.door, "disbelief", lambda *_: None),)),
+    Planted(
+        "what is restamped is a new version",
+        ((core_place, "_restamped", restamp_anew),),
+        histories=clocks_run_ahead,
+    ),
     Planted(
         "a version that is applied leaves no intent",
         ((Replica, "_intending", intend_nothing),),
