@@ -16,7 +16,7 @@ from bench.processes import end
 from bench.sheet import Sheet
 from cluster.clock import monotonic_s
 
-_CLIENTS = 40
+_CLIENTS = 40  # as many as the network has stations
 
 
 @click.command()

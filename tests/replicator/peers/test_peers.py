@@ -238,7 +238,7 @@ async def test_of_many_small_files_all_are_held_or_none(tmp_path):
 async def test_a_peer_that_has_many_small_files_held_at_once_is_told_to_stop(tmp_path):
     async with door(tmp_path) as (_, _, site, port), dialled(site, port) as connection:
         await connection.expect(Welcome, 5)
-        files = tuple(SmallFile(f"f{number}", content_id_of(b"x"), b"x", 5) for number in range(200))
+        files = tuple(SmallFile(f"f{number}", content_id_of(b"x"), b"x", 5) for number in range(8))
         for number in range(100):
             await connection.send(PrepareSmall(number=number, files=files))
         problems = [(await next_of(connection, Prepared)).problem for _ in range(100)]
