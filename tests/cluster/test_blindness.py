@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import errno
+import threading
 
 import pytest
 from watchdog.observers import inotify_c
@@ -10,6 +11,7 @@ from watchdog.observers import inotify_c
 from cluster.clock import monotonic_s
 from replicator.service import Service
 from tests.kit.cluster_folder import write_cluster
+from tests.kit.wait import PATIENCE_S
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio]
 
@@ -40,7 +42,7 @@ class Running:
     def has(self, path):
         return self.engine.replica.index.is_live(path)
 
-    async def until(self, condition, what, timeout_s=20.0):
+    async def until(self, condition, what, timeout_s=PATIENCE_S):
         deadline_s = monotonic_s() + timeout_s
         while not condition():
             assert monotonic_s() < deadline_s, f"still not after {timeout_s} s: {what}: {self.health}"
@@ -48,13 +50,23 @@ class Running:
             await asyncio.sleep(0.01)
 
 
-async def test_a_reader_that_dies_is_replaced_what_it_missed_is_found_and_health_says_why_and_since_when(tmp_path):
+async def test_a_reader_that_dies_is_replaced_what_it_missed_is_found_and_health_says_why_and_since_when(
+    tmp_path, monkeypatch
+):
     async with Running(tmp_path) as here:
+        start, is_told = here.engine._watch.start, threading.Event()
+
+        def start_when_it_is_told():
+            assert is_told.wait(PATIENCE_S)
+            start()
+
+        monkeypatch.setattr(here.engine._watch, "start", start_when_it_is_told)  # it may take but milliseconds
         here.engine._watch._observer._inotify_fd.handle_event = lambda event: {}[event.wd]
         (here.root / "missed").write_bytes(b"missed")
         await here.until(lambda: "KeyError" in here.health.why_blind, "health says why")
         assert here.health.blind_for_s >= 0
         assert any("blind for" in notice and "KeyError" in notice for notice in here.health.notices)
+        is_told.set()
         await here.until(lambda: here.has("missed") and here.health.why_blind == "", "it is found, and sight is back")
         assert here.health.blind_for_s is None
         (here.root / "later").write_bytes(b"later")
