@@ -13,6 +13,8 @@ from pyftpdlib.handlers.ftp.dispatchers import ActiveDTP
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
+from tests.kit.wait import PATIENCE_S
+
 PASSWORDS = {"station": "pegel-17", "lansurvey": "limes-23", "servicedesk": "theodolit-5"}
 
 
@@ -62,7 +64,7 @@ class FtpServer:
 
     def join(self) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
 
     def _serve(self) -> None:

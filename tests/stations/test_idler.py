@@ -8,7 +8,7 @@ from stations.idler import Idler
 from stations.journal import Journal, What, read_journal
 from stations.scene import Scene
 from stations.simulator import desk_context
-from tests.kit.wait import until
+from tests.kit.wait import PATIENCE_S, until
 from tests.stations.test_pusher import settings_for
 
 
@@ -28,7 +28,7 @@ class Stage:
 
     def __exit__(self, *_):
         self._scene.stop.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         self._journal.__exit__(None, None, None)
 
     def wait_for(self, what, count=1):

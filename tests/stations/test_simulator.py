@@ -14,6 +14,7 @@ from stations.customer import Customer, expected_of_product
 from stations.journal import Journal, Role, What, read_journal
 from stations.ledger import counts, what_must_stand
 from stations.scene import Scene
+from tests.kit.wait import PATIENCE_S, until
 from tests.stations.conftest import PASSWORDS, FtpServer
 from tests.stations.test_pusher import settings_for
 
@@ -47,7 +48,7 @@ def test_a_whole_network_works_and_its_journal_tells_what_the_server_holds(tls_s
             *("--real-files", str(real_like)),
         ),
         capture_output=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
@@ -96,7 +97,7 @@ def test_a_server_that_is_killed_again_and_again_ends_no_actor_and_costs_nothing
         server.join()
         pause.wait(0.2)
         server = FtpServer(root, port=server.port).start()
-    _, log = process.communicate(timeout=30)
+    _, log = process.communicate(timeout=PATIENCE_S)
     server.join()
     assert process.returncode == 0, log.decode()
 
@@ -122,12 +123,9 @@ def test_told_to_end_it_ends_well(ftp_server, tmp_path):
         ),
         stderr=subprocess.PIPE,
     )
-    deadline_s, pause = monotonic_s() + 30, threading.Event()
-    while not any((ftp_server.root / "Station").rglob("*.gz")):
-        assert monotonic_s() < deadline_s
-        pause.wait(0.05)
+    until(lambda: any((ftp_server.root / "Station").rglob("*.gz")), "a file has come")
     process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=30)
+    _, log = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, log.decode()
     assert json.loads(log.splitlines()[-1])["event"] == "ended"
 
@@ -139,7 +137,7 @@ def test_told_to_end_while_it_makes_files_it_ends_at_once(ftp_server, tmp_path):
     )
     assert b"generating files" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=10)
+    _, log = process.communicate(timeout=30)
     assert process.returncode == 0
     assert b"Traceback" not in log
     assert not ftp_server.clients
@@ -174,13 +172,13 @@ def customer_events(server, tmp_path):
         scene = Scene(settings_for(server), journal, Corpus(tmp_path / "corpus"), monotonic_s())
         thread = threading.Thread(target=Customer(scene, 0, 1).run)
         thread.start()
-        deadline_s, pause = monotonic_s() + 10, threading.Event()
         ends = {What.DOWNLOAD_FINISHED, What.DOWNLOAD_CORRUPT}
-        while not any(event.event in ends and event.path.endswith(".gz") for event in read_journal(path)):
-            assert monotonic_s() < deadline_s
-            pause.wait(0.02)
+        until(
+            lambda: any(event.event in ends and event.path.endswith(".gz") for event in read_journal(path)),
+            "a product was read",
+        )
         scene.stop.set()
-        thread.join(10)
+        thread.join(PATIENCE_S)
     return read_journal(path)
 
 
