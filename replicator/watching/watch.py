@@ -14,40 +14,15 @@ from pathlib import Path
 from typing import Final
 
 from typing_extensions import override
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers.inotify import InotifyEmitter, InotifyObserver
 
 from cluster.clock import monotonic_s
 from cluster.log import logger
 from cluster.tree_path import RESERVED, STAGING, complaint
 from replicator.core.dirty import Dirty, Mark, Told, collapsed, marked, ripe
 from replicator.watching.kernel_watches import inode_of, unwatched, watched_inodes
+from replicator.watching.observer import Observer
 
 _CANARY: Final = f"{RESERVED}/watch/canary"
-_EVENTS: Final[list[type[FileSystemEvent]]] = [
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-]
-_TELLS: Final = {"closed": Told.WHOLE, "attrib": Told.ATTRIBUTES, "deleted": Told.GONE, "moved": Told.GONE}
 _JOIN_S: Final = 5.0
 _COLLAPSE_EVERY: Final = 1000
 
@@ -64,10 +39,11 @@ class Watch:
         self._ignored = root / STAGING
         self._lock = threading.Lock()
         self._paths: dict[str, Mark] = {}
+        self._is_woken = False  # and has not taken yet
         self._taken_s: dict[str, float] = {}
         self._folders: set[str] = set()
         self._everything = False
-        self._observer: _Observer | None = None
+        self._observer: Observer | None = None
         self._hook = _OverflowHook(self)
         self._outer_hook = threading.excepthook
         self._death = ""
@@ -79,13 +55,7 @@ class Watch:
     def start(self) -> None:
         """Watch from now on; OSError when the kernel will not (its limits on watches). Blocks while it walks."""
         self._canary.parent.mkdir(parents=True, exist_ok=True)
-        observer = _Observer(generate_full_events=True)  # they tell what was moved in from what was created
-        try:
-            observer.schedule(_Handler(self), os.fspath(self._root), recursive=True, event_filter=_EVENTS)
-            observer.start()
-        except OSError:
-            observer.stop()
-            raise
+        observer = Observer(self._root, self.saw, self._canary.parent)
         observer.ignore(self._ignored)
         self._observer, self._death = observer, ""
         logging.getLogger("watchdog").addHandler(self._hook)
@@ -141,20 +111,18 @@ class Watch:
     def mark(self, path: str, *, deleted: bool = False, told: Told = Told.BEGUN) -> None:
         """Something may have happened to `path`."""
         with self._lock:
-            mark = marked(
-                self._paths.get(path),
-                Told.GONE if deleted else told,
-                monotonic_s(),
-                lately_taken=path in self._taken_s,
-            )
-            is_first = not self._paths
+            before = self._paths.get(path)
+            now_told = Told.GONE if deleted else told
+            mark = marked(before, now_told, monotonic_s(), lately_taken=path in self._taken_s)
+            must_wake = (mark.whole or not self._paths) and not self._is_woken
+            self._is_woken |= must_wake
             self._paths[path] = mark
             if len(self._paths) % _COLLAPSE_EVERY == 0:
                 shrunk = collapsed(self._paths)
                 self._paths = dict(shrunk.paths)
                 self._folders |= shrunk.folders
                 self._everything |= shrunk.everything
-        if mark.whole or is_first:
+        if must_wake:
             self.wake()
 
     def mark_found(self, path: str) -> None:
@@ -186,7 +154,10 @@ class Watch:
                 self._taken_s[path] = now_s
             dirty = Dirty(ready, frozenset(self._folders), self._everything)
             self._folders, self._everything = set(), False
-            return dirty
+            self._is_woken = any(mark.whole for mark in self._paths.values())
+        if self._is_woken:
+            self.wake()
+        return dirty
 
     @property
     def is_marked(self) -> bool:
@@ -205,7 +176,7 @@ class Watch:
         path = absolute[len(self._prefix) :]
         if path == _CANARY:
             self.unanswered_s = None
-        elif complaint(path) is None:
+        elif path in self._paths or complaint(path) is None:
             self.mark(path, told=told)
 
     def overflowed(self) -> None:
@@ -218,50 +189,6 @@ class Watch:
             self._death = f"a thread of watchdog died: {ending.exc_value!r}"
         else:
             self._outer_hook(ending)
-
-
-class _Observer(InotifyObserver):
-    """watchdog's, with what must be known of it to doubt it; the private names are those of the pinned version."""
-
-    @property
-    def descriptor(self) -> int:
-        """The inotify descriptor."""
-        return self._inotify_fd._inotify_fd  # noqa: SLF001 there is no other way to ask the kernel about it
-
-    @property
-    def threads(self) -> set[threading.Thread]:
-        """Every thread that must live for events to come."""
-        return {self, self._inotify_fd, *self.emitters}
-
-    def ignore(self, folder: Path) -> None:
-        """Hear nothing of what happens in a folder of our own, in which much does."""
-        for emitter in self.emitters:
-            assert isinstance(emitter, InotifyEmitter), "this observer makes no others"
-            group = emitter._inotify  # noqa: SLF001 there is no other way to leave a folder out
-            if group is not None:
-                with group._lock:  # noqa: SLF001
-                    watch = group._active_callbacks_by_path.get(os.fsencode(folder))  # noqa: SLF001
-                    if watch is not None:
-                        group._remove_callbacks([watch])  # noqa: SLF001
-
-    @override
-    def on_thread_stop(self) -> None:
-        try:
-            super().on_thread_stop()
-        except KeyError:  # its books contradict each other, most likely of that a thread has died
-            self._inotify_fd.stop()
-
-
-class _Handler(FileSystemEventHandler):
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-
-    @override
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        told = _TELLS.get(event.event_type, Told.WHOLE if event.is_directory else Told.BEGUN)
-        self._watch.saw(os.fsdecode(event.src_path), told)
-        if event.dest_path:
-            self._watch.saw(os.fsdecode(event.dest_path), Told.WHOLE)
 
 
 class _OverflowHook(logging.Handler):

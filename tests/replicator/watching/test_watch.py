@@ -7,6 +7,7 @@ import math
 import pytest
 
 from cluster.clock import monotonic_s
+from replicator.core.dirty import Told
 from replicator.core.head import Kind, winner
 from replicator.watching.scan import Scan, differing, list_folder, pause_s
 from replicator.watching.watch import Watch
@@ -58,6 +59,26 @@ def test_marks_wait_for_a_quiet_moment(watch):
     watch.mark("x")
     assert watch.take(60.0).paths == {}
     assert set(watch.take(0.0).paths) == {"x"}
+
+
+def test_whoever_waits_is_woken_once_for_all_that_is_whole_and_again_for_what_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("replicator.watching.watch.monotonic_s", lambda: 7.0)
+    woken, watch = [], Watch(tmp_path)
+    watch.wake = lambda: woken.append(1)
+    watch.mark("begun")
+    assert len(woken) == 1
+    assert watch.take(60.0).paths == {}
+    watch.mark("begun too")
+    assert len(woken) == 1
+    for name in ("a", "b", "c"):
+        watch.mark(name, told=Told.WHOLE)
+    assert len(woken) == 2
+    assert watch.take(60.0).paths == {}  # they were whole a moment ago
+    assert len(woken) == 3
+    assert watch.take(0.0).paths.keys() == {"a", "b", "c", "begun", "begun too"}
+    assert len(woken) == 3
+    watch.mark("d", told=Told.WHOLE)
+    assert len(woken) == 4
 
 
 def test_the_canary_comes_back_and_without_it_the_watcher_is_blind(watch):

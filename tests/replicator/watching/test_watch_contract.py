@@ -7,10 +7,12 @@ import shutil
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from watchdog.observers import inotify_c
 
 from cluster.clock import monotonic_s
+from replicator.core.dirty import Mark
 from replicator.watching.kernel_watches import limits
 from replicator.watching.watch import Watch
 from tests.kit.wait import until
@@ -96,6 +98,73 @@ def test_a_reader_that_dies_is_noticed_and_a_new_watcher_sees(watch, root):
     (root / "y").write_bytes(b"y")
     seen = marks(watch)
     until(lambda: "y" in seen(), "the new watcher sees")
+
+
+def test_what_goes_wrong_with_an_event_of_a_file_is_a_death(root):
+    watch = Watch(root)
+    watch.saw = lambda path, _told: {}[path]
+    watch.start()
+    try:
+        (root / "x").write_bytes(b"x")
+        until(lambda: "KeyError" in watch.trouble(monotonic_s(), 60.0), "the death is told")
+    finally:
+        watch.stop()
+
+
+def test_while_the_thread_for_folders_hangs_files_are_seen_but_the_canary_is_not(watch, root):
+    seen = marks(watch)
+    (emitter,) = watch._observer.emitters
+    with emitter._lock:
+        watch.canary_seen_s = 0.0
+        watch.touch_canary()
+        (root / "x").write_bytes(b"x")
+        until(lambda: "x" in seen(), "the file is seen")
+        assert watch.is_blind(monotonic_s(), 5.0)
+    until(lambda: not watch.is_blind(monotonic_s(), 5.0), "the canary comes when it hangs no more")
+
+
+FILES = {
+    "it was written": (lambda root, _: (root / "x").write_bytes(b"x"), {"x": Mark(0.0, whole=True)}),
+    "its time was set": (lambda root, _: os.utime(root / "old"), {"old": Mark(0.0, whole=True)}),
+    "it was removed": (lambda root, _: (root / "old").unlink(), {"old": Mark(0.0, deleted=True)}),
+    "it was renamed": (
+        lambda root, _: (root / "old").rename(root / "x"),
+        {"old": Mark(0.0, deleted=True), "x": Mark(0.0, whole=True)},
+    ),
+    "it was moved out": (lambda root, out: (root / "old").rename(out / "x"), {"old": Mark(0.0, deleted=True)}),
+    "it was moved in": (lambda root, out: (out / "in").rename(root / "x"), {"x": Mark(0.0, whole=True)}),
+    "another took its name": (
+        lambda root, out: [(root / "old").rename(out / "x"), (root / "old").write_bytes(b"new")],
+        {"old": Mark(0.0, whole=True)},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FILES)
+def test_what_happens_to_a_file_is_told_at_once(root, tmp_path, what):
+    """None of it waits for the half second in which watchdog hopes for the other name of a rename."""
+    act, expected = FILES[what]
+    (root / "old").write_bytes(b"x")
+    (tmp_path / "in").write_bytes(b"x")
+    watch = Watch(root)
+    watch.start()
+    try:
+        act(root, tmp_path)
+        (root / "end").touch()
+        seen = marks(watch)
+        until(lambda: "end" in seen() and seen()["end"].whole, "all has been told")
+        del seen()["end"]
+        assert {path: msgspec.structs.replace(mark, at_s=0.0) for path, mark in seen().items()} == expected
+    finally:
+        watch.stop()
+
+
+def test_a_file_that_is_being_written_is_not_whole(watch, root):
+    seen = marks(watch)
+    with (root / "x").open("wb", buffering=0) as file:
+        file.write(b"x")
+        until(lambda: "x" in seen(), "it is seen")
+        assert not seen()["x"].whole
 
 
 def test_threads_that_are_not_the_watchers_die_as_they_did_before(root, monkeypatch):
@@ -219,16 +288,16 @@ def test_a_root_that_cannot_be_watched_is_an_error_and_leaves_no_descriptor_open
 def test_what_happens_in_staging_is_not_heard_but_what_comes_out_of_it_is(root):
     staging = root / ".tripod/staging"
     staging.mkdir(parents=True)
-    watch = Watch(root)
+    watch, heard = Watch(root), []
+    watch.saw = lambda path, told, saw=watch.saw: (heard.append(path), saw(path, told))
     watch.start()
     try:
-        heard = []
-        watch.saw = lambda path, told, saw=watch.saw: (heard.append(path), saw(path, told))
         seen = marks(watch)
         (staging / "up-1").write_bytes(b"x")
         (staging / "up-1").rename(root / "shown")
         until(lambda: "shown" in seen(), "the file is seen under its name")
         assert seen()["shown"].whole
+        assert str(root / "shown") in heard
         assert [path for path in heard if path.startswith(str(staging))] == []
     finally:
         watch.stop()
