@@ -14,6 +14,7 @@ from typing import Final
 PRIVATE_MODE: Final = 0o600
 
 _SYNC_FILE_RANGE_WRITE: Final = 2  # linux/fs.h
+_MEMINFO: Final = Path("/proc/meminfo")
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -44,6 +45,19 @@ def sync_file_system(folder: Path) -> None:
             raise OSError(number, os.strerror(number))
     finally:
         os.close(fd)
+
+
+def unwritten_bytes(meminfo: Path = _MEMINFO) -> int:
+    """How much all programs of this host have written that no disk has yet: what a sync may have to wait for, at most.
+
+    ValueError when the kernel does not say it.
+    """
+    fields = (line.split() for line in meminfo.read_text().splitlines())
+    sizes = [int(size) for name, size, *_ in fields if name in {"Dirty:", "Writeback:"}]
+    if len(sizes) != 2:
+        message = f"{meminfo} does not say what is still to be written"
+        raise ValueError(message)
+    return sum(sizes) << 10  # it says kB and means KiB
 
 
 def begin_writing(fd: int) -> None:

@@ -10,14 +10,14 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 FOLDER_MODE: Final = 0o755
 _ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # it may be a link of the operator's
 _FOLDER: Final = _ROOT | os.O_NOFOLLOW
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: a FIFO must not block the open
 
-
+_MOST_OPEN: Final = 16  # of many threads, each with its pass
 _ODD: Final = ((stat.S_ISLNK, "a symbolic link"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
 
 
@@ -36,17 +36,40 @@ class LinkAboveError(NotADirectoryError):
         super().__init__(errno.ELOOP, "a folder above is a symbolic link", os.fspath(name))
 
 
+class OpenFolders:
+    """Folders of one root that a pass over many names needs, each opened once. For one thread, as a context.
+
+    What it gave is open until it is asked again, or closed. Who must know that a folder still stands at its path asks
+    another one.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._open: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def above(self, path: str) -> tuple[int, str]:
+        """The descriptor of the folder above a tree path, and the name in it."""
+        folder_path, _, name = path.rpartition("/")
+        folder = self._open.get(folder_path)
+        if folder is None:
+            if len(self._open) == _MOST_OPEN:
+                os.close(self._open.pop(next(iter(self._open))))
+            folder = self._open[folder_path] = _opened(self._root, folder_path)
+        return folder, name
+
+
 @contextlib.contextmanager
 def opened(root: Path, path: str, *, make: bool = False) -> Iterator[int]:
     """The descriptor of the folder at a tree path; `make` makes what is missing of it, each name durable."""
-    names = path.split("/") if path else []
-    first = names.pop(0) if names and not make else ""
-    folder = _inner(root / first) if first else os.open(root, _ROOT)
+    folder = _opened(root, path, make=make)
     try:
-        for name in names:
-            inner = _made(name, folder) if make else _inner(name, folder)
-            os.close(folder)
-            folder = inner
         yield folder
     finally:
         os.close(folder)
@@ -79,6 +102,21 @@ def open_file(name: str, folder: int) -> int:
 def look(name: str | Path, folder: int | None) -> os.stat_result:
     """What stands under a name in a folder; a link is not followed."""
     return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+
+def _opened(root: Path, path: str, *, make: bool = False) -> int:
+    names = path.split("/") if path else []
+    first = names.pop(0) if names and not make else ""
+    folder = _inner(root / first) if first else os.open(root, _ROOT)
+    try:
+        for name in names:
+            inner = _made(name, folder) if make else _inner(name, folder)
+            os.close(folder)
+            folder = inner
+    except BaseException:
+        os.close(folder)
+        raise
+    return folder
 
 
 def _inner(name: str | Path, folder: int | None = None) -> int:

@@ -264,12 +264,13 @@ class Engine:
         for folder in dirty.folders:
             await self._scan.run(folder)
         rows = {path: self._index.place(path).row for path in dirty.paths}
-        changed = await self.replica.blocking(differing, self._tree, rows) if rows else frozenset()
+        changed = await self.replica.blocking(differing, self._tree, rows) if rows else {}
         gone = [path for path in dirty.paths if path in changed and dirty.paths[path].deleted]
         await self._scan.delete(gone)
         there = [path for path in dirty.paths if path in changed and not dirty.paths[path].deleted]
         for start in range(0, len(there), TOGETHER):
-            for path in await self._scan.take_in_small(there[start : start + TOGETHER]):
+            some = {path: changed[path] for path in there[start : start + TOGETHER]}
+            for path in await self._scan.take_in_small(some):
                 await self._follow(path)
             self.progressed()
         if changed or dirty.folders:

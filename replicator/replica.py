@@ -337,9 +337,7 @@ class Replica:
     async def _rescan_locked(self, path: str, *, deleted: bool) -> None:
         self.marker.check()
         seen = await self._look(path)
-        if is_as_recorded(seen, self.index.place(path).row):
-            self._resolve(path)
-            know_ctime(self.index, path, seen)
+        if self.recorded_locked(path, seen):
             return
         if deleted and self.held_deletes.holds(path):
             return
@@ -347,18 +345,29 @@ class Replica:
             seen = await self.blocking(self.tree.read, path)
         elif seen is not None:
             await self.blocking(self.tree.make_name_durable, path)
+        self.marker.check()
         await self.take_in_locked(path, seen, deleted=deleted)
 
+    def recorded_locked(self, path: str, seen: Sighting | None) -> bool:
+        """Whether the row of a path, the lock of which the caller holds, says that: then nothing is in doubt."""
+        if not is_as_recorded(seen, self.index.place(path).row):
+            return False
+        self._resolve(path)
+        know_ctime(self.index, path, seen)
+        return True
+
     async def take_in_locked(self, path: str, seen: Sighting | None, *, deleted: bool) -> None:
-        """Have the index follow what was found at a path, the lock of which the caller holds."""
-        self.marker.check()
+        """Have the index follow what was found at a path, the lock of which the caller holds.
+
+        And who has checked the marker since it was found.
+        """
         imported = not self.index.facts.imported
         if seen is None:
             self._resolve(path)
             self.index.feed(path, Found(row=None, now_ns=now_ns(), deleted=deleted))
             return
         for folder in parents(path):
-            if self.index.place(folder).row is None:
+            if folder not in self.index.folders and self.index.place(folder).row is None:
                 row = Row(kind=Kind.DIRECTORY)
                 await self.blocking(self.tree.make_name_durable, folder)
                 self.index.feed(folder, Found(row=row, now_ns=now_ns(), imported=imported))

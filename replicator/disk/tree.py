@@ -23,7 +23,7 @@ from cluster.durable_file import (
     sync_folder,
     take_durably,
 )
-from cluster.folders import LinkAboveError, OddEntryError, look, open_file, opened, parent_of
+from cluster.folders import LinkAboveError, OddEntryError, OpenFolders, look, open_file, opened, parent_of
 from cluster.replication_settings import Modes
 from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, on_disk, parent
 from replicator.core.head import Kind, permissions
@@ -101,9 +101,14 @@ class Tree:
 
         That is what is below a link, too: it is not seen, but nobody has said that it is gone.
         """
+        with OpenFolders(self.root) as folders:
+            return self.look_in(folders, path)
+
+    def look_in(self, folders: OpenFolders, path: str) -> Sighting | None:
+        """As `look`, one of many."""
         try:
-            with parent_of(self.root, path) as (folder, name):
-                seen = _seen(name, folder)
+            folder, name = folders.above(path)
+            seen = _seen(name, folder)
         except LinkAboveError as error:
             raise OddEntryError(stat.S_IFLNK) from error
         except (FileNotFoundError, NotADirectoryError):
@@ -130,8 +135,13 @@ class Tree:
 
     def open(self, file: Path) -> int:
         """A descriptor of a regular file below the root, for reading; no link is followed, and no FIFO blocks."""
-        with parent_of(self.root, file.relative_to(self.root).as_posix()) as (folder, name):
-            return open_file(name, folder)
+        with OpenFolders(self.root) as folders:
+            return self.open_in(folders, file.relative_to(self.root).as_posix())
+
+    def open_in(self, folders: OpenFolders, path: str) -> int:
+        """As `open` of the file at a path that starts at the root, one of many."""
+        folder, name = folders.above(path)
+        return open_file(name, folder)
 
     def make_name_durable(self, path: str) -> None:
         """Whoever made this entry may not have done so."""

@@ -1,6 +1,7 @@
 """Walks the whole root and has the index follow what it finds; what is missing is healed, not deleted (a setting)."""
 
 import asyncio
+import functools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -9,14 +10,14 @@ from typing import Final
 import msgspec
 
 from cluster.clock import monotonic_s, now_ns
-from cluster.folders import OddEntryError, opened
+from cluster.folders import OddEntryError, OpenFolders, opened
 from cluster.log import logger
 from cluster.oddities import OddEntry, printable
 from cluster.tree_path import RESERVED, complaint
 from replicator.core.head import Kind
 from replicator.core.place import ANY_CTIME_NS, Row
 from replicator.disk.lanes import attempt
-from replicator.disk.reading import read_each, read_together
+from replicator.disk.reading import SMALL_BYTES, read_soon, read_together
 from replicator.disk.tree import Sighting, Tree, UnstableError, is_as_recorded, sighting
 from replicator.not_yet import NotYetError
 from replicator.replica import Replica
@@ -26,7 +27,6 @@ from replicator.watching.watch import Watch
 
 _QUIET_NS: Final = 500_000_000
 _SLICE: Final = 200
-_SMALL_BYTES: Final = 256 << 10
 TOGETHER: Final = 200
 """So many small files are taken in at once, at most."""
 
@@ -65,37 +65,26 @@ def list_folder(tree: Tree, folder: str) -> Listing:
     return Listing(seen, odd)
 
 
-def differing(tree: Tree, rows: Mapping[str, Row | None]) -> frozenset[str]:
-    """The paths where the disk is not as the row says; most marks are echoes of our own changes. Blocks."""
-    return frozenset(path for path, row in rows.items() if _differs(tree, path, row))
+def differing(tree: Tree, rows: Mapping[str, Row | None]) -> dict[str, Sighting | Exception | None]:
+    """The paths where the disk is not as the row says, with what stands there, or why it cannot be looked at. Blocks.
 
-
-def _differs(tree: Tree, path: str, row: Row | None) -> bool:
-    try:
-        return not is_as_recorded(tree.look(path), row)
-    except OSError:
-        return True
-
-
-def _small_files(tree: Tree, paths: Sequence[str]) -> frozenset[str]:
-    """Those that are small files. Blocks."""
-    return frozenset(path for path in paths if _is_small(attempt(tree.look, path)))
+    Most marks are echoes of our own changes.
+    """
+    with OpenFolders(tree.root) as folders:
+        seen = {path: attempt(functools.partial(tree.look_in, folders), path) for path in rows}
+    return {
+        path: each for path, each in seen.items() if isinstance(each, Exception) or not is_as_recorded(each, rows[path])
+    }
 
 
 def _is_small(seen: Sighting | Exception | None) -> bool:
-    return isinstance(seen, Sighting) and seen.row.kind is Kind.FILE and seen.row.size_bytes <= _SMALL_BYTES
+    return isinstance(seen, Sighting) and seen.row.kind is Kind.FILE and seen.row.size_bytes <= SMALL_BYTES
 
 
 def _absent(tree: Tree, paths: Sequence[str]) -> list[str]:
     """Those where nothing stands. Blocks."""
-    return [path for path in paths if _is_absent(tree, path)]
-
-
-def _is_absent(tree: Tree, path: str) -> bool:
-    try:
-        return tree.look(path) is None
-    except OSError:
-        return False
+    with OpenFolders(tree.root) as folders:
+        return [path for path in paths if attempt(functools.partial(tree.look_in, folders), path) is None]
 
 
 class Scan:
@@ -126,7 +115,7 @@ class Scan:
             for path, seen in listing.seen.items():
                 await pace.entry()
                 if self._is_news(path, seen):
-                    if seen.row.kind is Kind.FILE and seen.row.size_bytes <= _SMALL_BYTES:
+                    if _is_small(seen):
                         small.append(path)
                     else:
                         await self._look(path, deleted=False)
@@ -166,15 +155,14 @@ class Scan:
         for folder in sorted(path for path in held if index.held[path].is_folder):
             await self._look(folder, deleted=False)
 
-    async def take_in_small(self, paths: Sequence[str]) -> list[str]:
-        """Look at the small files among these paths together, if there are many; the paths that are left."""
+    async def take_in_small(self, found: Mapping[str, Sighting | Exception | None]) -> list[str]:
+        """Take in the small files among what was found together, if there is much; the paths that are left."""
         index = self._replica.index
-        paths = [path for path in paths if not index.excludes(path)]
+        paths = [path for path in found if not index.excludes(path)]
         if len(paths) < self.many:
             return paths
-        small = await self._replica.blocking(_small_files, self._replica.tree, paths)
-        await self._take_in([path for path in paths if path in small], read_each)
-        return [path for path in paths if path not in small]
+        await self._take_in([path for path in paths if _is_small(found[path])], read_soon)
+        return [path for path in paths if not _is_small(found[path])]
 
     def _is_news(self, path: str, seen: Sighting) -> bool:
         """Whether it must be looked at now; what changes just now is left to the marks."""

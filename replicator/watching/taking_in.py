@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from replicator.disk.reading import read_together
-from replicator.disk.tree import Sighting, Tree
+from replicator.disk.reading import Found, Rows, read_together
+from replicator.disk.tree import Tree
 from replicator.replica import Replica
 
-Read = Callable[[Tree, list[str]], list[Sighting | Exception | None]]
+Read = Callable[[Tree, Rows], Found]
 """Looks at many files, and makes durable what it finds."""
 
 
@@ -15,11 +15,13 @@ async def take_in(replica: Replica, paths: Sequence[str], read: Read = read_toge
     troubles = {}
     async with replica.locks.of(*paths):
         replica.marker.check()
-        found = await replica.blocking(read, replica.tree, list(paths))
-        for path, seen in zip(paths, found, strict=True):
+        rows = {path: replica.index.place(path).row for path in paths}
+        found = await replica.blocking(read, replica.tree, rows)
+        replica.marker.check()
+        for path, seen in zip(rows, found, strict=True):
             if isinstance(seen, Exception):
                 troubles[path] = seen
-            else:
+            elif not replica.recorded_locked(path, seen):
                 await replica.take_in_locked(path, seen, deleted=False)
     for path in paths:
         if path in replica.index.pending:

@@ -67,7 +67,7 @@ def found_of(found):
 
 READS = {
     "a read": lambda tree: tree.read("Station/a").row.content_id,
-    "a read of many": lambda tree: found_of(read_together(tree, ["Station/a"])[0]).row.content_id,
+    "a read of many": lambda tree: found_of(read_together(tree, {"Station/a": None})[0]).row.content_id,
     "a copy": lambda tree: tree.copy(tree.root / "Station/a", tree.staging / "copy"),
 }
 

@@ -256,6 +256,12 @@ def sync_file_system(_folder):
     turn.machine.enter().sync_all()
 
 
+def unwritten_bytes():
+    """Little and much in turn, by the moment alone, so that the world's chance does not notice."""
+    turn.machine.enter()
+    return random.Random(f"unwritten {turn.machine.monotonic_s()}").choice((0, 1 << 30))
+
+
 def begin_writing(fd):
     _opened(fd)  # what is written without an fsync may or may not be there after a power cut: that is so anyway
 
@@ -332,6 +338,7 @@ _FUNCTIONS = {
     cluster.clock.monotonic_s: monotonic_s,
     cluster.durable_file.sync_file_system: sync_file_system,
     cluster.durable_file.begin_writing: begin_writing,
+    cluster.durable_file.unwritten_bytes: unwritten_bytes,
 }
 
 _SMALLER = {

@@ -8,7 +8,7 @@ from cluster.folders import OddEntryError
 from replicator.core.head import Kind, winner
 from replicator.disk.reading import read_each, read_together
 from replicator.disk.tree import Tree, UnstableError
-from replicator.watching.scan import Scan
+from replicator.watching.scan import Scan, differing
 from replicator.watching.taking_in import take_in
 from replicator.watching.watch import Watch
 from tests.kit.replica import OpenReplica, hold, remote_head
@@ -44,10 +44,10 @@ async def test_a_folder_of_files_is_known_after_one_scan(tmp_path, monkeypatch):
 class Changing(Tree):
     """One file is written to whenever it was looked at, one is gone by then, one is no file."""
 
-    def look(self, path):
+    def look_in(self, folders, path):
         if path.endswith("odd"):
             raise OddEntryError
-        seen = super().look(path)
+        seen = super().look_in(folders, path)
         if path.endswith("changing"):
             (self.root / path).write_bytes(os.urandom(9))
         elif path.endswith("gone"):
@@ -77,8 +77,9 @@ async def test_what_events_tell_of_many_small_files_is_taken_in_together_and_the
             (replica.tree.root / "many/large").write_bytes(bytes(300_000))
         paths = ["many", "many/large", *(f"many/f{number}" for number in range(40))]
         scan = Scan(here, Watch(here.tree.root), missing_is_deleted=False)
-        assert await scan.take_in_small(paths) == ["many", "many/large"]
-        assert await scan.take_in_small(paths[:3]) == paths[:3]
+        found = differing(here.tree, dict.fromkeys(paths))
+        assert await scan.take_in_small(found) == ["many", "many/large"]
+        assert await scan.take_in_small({path: found[path] for path in paths[:3]}) == paths[:3]
         for path in paths[2:]:
             await other.rescan(path)
             assert here.index.place(path).row.content_id == other.index.place(path).row.content_id

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from cluster.clock import monotonic_s
+from cluster.folders import OddEntryError
 from replicator.core.dirty import Told
 from replicator.core.head import Kind, winner
 from replicator.watching.scan import Scan, differing, list_folder, pause_s
@@ -147,10 +148,13 @@ async def test_an_echo_of_our_own_change_differs_in_nothing(tmp_path):
         here.hear("known", (remote_head(b"known"),))
         await here.settle("known")
         rows = {path: here.index.place(path).row for path in ("known", "never")}
-        assert differing(here.tree, rows) == set()
+        assert differing(here.tree, rows) == {}
         (here.tree.root / "known").write_bytes(b"other")
         (here.tree.root / "never").symlink_to("known")
-        assert differing(here.tree, rows) == {"known", "never"}
+        found = differing(here.tree, rows)
+        assert found.keys() == {"known", "never"}
+        assert found["known"] == here.tree.look("known")
+        assert isinstance(found["never"], OddEntryError)
 
 
 @pytest.mark.asyncio
