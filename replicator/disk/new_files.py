@@ -36,8 +36,7 @@ def write_each(pieces: Sequence[NewFile]) -> Sequence[Exception | None]:
 def write_together(pieces: Sequence[NewFile]) -> None:
     """As `write_each`, by one sync of the whole file system; OSError passes."""
     for piece in pieces:
-        with contextlib.ExitStack() as file:
-            _begin(file, piece)
+        os.close(_written(piece))
     if pieces:
         sync_file_system(pieces[0].file.parent)
 
@@ -49,14 +48,24 @@ def _write_some(pieces: Sequence[NewFile]) -> list[Exception | None]:
 
 
 def _begin(files: contextlib.ExitStack, piece: NewFile) -> int:
-    """Write one, which stays open as long as `files`."""
-    fd = os.open(piece.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    """Write one, which stays open as long as `files`, and have the disk begin."""
+    fd = _written(piece)
     files.callback(os.close, fd)
-    view = memoryview(piece.data)
-    while view:
-        view = view[os.write(fd, view) :]
-    os.fchmod(fd, piece.mode)
-    if piece.mtime_ns is not None:
-        os.utime(fd, ns=(piece.mtime_ns, piece.mtime_ns))
     begin_writing(fd)
+    return fd
+
+
+def _written(piece: NewFile) -> int:
+    """The descriptor of the file, with its bytes, time and mode."""
+    fd = os.open(piece.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(piece.data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.fchmod(fd, piece.mode)
+        if piece.mtime_ns is not None:
+            os.utime(fd, ns=(piece.mtime_ns, piece.mtime_ns))
+    except BaseException:
+        os.close(fd)
+        raise
     return fd

@@ -6,6 +6,7 @@ swaps in leads nowhere. All functions block, and run in the thread pool; every O
 
 import contextlib
 import enum
+import functools
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -160,32 +161,46 @@ class Tree:
 
     def install_all(self, pieces: Sequence[Installation]) -> Sequence[Row | Exception]:
         """Install many staged files, with one fsync for each folder; the row that each has, or what went wrong."""
-        put = [attempt(self.put, piece) for piece in pieces]
-        folders = {parent(piece.path) for piece, row in zip(pieces, put, strict=True) if isinstance(row, Row)}
-        synced = {folder: attempt(self._sync, folder) for folder in folders}
-        return [
-            row if isinstance(row, Exception) else synced[parent(piece.path)] or self._row(piece.path, row)
-            for piece, row in zip(pieces, put, strict=True)
-        ]
+        with OpenFolders(self.root) as folders:
+            put = [attempt(functools.partial(self._put, folders), piece) for piece in pieces]
+        with OpenFolders(self.root) as folders:  # anew: what was put into a folder that is gone since is not there
+            synced: dict[str, Exception | None] = {}
+            return [
+                row if isinstance(row, Exception) else self._named(folders, piece.path, row, synced)
+                for piece, row in zip(pieces, put, strict=True)
+            ]
 
-    def put(self, piece: Installation) -> Row:
+    def _put(self, folders: OpenFolders, piece: Installation) -> Row:
         """Rename a staged file into place; the name is durable after an fsync of its folder."""
+        inode = self._sealed(piece)
+        is_open = piece.known is ANYTHING or (isinstance(piece.known, Row) and piece.known.kind is Kind.DIRECTORY)
+        folder, name = _above(folders, piece.path, piece.known)
+        if is_open and _is(stat.S_ISDIR, name, folder):
+            os.rmdir(name, dir_fd=folder)
+        publish_soon(piece.staged, name, folder)
+        return msgspec.structs.replace(piece.wanted, inode=inode)
+
+    def _sealed(self, piece: Installation) -> int:
+        """The inode of a staged file, that has its mode and its time, durable with its bytes."""
         mode, mtime_ns = self.file_mode(piece.mode), piece.wanted.mtime_ns
+        status = look(piece.staged, None)
+        if piece.is_synced and (status.st_mode, status.st_mtime_ns) == (stat.S_IFREG | mode, mtime_ns):
+            return status.st_ino
         fd = os.open(piece.staged, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            status = os.fstat(fd)
-            if not piece.is_synced or (status.st_mode & _PERMISSIONS, status.st_mtime_ns) != (mode, mtime_ns):
-                os.fchmod(fd, mode)
-                os.utime(fd, ns=(mtime_ns, mtime_ns))
-                os.fsync(fd)
+            os.fchmod(fd, mode)
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+            os.fsync(fd)
+            return os.fstat(fd).st_ino
         finally:
             os.close(fd)
-        is_open = piece.known is ANYTHING or (isinstance(piece.known, Row) and piece.known.kind is Kind.DIRECTORY)
-        with self._at(piece.path, piece.known) as (folder, name):
-            if is_open and _is(stat.S_ISDIR, name, folder):
-                os.rmdir(name, dir_fd=folder)
-            publish_soon(piece.staged, name, folder)
-        return msgspec.structs.replace(piece.wanted, inode=status.st_ino)
+
+    def _named(self, folders: OpenFolders, path: str, put: Row, synced: dict[str, Exception | None]) -> Row | Exception:
+        """The row of what was put there, its name durable; `synced` are the folders of which that is known."""
+        folder_path = parent(path)
+        if folder_path not in synced:
+            synced[folder_path] = attempt(lambda _: os.fsync(folders.above(path)[0]), path)
+        return synced[folder_path] or self._row_in(folders, path, put)
 
     def make_folder(self, path: str, known: Row | Anything | None = ANYTHING) -> Row:
         """Make a directory where nothing stands or the `known` file did; its row. UnstableError for another file."""
@@ -283,15 +298,8 @@ class Tree:
 
         Looked at in the last moment, since another program may have written there after the index was asked.
         """
-        with contextlib.ExitStack() as stack:
-            try:
-                folder, name = stack.enter_context(parent_of(self.root, path))
-            except (FileNotFoundError, NotADirectoryError) as error:
-                if isinstance(error, LinkAboveError) or not isinstance(known, Row):
-                    raise
-                raise UnstableError(path) from error
-            _expect(path, name, folder, known)
-            yield folder, name
+        with OpenFolders(self.root) as folders:
+            yield _above(folders, path, known)
 
     def _set_folder_mode(self, name: str, folder: int) -> None:
         """Where the umask has taken some of it."""
@@ -308,7 +316,11 @@ class Tree:
 
     def _row(self, path: str, put: Row) -> Row:
         """The row of what we put there. Where another program was quicker, ours: it differs, and a look finds out."""
-        seen = self.look(path)
+        with OpenFolders(self.root) as folders:
+            return self._row_in(folders, path, put)
+
+    def _row_in(self, folders: OpenFolders, path: str, put: Row) -> Row:
+        seen = self.look_in(folders, path)
         mine = (put.kind, put.inode, put.size_bytes, put.mtime_ns)
         if seen is None or (seen.row.kind, seen.row.inode, seen.row.size_bytes, seen.row.mtime_ns) != mine:
             return msgspec.structs.replace(put, ctime_ns=0)
@@ -341,6 +353,18 @@ def _seen(name: str, folder: int) -> Sighting | None:
         return sighting(look(name, folder))
     except FileNotFoundError:
         return None
+
+
+def _above(folders: OpenFolders, path: str, known: Row | Anything | None) -> tuple[int, str]:
+    """The folder above a path and the name in it, where what is `known` stands there, else UnstableError."""
+    try:
+        folder, name = folders.above(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if isinstance(error, LinkAboveError) or not isinstance(known, Row):
+            raise
+        raise UnstableError(path) from error
+    _expect(path, name, folder, known)
+    return folder, name
 
 
 def _expect(path: str, name: str, folder: int, known: Row | Anything | None) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.durable_file import make_folders_durably, replace_durably, write_durably
+from cluster.durable_file import make_folders_durably, replace_durably, unwritten_bytes, write_durably
 
 OLD, NEW = b"old", b"new and longer"
 
@@ -64,3 +64,13 @@ def test_a_rename_replaces_the_target(tmp_path: Path) -> None:
     (tmp_path / "old").write_bytes(OLD)
     replace_durably(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old").read_bytes() == NEW
+
+
+def test_what_is_still_to_be_written_is_what_the_kernel_says(tmp_path):
+    file = tmp_path / "meminfo"
+    file.write_text("MemFree: 7 kB\nDirty:     12 kB\nWriteback:  3 kB\nWritebackTmp: 9 kB\nHugePages_Total: 0\n")
+    assert unwritten_bytes(file) == 15 << 10
+    file.write_text("Dirty: 12 kB\n")
+    with pytest.raises(ValueError, match="does not say"):
+        unwritten_bytes(file)
+    assert unwritten_bytes() >= 0

@@ -10,7 +10,7 @@ from cluster.content_id import content_id_of
 from cluster.replication_settings import Modes
 from replicator.core.head import Kind, permissions
 from replicator.core.place import Rest, Row, plan
-from replicator.disk.tree import Installation, Tree
+from replicator.disk.tree import Tree
 from replicator.peers.wire import Entry
 from tests.kit.peers import QUICK, peers
 
@@ -34,7 +34,7 @@ def installed(tree, mode):
     staged = tree.staging / "staged"
     staged.write_bytes(b"new")
     wanted = Row(kind=Kind.FILE, content_id=content_id_of(b"new"), size_bytes=3, mtime_ns=5)
-    tree.put(Installation(staged, "x", wanted, mode))
+    tree.install(staged, "x", wanted, mode)
     return standing(tree.root / "x")
 
 

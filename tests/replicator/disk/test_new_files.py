@@ -2,6 +2,9 @@
 
 import errno
 import stat
+from pathlib import Path
+
+import pytest
 
 from replicator.disk.new_files import NewFile, write_each, write_together
 
@@ -30,3 +33,10 @@ def test_an_empty_file_and_no_file_at_all_can_be_written(tmp_path):
     write_together([])
     write_together([NewFile(tmp_path / "one", b"1"), NewFile(tmp_path / "two", b"2")])
     assert (tmp_path / "one").read_bytes() + (tmp_path / "two").read_bytes() == b"12"
+
+
+def test_a_file_that_cannot_be_written_is_closed(tmp_path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(TypeError):
+        write_together([NewFile(tmp_path / "x", b"x", mode=None)])
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

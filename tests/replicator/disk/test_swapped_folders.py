@@ -6,10 +6,11 @@ import os
 import pytest
 
 from cluster.content_id import content_id_of
+from cluster.durable_file import publish_soon
 from replicator.core.head import Kind
 from replicator.core.place import Row
 from replicator.disk.reading import read_together
-from replicator.disk.tree import Installation, Tree
+from replicator.disk.tree import Installation, Tree, UnstableError
 from replicator.watching.scan import list_folder
 
 OURS, THEIRS, NEW = b"ours", b"theirs", b"new"
@@ -44,9 +45,9 @@ def known(tree):
 
 
 CHANGES = {
-    "an install": ("replace", lambda tree: tree.put(installation(tree))),
-    "an install over a folder": ("rmdir", lambda tree: tree.put(
-        Installation(tree.staging / "staged", "Station/empty", installation(tree).wanted))),
+    "an install": ("replace", lambda tree: tree.install_all([installation(tree)])),
+    "an install over a folder": ("rmdir", lambda tree: tree.install_all(
+        [Installation(tree.staging / "staged", "Station/empty", installation(tree).wanted)])),
     "a new folder": ("mkdir", lambda tree: tree.make_folder("Station/new")),
     "a new folder over a file": ("unlink", lambda tree: tree.make_folder("Station/a")),
     "another time": ("utime", lambda tree: tree.touch("Station/a", known(tree), 5)),
@@ -74,6 +75,29 @@ READS = {
 
 def standing(folder):
     return {str(path): (path.lstat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in folder.rglob("*")}
+
+
+def test_an_install_into_a_folder_that_is_moved_aside_is_not_taken_for_one_at_its_path(tree, monkeypatch):
+    def publish_and_move(*arguments):
+        publish_soon(*arguments)
+        (tree.root / "Station").rename(tree.root / "Aside")
+        (tree.root / "Station").mkdir()
+
+    monkeypatch.setattr("replicator.disk.tree.publish_soon", publish_and_move)
+    row = tree.install(tree.staging / "staged", "Station/a", installation(tree).wanted, 0)
+    assert (tree.root / "Aside/a").read_bytes() == NEW
+    assert row.ctime_ns == 0  # no file has that: a look finds that it is not there
+
+
+def test_of_files_in_a_folder_that_is_moved_aside_none_is_read_at_its_old_path(tree, monkeypatch):
+    def move(_folder):
+        (tree.root / "Station").rename(tree.root / "Aside")
+        (tree.root / "Station").mkdir()
+        (tree.root / "Station/a").write_bytes(THEIRS)
+
+    monkeypatch.setattr("replicator.disk.reading.sync_file_system", move)
+    (found,) = read_together(tree, {"Station/a": None})
+    assert isinstance(found, UnstableError)
 
 
 def swapping(tree, outside, monkeypatch, step):

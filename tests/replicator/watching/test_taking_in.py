@@ -1,12 +1,14 @@
 """Many small files that are found at once become what they would have become one by one."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+from cluster.content_id import content_id_of
 from cluster.folders import OddEntryError
 from replicator.core.head import Kind, winner
-from replicator.disk.reading import read_each, read_together
+from replicator.disk.reading import SMALL_BYTES, read_each, read_soon, read_together
 from replicator.disk.tree import Tree, UnstableError
 from replicator.watching.scan import Scan, differing
 from replicator.watching.taking_in import take_in
@@ -67,6 +69,48 @@ async def test_what_goes_wrong_with_one_file_does_not_touch_the_others(tmp_path,
             "odd": OddEntryError,
         }
         assert set(here.index.places) == {"whole"}
+
+
+@pytest.mark.parametrize(
+    ("unwritten", "syncs"),
+    [(lambda: 0, 1), (lambda: 17 << 20, 3), (lambda: int("unknown"), 3), (Path("/").read_text, 3)],
+)
+async def test_a_sync_of_all_stands_for_those_of_each_file_and_folder_only_while_it_waits_for_little(
+    tmp_path, monkeypatch, unwritten, syncs
+):
+    called = []
+    monkeypatch.setattr("replicator.disk.reading.unwritten_bytes", unwritten)
+    monkeypatch.setattr("replicator.disk.reading.sync_file_system", called.append)
+    monkeypatch.setattr(os, "fsync", called.append)
+    async with OpenReplica(tmp_path) as here:
+        write_some(here.tree.root, 2)
+        rows = dict.fromkeys(("many/f0", "many/f1"))
+        seen = [here.tree.look(path) for path in rows]
+        called.clear()
+        found = read_soon(here.tree, rows)
+        assert len(called) == syncs
+        assert [each.row.content_id for each in found] == [content_id_of(b"0")] * 2
+        called.clear()
+        known = {path: each.row for path, each in zip(rows, seen, strict=True)}
+        assert read_together(here.tree, known) == seen  # an echo: nothing is read, and nothing to be synced
+        assert called == []
+
+
+@pytest.mark.parametrize("read", [read_together, read_each])
+async def test_a_file_that_has_become_large_is_left_to_be_read_alone(tmp_path, read):
+    async with OpenReplica(tmp_path) as here:
+        (here.tree.root / "x").write_bytes(bytes(SMALL_BYTES + 1))
+        assert {path: type(why) for path, why in (await take_in(here, ["x"], read)).items()} == {"x": UnstableError}
+
+
+async def test_an_echo_of_an_install_is_no_news_by_the_time_its_lock_is_held(tmp_path):
+    async with OpenReplica(tmp_path) as here:
+        write_some(here.tree.root, 1)
+        await here.rescan("many/f0")
+        before = here.index.place("many/f0")
+        here.tree.open_in = None  # nothing is opened
+        assert await take_in(here, ["many/f0"]) == {}
+        assert here.index.place("many/f0") == before
 
 
 async def test_what_events_tell_of_many_small_files_is_taken_in_together_and_the_rest_is_left(tmp_path):
