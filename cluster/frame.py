@@ -21,7 +21,7 @@ def frame(payload: bytes) -> bytes:
     return _LENGTH.pack(len(payload)) + payload
 
 
-def frame_length_bytes(header: bytes | bytearray) -> int:
+def frame_length_bytes(header: bytes | bytearray | memoryview) -> int:
     """The payload length a four-byte header announces; FrameTooLongError above the limit."""
     (length,) = _LENGTH.unpack(header)
     if length > MAX_FRAME_BYTES:
@@ -39,13 +39,18 @@ class FrameReader:
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes as they came; return the payloads that are whole now, in order."""
         buffer = self._buffer
-        buffer += data
+        if buffer:
+            buffer += data
         payloads, begin = [], 0
-        while len(buffer) >= begin + HEADER_BYTES:
-            end = begin + HEADER_BYTES + frame_length_bytes(buffer[begin : begin + HEADER_BYTES])
-            if len(buffer) < end:
-                break
-            payloads.append(bytes(buffer[begin + HEADER_BYTES : end]))
-            begin = end
-        del buffer[:begin]
+        with memoryview(buffer or data) as view:
+            while len(view) >= begin + HEADER_BYTES:
+                end = begin + HEADER_BYTES + frame_length_bytes(view[begin : begin + HEADER_BYTES])
+                if len(view) < end:
+                    break
+                payloads.append(bytes(view[begin + HEADER_BYTES : end]))
+                begin = end
+        if buffer:
+            del buffer[:begin]
+        else:
+            buffer += data[begin:]
         return payloads

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from cluster.tree_path import on_disk
+from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, on_disk
 from replicator.core.head import Kind, seen_by
 from replicator.core.place import Applied, Clear, Row, plan
 from replicator.disk.blocking import Blocking
 from replicator.disk.conflict_store import ConflictStore
 from replicator.disk.path_locks import PathLocks
 from replicator.disk.staging import Held, Staging
-from replicator.disk.tree import Tree, UnstableError
+from replicator.disk.tree import Tree, UnstableError, is_as_recorded
 from replicator.disk.versions import Versions
 from replicator.index.index import Index
 
@@ -46,18 +46,26 @@ class Sources:
         self._locks = locks
         self._blocking = blocking
 
-    def files(self, content_id: str) -> Iterator[Path]:
-        """Files that should have that content: who reads one must look whether it is so."""
+    def known(self, content_id: str) -> Iterator[tuple[str, Row | None]]:
+        """Files that should have that content, by their paths from the root; a file of the tree with its row.
+
+        Nobody has looked at them.
+        """
         for path in tuple(self._index.by_content.get(content_id, ())):
             row = self._index.place(path).row
-            with contextlib.suppress(OSError):
-                seen = self._tree.look(path)
-                if row and row.kind is Kind.FILE and seen and seen.row.same_file(row):
-                    yield on_disk(self._tree.root, path)
-        yield from self._conflicts.files(content_id)
+            if row and row.kind is Kind.FILE:
+                yield path, row
+        yield from ((f"{CONFLICTS}/{file.name}", None) for file in self._conflicts.files(content_id))
         if (version := self._versions.file(content_id)) is not None:
-            yield version
-        yield from self._staging.files(content_id)
+            yield f"{VERSIONS}/{version.name}", None
+        yield from ((f"{STAGING}/{file.name}", None) for file in self._staging.files(content_id))
+
+    def files(self, content_id: str) -> Iterator[Path]:
+        """Files that should have that content: who reads one must look whether it is so."""
+        for path, row in self.known(content_id):
+            with contextlib.suppress(OSError):
+                if row is None or is_as_recorded(self._tree.look(path), row):
+                    yield on_disk(self._tree.root, path)
 
     def open(self, content_id: str) -> int | None:
         """A descriptor of the first of these files that can be read; None when none can."""

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from cluster.folders import OpenFolders
 from cluster.replication_settings import Compression
+from replicator.core.place import Row
 from replicator.core.recipe import pack
-from replicator.disk.tree import Tree
+from replicator.disk.tree import Tree, sighting
 from replicator.peers.connection import Connection
 from replicator.peers.packing import Packing
 from replicator.peers.throttle import ClosedError, Throttle
@@ -46,7 +48,7 @@ class Giving:
 
         try:
             most_bytes = _SMALL_ANSWER_BYTES if self._throttle.limit is None else self._throttle.chunk_bytes()
-            sources = [next(self._replica.sources.files(content_id), None) for content_id in message.contents]
+            sources = [next(self._replica.sources.known(content_id), None) for content_id in message.contents]
             contents = await self._replica.blocking(_read_small, self._replica.tree, sources, most_bytes)
             await self._throttle.let_through(sum(len(data or b"") for data in contents), say)
         except ClosedError:
@@ -105,17 +107,28 @@ class Giving:
                 await self._connection.send(told)
 
 
-def _read_small(tree: Tree, sources: Sequence[Path | None], most_bytes: int) -> list[bytes | None]:
+def _read_small(tree: Tree, sources: Sequence[tuple[str, Row | None] | None], most_bytes: int) -> list[bytes | None]:
     """The first contents, until they have so many bytes; none for what cannot be read, or is not small."""
     contents: list[bytes | None] = []
     size_bytes = 0
-    for source in sources:
-        data = None
-        if source is not None:
-            with contextlib.suppress(OSError), os.fdopen(tree.open(source), "rb", buffering=0) as file:
-                data = file.read(CHUNK_BYTES)
-        size_bytes += len(data or b"")
-        contents.append(data)
-        if size_bytes >= most_bytes:
-            break
+    with OpenFolders(tree.root) as folders:
+        for source in sources:
+            data = None
+            if source is not None:
+                with contextlib.suppress(OSError):
+                    data = _small(tree, folders, *source)
+            size_bytes += len(data or b"")
+            contents.append(data)
+            if size_bytes >= most_bytes:
+                break
     return contents
+
+
+def _small(tree: Tree, folders: OpenFolders, path: str, row: Row | None) -> bytes | None:
+    fd = tree.open_in(folders, path)
+    try:
+        seen = sighting(os.fstat(fd))
+        is_small = seen.row.size_bytes <= CHUNK_BYTES
+        return os.pread(fd, seen.row.size_bytes, 0) if is_small and (row is None or seen.row.same_file(row)) else None
+    finally:
+        os.close(fd)

@@ -10,6 +10,7 @@ from pathlib import Path
 from cluster.content_id import content_id_of
 from cluster.log import logger
 from cluster.replication_settings import Replication
+from cluster.tree_path import parent
 from replicator.core.head import Head
 from replicator.disk.new_files import NewFile, write_together
 from replicator.disk.staging import Held
@@ -45,7 +46,7 @@ class Intake:
             require_space(replica.staging, size_bytes, self._replication.disk_reserve_bytes)
             contents = await self._fetch(list(dict.fromkeys(head.content_id for head in wanted.values())))
             found = {path: head for path, head in wanted.items() if head.content_id in contents}
-            for path in found:
+            for path in {parent(path): path for path in found}.values():
                 await replica.ensure_folders(path, over_files=True)
             async with replica.locks.of(*found):
                 replica.marker.check()
