@@ -162,7 +162,7 @@ class Tree:
     def install_all(self, pieces: Sequence[Installation]) -> Sequence[Row | Exception]:
         """Install many staged files, with one fsync for each folder; the row that each has, or what went wrong."""
         with OpenFolders(self.root) as folders:
-            put = [attempt(functools.partial(self._put, folders), piece) for piece in pieces]
+            put = [attempt(functools.partial(self.put, folders), piece) for piece in pieces]
         with OpenFolders(self.root) as folders:  # anew: what was put into a folder that is gone since is not there
             synced: dict[str, Exception | None] = {}
             return [
@@ -170,7 +170,7 @@ class Tree:
                 for piece, row in zip(pieces, put, strict=True)
             ]
 
-    def _put(self, folders: OpenFolders, piece: Installation) -> Row:
+    def put(self, folders: OpenFolders, piece: Installation) -> Row:
         """Rename a staged file into place; the name is durable after an fsync of its folder."""
         inode = self._sealed(piece)
         is_open = piece.known is ANYTHING or (isinstance(piece.known, Row) and piece.known.kind is Kind.DIRECTORY)

@@ -11,6 +11,7 @@ import replicator.core.belief
 import replicator.index.index
 import replicator.peers.door
 import replicator.replica
+from cluster.folders import OpenFolders
 from replicator.core import place as core_place
 from replicator.core.head import Dot, joined
 from replicator.core.hybrid_clock import corrected, drift_ns, ticked
@@ -78,19 +79,24 @@ def fsync_of_files_only(fd):
 _put = Tree.put
 
 
-def put_after_the_index(self, piece):
+def _put_alone(tree, piece):
+    with OpenFolders(tree.root) as folders:
+        _put(tree, folders, piece)
+
+
+def put_after_the_index(self, _folders, piece):
     later = piece.staged.with_name(f"{piece.staged.name}-later")
     kernel.link(piece.staged, later)
     row = msgspec.structs.replace(piece.wanted, inode=later.lstat().st_ino)
     moved = msgspec.structs.replace(piece, staged=later, known=ANYTHING)
-    asyncio.get_running_loop().call_later(0.05, _put, self, moved)
+    asyncio.get_running_loop().call_later(0.05, _put_alone, self, moved)
     return row
 
 
-def unlink_then_put(self, piece):
+def unlink_then_put(self, folders, piece):
     with self._at(piece.path, piece.known) as (folder, name), contextlib.suppress(FileNotFoundError, IsADirectoryError):
         kernel.unlink(name, dir_fd=folder)
-    return _put(self, msgspec.structs.replace(piece, known=ANYTHING))
+    return _put(self, folders, msgspec.structs.replace(piece, known=ANYTHING))
 
 
 def newest_mtime(one, other):
