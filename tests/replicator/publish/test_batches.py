@@ -107,10 +107,10 @@ async def test_a_peer_that_shows_some_is_counted_for_those(tmp_path):
 
 
 class OneIsFull(Tree):
-    def put(self, piece):
+    def put(self, folders, piece):
         if piece.path == "f7":
             raise OSError(errno.ENOSPC, "No space left on device")
-        return super().put(piece)
+        return super().put(folders, piece)
 
 
 async def test_a_file_that_the_disk_does_not_take_is_refused_alone(tmp_path):

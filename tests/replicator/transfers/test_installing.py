@@ -54,10 +54,10 @@ async def test_what_is_not_plain_is_left_and_stays_ready(tmp_path):
 
 
 class OneFails(Tree):
-    def put(self, piece):
+    def put(self, folders, piece):
         if piece.path == "f7":
             raise OSError(5, "Input/output error")
-        return super().put(piece)
+        return super().put(folders, piece)
 
 
 async def test_what_the_disk_does_not_take_stays_ready_and_is_looked_at_before_it_is_tried_again(tmp_path):

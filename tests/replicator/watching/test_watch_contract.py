@@ -115,7 +115,7 @@ def test_while_the_thread_for_folders_hangs_files_are_seen_but_the_canary_is_not
     seen = marks(watch)
     (emitter,) = watch._observer.emitters
     with emitter._lock:
-        watch.canary_seen_s = 0.0
+        watch.unanswered_s = 0.0
         watch.touch_canary()
         (root / "x").write_bytes(b"x")
         until(lambda: "x" in seen(), "the file is seen")
