@@ -28,7 +28,7 @@ async def move(replica: Replica, request: Rename, moved: list[str], asked: Mappi
                 gone=path,
                 now_ns=now_ns(),
                 account=account,
-                known=_known(replica, path),
+                known=_known(replica, path, source),
             )
         )
         for path in moved
@@ -77,10 +77,12 @@ def _content(replica: Replica, path: str) -> str:
     return row.content_id if row else ""
 
 
-def _known(replica: Replica, path: str) -> Row | None:
-    """What stat will say of a file under its new name, or of its old one after a power cut; its index expects that."""
+def _known(replica: Replica, path: str, source: str) -> Row | None:
+    """What stat will say of a file under its new name. One that lies in a folder which is renamed is left as it is."""
     row = replica.index.place(path).row
-    return expect_change(replica.index, path, row) if row and row.kind is Kind.FILE else None
+    if row is None or row.kind is not Kind.FILE:
+        return None
+    return expect_change(replica.index, path, row) if path == source else row
 
 
 def _mode(head: Head | None) -> int:

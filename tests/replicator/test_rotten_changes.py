@@ -53,9 +53,9 @@ CHANGES = {
     "heard": (heard, "touch", "x"),
     "asked": (asked, "touch", "x"),
     "renamed": (renamed, "rename", "x"),
-    "moved": (moved, "rename", "d/y"),
+    "moved": (moved, "rename", "d"),
 }
-"""What is done, by which call, and which file is meant."""
+"""What is done, by which call, and the stat of what it changes."""
 
 
 async def rot(replica):
@@ -84,16 +84,16 @@ def contents(replica):
     return {head.content_id for place in replica.index.places.values() for head in place.heads if head.content_id}
 
 
-def nothing(_do, _file):
+def nothing(_do, _entry):
     pass
 
 
-def half(_do, file):
+def half(_do, entry):
     """As a power cut may leave it, or a mode that was set before the time: only the ctime is another."""
-    file.chmod(0o600)
+    entry.chmod(0o700)
 
 
-def all_of_it(do, _file):
+def all_of_it(do, _entry):
     do()
 
 
@@ -104,12 +104,12 @@ class KilledError(BaseException):
 @pytest.mark.parametrize("done", [nothing, half, all_of_it])
 @pytest.mark.parametrize("what", CHANGES)
 async def test_it_is_none_after_a_kill(tmp_path, monkeypatch, what, done):
-    change, call, file = CHANGES[what]
+    change, call, entry = CHANGES[what]
     do, left = getattr(Tree, call), tmp_path / "left"
     left.mkdir()
 
     def do_and_die(*arguments):
-        done(functools.partial(do, *arguments), tmp_path / "root" / file)
+        done(functools.partial(do, *arguments), tmp_path / "root" / entry)
         for each in tmp_path.glob("index.sqlite3*"):
             shutil.copy(each, left)
         raise KilledError
@@ -133,11 +133,11 @@ async def test_it_is_none_after_a_kill(tmp_path, monkeypatch, what, done):
 @pytest.mark.parametrize("done", [nothing, half, all_of_it])
 @pytest.mark.parametrize("what", CHANGES)
 async def test_it_is_none_after_the_disk_has_failed(tmp_path, monkeypatch, what, done):
-    change, call, file = CHANGES[what]
+    change, call, entry = CHANGES[what]
     do = getattr(Tree, call)
 
     def do_and_fail(*arguments):
-        done(functools.partial(do, *arguments), tmp_path / "root" / file)
+        done(functools.partial(do, *arguments), tmp_path / "root" / entry)
         raise OSError(errno.EIO, "the disk fails")
 
     async with OpenReplica(tmp_path) as here:
