@@ -51,6 +51,15 @@ FOUND = {
         (0.2722, "kill", 3, "d", "local", 183, 1.996),
         (0.3365, "power-cut", 1, "b", "quorum", 101, 0.079),
     ),
+    "what a node had stamped from the future before its index was replaced kept it from joining": history(
+        32008641, 5,
+        (0.049, "clock", 0, "a", "any-peer", 137, 6.353),
+        (0.1112, "upload", 0, "a", "any-peer", 170, 0.047),
+        (0.4701, "clone", 0, "b", "all", 78, 0.315),
+        (0.5687, "clock", 1, "a", "local", 175, 1.979),
+        shape="chain",
+        mirror=True,
+    ),
 }  # fmt: skip
 """Bugs of production code that the simulation found; each is mended."""
 
