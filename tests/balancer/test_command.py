@@ -17,7 +17,7 @@ from cluster.health import BalancerHealth
 from cluster.live import Upgraded
 from compose.status import health
 from tests.kit.cluster_folder import write_cluster
-from tests.kit.wait import until
+from tests.kit.wait import PATIENCE_S, until
 
 COMMAND = Path(sys.executable).with_name("balancer")
 
@@ -53,7 +53,7 @@ def test_it_runs_and_stops_at_a_signal(cluster) -> None:
             is_one_line(taken, "port 8021", "in use")
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
         assert process.stderr is not None
         said = process.stderr.read()
         assert "Traceback" not in said
@@ -80,7 +80,7 @@ def test_an_upgrade_starts_another_process_that_serves_in_its_place_until_a_sign
     with running(cluster) as old:
         new = post_action(address, "upgrade", Upgraded, token=token, timeout_s=60)
         assert new.process != old.pid
-        assert old.wait(timeout=20) == 0  # it had no sessions
+        assert old.wait(timeout=PATIENCE_S) == 0  # it had no sessions
         assert answers(cluster)
         os.kill(new.process, signal.SIGTERM)
         until(lambda: not answers(cluster), "it has ended")

@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from balancer.control_leg import ControlLeg
+from tests.kit.wait import PATIENCE_S
 
 
 @pytest.mark.asyncio
@@ -57,4 +58,4 @@ async def test_who_does_not_read_the_last_words_is_not_waited_for(loses):
         await asyncio.get_running_loop().connect_accepted_socket(lambda: leg, ours)
         leg.send(bytes(9 << 20 if loses else 1 << 20))
         leg.close()
-        await asyncio.wait_for(lost.wait(), 20)
+        await asyncio.wait_for(lost.wait(), PATIENCE_S)

@@ -16,6 +16,7 @@ from balancer.program import Program
 from cluster.health import NodeState
 from tests.balancer.running_balancer import Bench, bench
 from tests.kit.clients import secure_client
+from tests.kit.wait import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -39,7 +40,7 @@ async def succeeded(b: Bench) -> AsyncIterator[Program]:
         yield successor
     finally:
         await successor.stop()
-        await asyncio.wait_for(stopping, 10)
+        await asyncio.wait_for(stopping, PATIENCE_S)
 
 
 async def end_when_told(program: Program) -> None:
@@ -142,7 +143,7 @@ async def test_a_session_under_tls_stays_with_its_process_and_works_until_it_end
             )
             assert (await asyncio.to_thread(ftp.pwd)) == "/"
             assert (await asyncio.to_thread(ftp.quit)).startswith("221")
-            await asyncio.wait_for(b.program.wait(), 5)
+            await asyncio.wait_for(b.program.wait(), PATIENCE_S)
 
 
 async def test_whoever_cannot_move_in_time_is_told_so_with_a_421(tmp_path):

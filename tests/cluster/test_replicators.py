@@ -17,7 +17,7 @@ from cluster.publish import Done, Fetch, MakeDirectory, Policy, Reason, Refused,
 from tests.kit.cluster_folder import write_cluster
 from tests.kit.publish_client import tree
 from tests.kit.replicators import Replicators
-from tests.kit.wait import until
+from tests.kit.wait import PATIENCE_S, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -317,4 +317,4 @@ def test_nodes_that_are_ended_at_the_same_moment_both_end(tmp_path_factory):
     for _ in range(3):
         with running(tmp_path_factory.mktemp("end")) as replicators, ThreadPoolExecutor(2) as pool:
             ends = [pool.submit(replicators.kill, node, signal.SIGTERM) for node in ("node1", "node2")]
-            assert [end.result(timeout=10) for end in ends] == [0, 0]
+            assert [end.result(timeout=PATIENCE_S) for end in ends] == [0, 0]

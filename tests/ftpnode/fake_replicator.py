@@ -35,6 +35,7 @@ from cluster.publish import (
     encode,
 )
 from ftpnode.tree_usage import count_tree
+from tests.kit.wait import PATIENCE_S
 
 
 class FakeReplicator:
@@ -75,7 +76,7 @@ class FakeReplicator:
     def __exit__(self, *_):
         self.die()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE_S)
 
     def listen(self):
         self.path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from ftpnode.arrival import TOLD_FROM_BYTES
 from tests.ftpnode.fake_replicator import FakeReplicator, hang, lost_everywhere, refuse
 from tests.ftpnode.running import running
 from tests.kit.cluster_folder import write_cluster
-from tests.kit.wait import until
+from tests.kit.wait import PATIENCE_S, until
 
 REPLIES = {
     Reason.TOO_FEW_COPIES: "451",
@@ -92,7 +92,7 @@ def test_no_226_before_done(pair):
     may_answer = threading.Event()
 
     def wait(request):
-        assert may_answer.wait(5)
+        assert may_answer.wait(PATIENCE_S)
         return replicator.do(request)
 
     replicator.behave(wait)
@@ -148,7 +148,7 @@ def test_an_upload_whose_client_vanishes_after_its_data_is_still_published(pair)
     may_answer = threading.Event()
 
     def wait(request):
-        assert may_answer.wait(5)
+        assert may_answer.wait(PATIENCE_S)
         return replicator.do(request)
 
     replicator.behave(wait)
@@ -247,7 +247,7 @@ def test_answers_may_come_in_any_order(pair):
 
     def second_first(request):
         if request.path.endswith("slow.rnx"):
-            assert first.wait(5)
+            assert first.wait(PATIENCE_S)
         return Done(id=request.id, copies=2, wanted=2)
 
     replicator.behave(second_first)

@@ -13,6 +13,7 @@ from replicator.peers.link import PeerLink, PeerSite
 from replicator.peers.wire import encode
 from replicator.transfers.fetching import Fetching
 from tests.kit.replica import OpenReplica
+from tests.kit.wait import PATIENCE_S
 
 QUICK = Replication(prepare_timeout_s=2.0, reconnect_s=0.05, lease_s=1.0, disk_reserve_bytes=0, inline_bytes=10)
 
@@ -90,7 +91,7 @@ async def peers(folder: Path, *names: str, settings: Replication = QUICK):
                 changed.append(connected)
                 running.append(asyncio.create_task(link.run()))
             for connected in changed:
-                await asyncio.wait_for(connected.wait(), 5)
+                await asyncio.wait_for(connected.wait(), PATIENCE_S)
             peer.fetching = Fetching(tuple(peer.links.values()), peer.replica, peer.door.outlines, settings)
             peer.replica.fetch, peer.replica.build = peer.fetching.fetch, peer.fetching.build
         yield found

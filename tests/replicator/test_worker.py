@@ -11,6 +11,7 @@ from replicator.transfers.intake import Intake
 from replicator.worker import Worker
 from tests.kit.peers import QUICK, peers
 from tests.kit.replica import OpenReplica, remote_head
+from tests.kit.wait import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 LARGE = b"lost" * 500_000
@@ -31,7 +32,7 @@ async def working(replica, links=()):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - the worker sets no event
             await asyncio.sleep(0.001)
 

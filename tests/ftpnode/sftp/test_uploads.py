@@ -13,7 +13,7 @@ from tests.ftpnode.fake_replicator import hang, refuse
 from tests.ftpnode.running import running
 from tests.ftpnode.sftp.clients import APPEND, CREATE, EXCLUSIVE, TRUNCATE, WRITE, connected, raw, with_sftp
 from tests.kit.cluster_folder import write_cluster
-from tests.kit.wait import until
+from tests.kit.wait import PATIENCE_S, until
 
 OLD = b"the old content"
 FAILURE, NO_SUCH_FILE, DENIED = 4, 2, 3
@@ -275,7 +275,7 @@ def test_close_is_not_answered_before_the_file_is_safe(door):
     may_answer = threading.Event()
 
     def wait(request):
-        assert may_answer.wait(10)
+        assert may_answer.wait(PATIENCE_S)
         return replicator.do(request)
 
     replicator.behave(wait)
@@ -296,7 +296,7 @@ def test_an_upload_whose_client_vanishes_after_close_is_still_published(door):
     may_answer = threading.Event()
 
     def wait(request):
-        assert may_answer.wait(10)
+        assert may_answer.wait(PATIENCE_S)
         return replicator.do(request)
 
     replicator.behave(wait)

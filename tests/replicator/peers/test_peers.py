@@ -53,6 +53,7 @@ from replicator.transfers.preparing import Offer
 from replicator.worker import Worker
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head
+from tests.kit.wait import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 QUICK = Replication(prepare_timeout_s=2.0, reconnect_s=0.05, lease_s=1.0, disk_reserve_bytes=0, inline_bytes=10)
@@ -112,7 +113,7 @@ def greeting(**changes):
 
 
 async def next_of(connection, kind):
-    while not isinstance(message := await asyncio.wait_for(connection.receive(), 5), kind):
+    while not isinstance(message := await asyncio.wait_for(connection.receive(), PATIENCE_S), kind):
         pass
     return message
 
@@ -268,7 +269,7 @@ async def linked(folder):
             link.on_change = changed.set
             running = asyncio.create_task(link.run())
             try:
-                await asyncio.wait_for(changed.wait(), 5)
+                await asyncio.wait_for(changed.wait(), PATIENCE_S)
                 assert link.connected
                 yield there, link, here
             finally:
@@ -319,7 +320,7 @@ async def test_a_peer_that_saw_more_of_us_than_we_know_shows_a_rolled_back_index
             found = asyncio.Event()
             link.on_disowned = lambda _why: found.set()
             running = asyncio.create_task(link.run())
-            await asyncio.wait_for(found.wait(), 5)
+            await asyncio.wait_for(found.wait(), PATIENCE_S)
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
@@ -359,7 +360,7 @@ async def test_a_peer_that_got_other_content_makes_us_look(tmp_path):
         doubted = asyncio.Queue()
         answering.on_doubt = doubted.put_nowait
         await connection.send(Doubt(content_id="ab" * 32))
-        assert await asyncio.wait_for(doubted.get(), 5) == "ab" * 32
+        assert await asyncio.wait_for(doubted.get(), PATIENCE_S) == "ab" * 32
 
 
 class GivingLink:

@@ -15,6 +15,7 @@ from replicator.transfers.intake import Intake
 from replicator.worker import Worker
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica
+from tests.kit.wait import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -53,7 +54,7 @@ async def put(canaries):
 
 
 async def until(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - the links set no event
             await asyncio.sleep(0.001)
 

@@ -18,6 +18,7 @@ from replicator.transfers.inflow import Inflow
 from replicator.transfers.preparing import Offer
 from tests.kit.publish_client import tree
 from tests.kit.replica import remote_head
+from tests.kit.wait import PATIENCE_S
 from tests.replicator.peers.test_peers import dialled, door, linked, next_of
 
 pytestmark = pytest.mark.asyncio
@@ -31,7 +32,7 @@ def growing(replica):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - a disk sets no event
             await asyncio.sleep(0.005)
 

@@ -20,6 +20,7 @@ from replicator.not_yet import NotYetError
 from replicator.watching.scrub import Scrub
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head
+from tests.kit.wait import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 QUICK = Replication(scrub_bytes_per_s=1 << 40)
@@ -195,7 +196,7 @@ async def test_a_doubt_does_not_wait_for_the_rests_within_a_large_file(tmp_path,
             while not condition():
                 await asyncio.to_thread(threading.Event().wait, 0.01)
 
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE_S):
             await until(lambda: scrub.health(1).percent)  # the first of three chunks is read, and a long rest follows
             assert here.index.scrub.cursor == "a"
             scrub.doubt(content_id_of(b"good"))
@@ -213,7 +214,7 @@ async def test_rot_is_found_although_our_own_hand_sets_its_time_meanwhile(tmp_pa
         loop, judged, readings = asyncio.get_running_loop(), Rereading.is_sound, []
 
         def touched():
-            asyncio.run_coroutine_threadsafe(here.settle("x"), loop).result(10)
+            asyncio.run_coroutine_threadsafe(here.settle("x"), loop).result(PATIENCE_S)
 
         def judged_and_touched(self):
             readings.append(self)

@@ -15,7 +15,7 @@ from cluster.clock import monotonic_s
 from replicator.core.dirty import Mark
 from replicator.watching.kernel_watches import limits
 from replicator.watching.watch import Watch
-from tests.kit.wait import until
+from tests.kit.wait import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_queue_that_overflows_marks_everything_and_leaves_every_folder_watched
 
     monkeypatch.setattr(reader_of(watch), "handle_event", stall)
     (root / "first").touch()
-    assert stalled.wait(20)
+    assert stalled.wait(PATIENCE_S)
     for number in range(limit // 3 + 4000):  # each is created, closed, and has its times set
         (root / str(number)).touch()
     (root / "made/while/it/was/full").mkdir(parents=True)
