@@ -7,7 +7,7 @@ import math
 import random
 import secrets
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -21,7 +21,7 @@ from replicator.core.room import Room, low_bytes, room_of
 from replicator.core.runs import LEAP_BITS
 from replicator.disk.marker import Mark, Marker, WrongRootError
 from replicator.disk.staging import Staging
-from replicator.disk.tree import Tree, UnstableError
+from replicator.disk.tree import Sighting, Tree, UnstableError
 from replicator.index.index import Index
 from replicator.measures import Measures
 from replicator.not_yet import NotYetError
@@ -266,14 +266,20 @@ class Engine:
         rows = {path: self._index.place(path).row for path in dirty.paths}
         changed = await self.replica.blocking(differing, self._tree, rows) if rows else {}
         gone = [path for path in dirty.paths if path in changed and dirty.paths[path].deleted]
-        await self._scan.delete(gone)
-        there = [path for path in dirty.paths if path in changed and not dirty.paths[path].deleted]
-        for start in range(0, len(there), TOGETHER):
-            some = {path: changed[path] for path in there[start : start + TOGETHER]}
+        there = {path: seen for path, seen in changed.items() if not dirty.paths[path].deleted}
+        come = {path: seen for path, seen in there.items() if path not in self._index.folders}
+        await self._follow_all(come)  # before what went: peers must not lose what only moves
+        await self._scan.delete(gone, list(come))
+        await self._follow_all({path: seen for path, seen in there.items() if path not in come})
+        if changed or dirty.folders:
+            self.progressed()
+
+    async def _follow_all(self, found: Mapping[str, Sighting | Exception | None]) -> None:
+        paths = list(found)
+        for start in range(0, len(paths), TOGETHER):
+            some = {path: found[path] for path in paths[start : start + TOGETHER]}
             for path in await self._scan.take_in_small(some):
                 await self._follow(path)
-            self.progressed()
-        if changed or dirty.folders:
             self.progressed()
 
     async def _follow(self, path: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -13,8 +13,9 @@ from cluster.clock import monotonic_s, now_ns
 from cluster.folders import OddEntryError, OpenFolders, opened
 from cluster.log import logger
 from cluster.oddities import OddEntry, printable
-from cluster.tree_path import RESERVED, complaint
+from cluster.tree_path import RESERVED, complaint, parents
 from replicator.core.head import Kind
+from replicator.core.moved import moved
 from replicator.core.place import ANY_CTIME_NS, Row
 from replicator.disk.lanes import attempt
 from replicator.disk.reading import SMALL_BYTES, read_soon, read_together
@@ -81,6 +82,13 @@ def _is_small(seen: Sighting | Exception | None) -> bool:
     return isinstance(seen, Sighting) and seen.row.kind is Kind.FILE and seen.row.size_bytes <= SMALL_BYTES
 
 
+def _files(tree: Tree, paths: Sequence[str]) -> dict[str, Row]:
+    """What stat says of the files among these paths. Blocks."""
+    with OpenFolders(tree.root) as folders:
+        looks = {path: attempt(functools.partial(tree.look_in, folders), path) for path in paths}
+    return {path: seen.row for path, seen in looks.items() if isinstance(seen, Sighting) and seen.row.kind is Kind.FILE}
+
+
 def _absent(tree: Tree, paths: Sequence[str]) -> list[str]:
     """Those where nothing stands. Blocks."""
     with OpenFolders(tree.root) as folders:
@@ -133,10 +141,11 @@ class Scan:
                 await self._look(path, deleted=False)
         return odd
 
-    async def delete(self, gone: Sequence[str]) -> None:
+    async def delete(self, gone: Sequence[str], come: Sequence[str] = ()) -> None:
         """These are gone from the disk, with all below them, because somebody deleted them; or it is a flood, and held.
 
-        A folder above what is held back is made again, for others may put something into it.
+        A folder above what is held back is made again, for others may put something into it. `come` are paths that
+        were looked at before: one of them may be the new name of what is gone.
         """
         index = self._replica.index
         if not gone:
@@ -148,12 +157,40 @@ class Scan:
         lost = list(dict.fromkeys(path for top in gone for path in (*list(index.below(top))[::-1], top)))
         lost = [path for path in lost if not index.excludes(path)]
         absent = await self._replica.blocking(_absent, self._replica.tree, lost)
+        untold = await self._follow_renames(absent, come)
+        lost, absent = ([path for path in paths if path not in untold] for paths in (lost, absent))
         held = self._replica.held_deletes.found(absent, self._watch.removed())
         for path in lost:
             if path not in held:
                 await self._look(path, deleted=True)
         for folder in sorted(path for path in held if index.held[path].is_folder):
             await self._look(folder, deleted=False)
+
+    async def _follow_renames(self, absent: Sequence[str], come: Iterable[str]) -> frozenset[str]:
+        """Have the index know renamed files by their new names before the old ones go; the old names that may not go.
+
+        Told first, the removal would take the content from all peers, and it would be lost with this node. Where the
+        new name cannot be read the old one is damage to heal; where it changes just now, the removal is told later.
+        """
+        index = self._replica.index
+        rows = {path: index.place(path).row for path in absent}
+        gone = {path: row for path, row in rows.items() if row is not None and row.kind is Kind.FILE}
+        if not gone:
+            return frozenset()
+        # What takes the place of a folder comes when all that was in it has gone.
+        new = [path for path in (*come, *self._watch.resting()) if path not in index.folders]
+        new = [path for path in new if not index.excludes(path)]
+        seen = await self._replica.blocking(_files, self._replica.tree, new)
+        untold: set[str] = set()
+        for old, path in moved(gone, seen).items():
+            await self._look(path, deleted=False)
+            row = index.place(path).row
+            if row is None or row.inode != gone[old].inode:
+                waiting = {old, *parents(old)}.intersection(absent)
+                untold |= waiting
+                for again in waiting if path in self._watch.resting() else ():
+                    self._watch.mark(again, deleted=True)
+        return frozenset(untold)
 
     async def take_in_small(self, found: Mapping[str, Sighting | Exception | None]) -> list[str]:
         """Take in the small files among what was found together, if there is much; the paths that are left."""

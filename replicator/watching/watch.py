@@ -169,6 +169,11 @@ class Watch:
         with self._lock:
             return [path for path, mark in self._paths.items() if mark.deleted]
 
+    def resting(self) -> list[str]:
+        """The other paths that are marked and not to be looked at yet."""
+        with self._lock:
+            return [path for path, mark in self._paths.items() if not mark.deleted]
+
     def saw(self, absolute: str, told: Told) -> None:
         """An event names this file."""
         if not absolute.startswith(self._prefix):

@@ -31,6 +31,9 @@ class NoWatch:
     def removed(self):
         return self.coming
 
+    def resting(self):
+        return []
+
     def mark_found(self, path):
         raise AssertionError(path)
 

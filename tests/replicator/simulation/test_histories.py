@@ -28,6 +28,17 @@ def test_what_a_history_does_is_told_step_by_step(prove):
 
 
 FOUND = {
+    "the old name of a file that a program had renamed went, and its node, before it had told the new one": history(
+        31043987, 3,
+        (0.387, "upload", 1, "d/x", "local", 187, 0.62),
+        (0.516, "upload", 1, "b", "all", 179, 0.839),
+        (0.684, "clock", 0, "a", "any-peer", 88, 5.906),
+        (1.754, "stop", 1, "b", "any-peer", 128, 0.429),
+        (2.448, "repeat", 0, "d/y", "all", 195, 1.255),
+        (4.622, "rename", 0, "b", "d/y", 35, 0.06),
+        (4.848, "local-rename", 2, "d/x", "d/y", 154, 0.081),
+        (5.386, "wipe", 2, "d/x", "quorum", 103, 1.494),
+    ),
     "a round of the scrub ended because another had looked into the same doubt": history(
         31009737, 4,
         (0.2704, "slow", 1, "d", "all", 143, 4.373),
