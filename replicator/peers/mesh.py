@@ -16,7 +16,9 @@ from replicator.peers.link import PeerLink
 from replicator.peers.wire import Entry, SmallFile
 from replicator.transfers.preparing import Offer
 
-_MIN_COMMIT_S: Final = 0.5
+MIN_COMMIT_S: Final = 0.5
+"""The peers have so long to show a change, however late it is."""
+
 _going_on: Final[set[asyncio.Task[bool]]] = (
     set()
 )  # the loop holds tasks weakly; those that nobody waits for need a hold
@@ -68,7 +70,7 @@ class Mesh:
         finally:
             if offer is not None and self._staging.offers.get(offer.content_id) == offer.file:
                 del self._staging.offers[offer.content_id]
-        return PreparedCopies(done, max(deadline_s, monotonic_s() + _MIN_COMMIT_S))
+        return PreparedCopies(done, max(deadline_s, monotonic_s() + MIN_COMMIT_S))
 
     async def prepare_small(self, files: Sequence[SmallFile], links: Sequence[PeerLink], enough: int) -> PreparedCopies:
         """As `prepare` of many small files at once: counted is who holds them all."""
@@ -80,7 +82,7 @@ class Mesh:
 
     async def commit(self, entries: tuple[Entry, ...], copies: PreparedCopies) -> int:
         """Have the peers that prepared show the change; how many of them do, within the deadline."""
-        timeout_s = max(_MIN_COMMIT_S, copies.deadline_s - monotonic_s())
+        timeout_s = max(MIN_COMMIT_S, copies.deadline_s - monotonic_s())
         path = entries[0].path
         done = await _first_of(copies.links, lambda link: link.commit(entries, timeout_s), len(copies.links), path)
         return len(done)

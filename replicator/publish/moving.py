@@ -1,6 +1,6 @@
 """Renames entries of the tree, on the disk and in the index; a crash in the middle is finished at the next start."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -13,11 +13,17 @@ from replicator.index.intent import Intent
 from replicator.replica import Replica
 
 
-async def move(replica: Replica, request: Rename, moved: list[str], asked: Mapping[str, Heads]) -> list[str]:
+async def move(
+    replica: Replica,
+    request: Rename,
+    moved: list[str],
+    asked: Mapping[str, Heads],
+    on_moved: Callable[[str, str], None],
+) -> list[str]:
     """Rename what the request says: `moved`, folders first, locked by the caller. Returns the paths that changed.
 
     `asked` are the heads that were known when the client asked. What lost on a path and came to be known since then,
-    nobody has seen here: it is not superseded.
+    nobody has seen here: it is not superseded. `on_moved` hears the old and the new name before any peer can.
     """
     source, target, account = request.source, request.target, request.account
     intents = [
@@ -47,6 +53,7 @@ async def move(replica: Replica, request: Rename, moved: list[str], asked: Mappi
             row = await replica.blocking(replica.tree.renamed, new, known)
             written = Written(row=row, mode=mode, now_ns=now_ns(), saw=saw.get(new), account=account)
             replica.index.feed(new, written)
+            on_moved(path, new)
             told[new] = None
             if known.kind is Kind.FILE:  # told with its new path, so that a peer moves its file as well
                 replica.index.feed(path, Written(row=None, now_ns=now_ns(), saw=saw[path], account=account))

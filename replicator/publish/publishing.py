@@ -44,7 +44,7 @@ from cluster.publish import (
 from cluster.settings import Settings
 from cluster.tree_path import complaint, parent
 from replicator.core.copies import copies_wanted
-from replicator.core.head import Head, Kind, seen_by, winner
+from replicator.core.head import Kind, seen_by, winner
 from replicator.core.place import Row, Written
 from replicator.disk.lanes import each
 from replicator.disk.marker import WrongRootError
@@ -56,7 +56,6 @@ from replicator.operators.condition import Condition
 from replicator.peers.link import PeerLink
 from replicator.peers.mesh import Mesh, PreparedCopies
 from replicator.peers.propagation import Propagation
-from replicator.peers.wire import Entry
 from replicator.publish.arrivals import Arrivals
 from replicator.publish.batches import Batches
 from replicator.publish.moving import move
@@ -80,6 +79,7 @@ from replicator.publish.refusals import (
     require,
     require_folder,
 )
+from replicator.publish.showing import Showings
 from replicator.replica import Replica
 from replicator.transfers.preparing import Offer
 
@@ -107,6 +107,7 @@ class Publishing:
         self._mesh = mesh
         self._nodes = len(settings.writers)
         self._condition = condition
+        self._showings = Showings(replica.index, mesh)
         self._names = Names(replica.index, settings.replication.names)
         self._quotas = Quotas(replica.index, replica.staging.partials)
         self._questions = Questions(
@@ -204,7 +205,7 @@ class Publishing:
         known = len(place.heads) == 1 and place.row is not None and place.row.content_id == request.content_id
         known = known and await replica.is_as_recorded(path)
         if known and place.heads[0].content_id == request.content_id:
-            done = await self._repeat(request, offer, place.heads[0])
+            done = await self._repeat(request, offer)
             await replica.lanes.run(self._unlink, offer.file)
             return done
         refuse_folder(replica.index, path)
@@ -238,17 +239,16 @@ class Publishing:
 
         return await self._change(request.id, request.policy, path, offer, local_change)
 
-    async def _repeat(self, request: Publish, offer: Offer, head: Head) -> Done:
+    async def _repeat(self, request: Publish, offer: Offer) -> Done:
         """The same content under the same path: nothing changes, but the copies must be there.
 
         The peers are asked even where they have acknowledged it: to one of them it may have lost against another head.
         """
-        await self._replica.index.durable()
         wanted = copies_wanted(request.policy.nodes, self._nodes)
         again = msgspec.structs.replace(offer, outflows={})  # who shows it needs no second copy, though it has come
-        copies = await self._prepare(request.path, again, wanted, request.policy)
-        holders = await self._mesh.commit((Entry(request.path, (head,)),), copies) if copies.links else 0
-        return _done(request.id, 1 + holders, wanted)
+        with self._showings.of((request.path,)) as showing:
+            copies = await self._prepare(request.path, again, wanted, request.policy)
+            return _done(request.id, 1 + await showing.by_peers(copies), wanted)
 
     async def _make_directory(self, request: MakeDirectory) -> Done:
         replica, path = self._replica, request.path
@@ -327,7 +327,7 @@ class Publishing:
                 missing = next((path for path in moved if path in replica.index.pending), None)
                 if missing is not None:
                     raise RefusedError(Reason.NOT_READY, f"{missing} is not here yet; try again")
-                return made + await move(replica, request, moved, asked)
+                return made + await move(replica, request, moved, asked, self._showings.moved)
 
         with self._names.claim(target, source):
             return await self._change(request.id, request.policy, source, None, local_change)
@@ -364,13 +364,8 @@ class Publishing:
         """The order that every change keeps; see the top of this file."""
         wanted = copies_wanted(policy.nodes, self._nodes)
         copies = await self._prepare(path, offer, wanted, policy)
-        paths = await local_change()
-        index = self._replica.index
-        await index.durable()
-        self._mesh.announce()
-        entries = tuple(Entry(path, index.place(path).heads) for path in dict.fromkeys(paths))
-        committed = await self._mesh.commit(entries, copies) if copies.links else 0
-        return _done(number, 1 + committed, wanted)
+        with self._showings.of(await local_change()) as showing:
+            return _done(number, 1 + await showing.by_peers(copies), wanted)
 
     async def _prepare(self, path: str, offer: Offer | None, wanted: int, policy: Policy) -> PreparedCopies:
         links: tuple[PeerLink, ...] = self._mesh.in_sync() if wanted > 1 else ()
