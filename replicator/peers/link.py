@@ -183,7 +183,9 @@ class PeerLink:
         """Have the peer show what it prepared; PeerError, OSError or TimeoutError when it does not say that it did."""
         for part in _parts(entries):
             with self.exchange() as exchange:
-                self._told |= {entry.path: self._index.place(entry.path).announced for entry in part}
+                places = [(entry, self._index.place(entry.path)) for entry in part]
+                # What became of a path since the entries were gathered is news yet.
+                self._told |= {entry.path: now.announced for entry, now in places if now.heads == entry.heads}
                 await exchange.send(Commit(number=exchange.number, entries=part))
                 answer = await exchange.answer(timeout_s)
                 if not isinstance(answer, Committed) or answer.problem:

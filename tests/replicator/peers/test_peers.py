@@ -17,6 +17,7 @@ from cluster.replication_settings import Replication
 from cluster.settings import Cluster, Node
 from cluster.settings_values import Ports
 from replicator.core.hybrid_clock import MAX_DRIFT_NS
+from replicator.core.place import Written
 from replicator.index.index import PeerFacts
 from replicator.measures import Measures
 from replicator.not_yet import NotYetError
@@ -54,6 +55,7 @@ from replicator.worker import Worker
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head
 from tests.kit.wait import PATIENCE_S
+from tests.replicator.peers.test_propagation import until
 
 pytestmark = pytest.mark.asyncio
 QUICK = Replication(prepare_timeout_s=2.0, reconnect_s=0.05, lease_s=1.0, disk_reserve_bytes=0, inline_bytes=10)
@@ -262,7 +264,7 @@ async def linked(folder):
     """A replica `there` that dials the replica `here`; yields (there, its link, here)."""
     async with door(folder) as (here, _, site, port):
         (folder / "there").mkdir()
-        async with OpenReplica(folder / "there") as there:
+        async with OpenReplica(folder / "there", node="there") as there:
             place = PeerSite("test", "there", "127.0.0.1", "here", "127.0.0.1", port)
             link = PeerLink(place, there.index, tls_dialler(client_tls(site.cluster, site.node("there"))), QUICK)
             changed = asyncio.Event()
@@ -308,6 +310,22 @@ async def test_a_commit_without_its_content_is_not_reported_as_shown(tmp_path):
     async with linked(tmp_path) as (_, link, _):
         with pytest.raises(PeerError):
             await link.commit((Entry("x", (remote_head(b"never sent"),)),), 5.0)
+
+
+async def test_what_became_of_a_path_after_a_commit_of_it_was_asked_for_is_announced_yet(tmp_path):
+    async with linked(tmp_path) as (there, link, here):
+
+        async def announced(path):
+            await there.index.durable()
+            link.announce()
+            await until(lambda: here.index.place(path).heads == there.index.place(path).heads)
+
+        there.index.feed("before", Written(row=None, now_ns=now_ns()))
+        await announced("before")
+        older = there.index.feed("x", Written(row=None, now_ns=now_ns())).heads
+        there.index.feed("x", Written(row=None, now_ns=now_ns()))
+        await link.commit((Entry("x", older),), 5.0)
+        await announced("x")
 
 
 async def test_a_peer_that_saw_more_of_us_than_we_know_shows_a_rolled_back_index(tmp_path):
