@@ -116,6 +116,8 @@ class Watch:
             mark = marked(before, now_told, monotonic_s(), lately_taken=path in self._taken_s)
             must_wake = (mark.whole or not self._paths) and not self._is_woken
             self._is_woken |= must_wake
+            # In the order of their last events: what was moved away, then what came instead.
+            self._paths.pop(path, None)
             self._paths[path] = mark
             if len(self._paths) % _COLLAPSE_EVERY == 0:
                 shrunk = collapsed(self._paths)
@@ -144,7 +146,7 @@ class Watch:
         self.wake()
 
     def take(self, quiet_s: float) -> Dirty:
-        """What must be looked at now; it is marked no more."""
+        """What must be looked at now, in the order of the last events; it is marked no more."""
         with self._lock:
             now_s = monotonic_s()
             ready = ripe(self._paths, now_s, quiet_s)

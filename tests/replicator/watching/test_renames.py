@@ -62,6 +62,15 @@ async def test_what_takes_the_place_of_its_folder_comes_when_that_is_empty(tmp_p
         assert watch.resting() == ["d"]
 
 
+async def test_files_that_are_rotated_are_looked_at_from_the_oldest_on(tmp_path):
+    watch = Watch(tmp_path)
+    for source, target in (("log.1", "log.2"), ("log", "log.1")):
+        watch.mark(source, deleted=True)
+        watch.mark(target)
+    watch.mark("log")
+    assert list(watch.take(0.0).paths) == ["log.2", "log.1", "log"]
+
+
 class BadDisk(Tree):
     trouble = None
 
