@@ -78,7 +78,7 @@ class Mesh:
         deadline_s = monotonic_s() + timeout_s
         path = files[0].path
         done = await _first_of(links, lambda link: link.prepare_small(files, timeout_s), enough, path)
-        return PreparedCopies(done, max(deadline_s, monotonic_s() + _MIN_COMMIT_S))
+        return PreparedCopies(done, max(deadline_s, monotonic_s() + MIN_COMMIT_S))
 
     async def commit(self, entries: tuple[Entry, ...], copies: PreparedCopies) -> int:
         """Have the peers that prepared show the change; how many of them do, within the deadline."""

@@ -7,6 +7,7 @@ durable; the peers commit.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Sequence
 from typing import Final
@@ -24,8 +25,9 @@ from replicator.disk.tree import Installation
 from replicator.index.intent import Intent
 from replicator.measures import Measures
 from replicator.peers.mesh import Mesh, PreparedCopies
-from replicator.peers.wire import Entry, SmallFile
+from replicator.peers.wire import SmallFile
 from replicator.publish.quotas import Claim
+from replicator.publish.showing import Showings
 from replicator.replica import Replica
 from replicator.transfers.installing import has_folder
 from replicator.transfers.preparing import Offer
@@ -62,8 +64,11 @@ class Upload(msgspec.Struct, frozen=True, eq=False):
 class Batches:
     """Used by the control thread alone."""
 
-    def __init__(self, replica: Replica, mesh: Mesh, nodes: int, measures: Measures, most_bytes: int) -> None:
+    def __init__(
+        self, replica: Replica, mesh: Mesh, showings: Showings, nodes: int, measures: Measures, most_bytes: int
+    ) -> None:
         """Of a cluster of so many `nodes`; files up to `most_bytes` are small."""
+        self._showings = showings
         self._replica, self._mesh, self._nodes, self._measures = replica, mesh, nodes, measures
         self._small_bytes = most_bytes
         self._waiting: list[Upload] = []
@@ -192,24 +197,22 @@ class Batches:
 
     async def _commit(self, published: Sequence[Upload], copies: PreparedCopies) -> None:
         """Have the peers show what is durable here, and answer; who does not show it all is asked for each."""
-        try:
-            await self._replica.index.durable()
-        except sqlite3.Error as error:
-            for upload in published:
-                upload.refuse(error)
-            return
-        self._mesh.announce()
-        holders = await self._mesh.commit(self._entries(published), copies) if copies.links else 0
-        if holders == len(copies.links):
-            counts: Sequence[int] = [holders] * len(published)
-        else:
-            counts = await asyncio.gather(*(self._mesh.commit(self._entries([each]), copies) for each in published))
+        paths = [upload.request.path for upload in published]
+        with contextlib.ExitStack() as under_way:
+            together, *each = [
+                under_way.enter_context(self._showings.of(some)) for some in (paths, *([path] for path in paths))
+            ]
+            try:
+                shown = await together.by_peers(copies)
+                counts = [shown] * len(published)
+                if shown < len(copies.links):
+                    counts = await asyncio.gather(*(one.by_peers(copies) for one in each))
+            except sqlite3.Error as error:
+                for upload in published:
+                    upload.refuse(error)
+                return
         for upload, count in zip(published, counts, strict=True):
             upload.tell(1 + count)
-
-    def _entries(self, uploads: Sequence[Upload]) -> tuple[Entry, ...]:
-        paths = [upload.request.path for upload in uploads]
-        return tuple(Entry(path, self._replica.index.place(path).heads) for path in paths)
 
 
 def _first_batch(waiting: Sequence[Upload]) -> list[Upload]:

@@ -114,7 +114,8 @@ class Publishing:
             replica.index, mesh, self._quotas, self._names, len(settings.nodes), condition.health
         )
         self._arrivals = Arrivals(mesh, replica, self._nodes)
-        self._batches = Batches(replica, mesh, self._nodes, measures, settings.replication.inline_bytes)
+        small_bytes = settings.replication.inline_bytes
+        self._batches = Batches(replica, mesh, self._showings, self._nodes, measures, small_bytes)
         self._propagation = propagation
         self._measures = measures
 

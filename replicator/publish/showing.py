@@ -29,15 +29,19 @@ class Showing:
             self._untold[new] = None
 
     async def by_peers(self, copies: PreparedCopies) -> int:
-        """How many of the peers that prepared show the change where it is now; none when it moves to the last."""
+        """How many of the peers that prepared show all of it where it is now; none when it moves to the last.
+
+        sqlite3.Error when the index cannot be written.
+        """
         until_s = max(copies.deadline_s, monotonic_s() + MIN_COMMIT_S)
-        shown = 0
+        shown = len(copies.links)
         while self._untold:
             paths, self._untold = self._untold, {}
             await self._index.durable()
             self._mesh.announce()
             entries = tuple(Entry(path, self._index.place(path).heads) for path in paths)
-            shown = await self._mesh.commit(entries, copies) if copies.links else 0
+            if copies.links:
+                shown = min(shown, await self._mesh.commit(entries, copies))
             if monotonic_s() > until_s:
                 break
         return 0 if self._untold else shown

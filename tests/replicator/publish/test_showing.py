@@ -10,6 +10,7 @@ from cluster.publish import Done, MakeDirectory, Policy, Rename
 from replicator.peers.connection import PeerError
 from tests.kit.publish_client import tree
 from tests.kit.replica import FakeLink
+from tests.replicator.publish.test_batches import publish_all
 from tests.replicator.publish.test_publishing import desk
 
 pytestmark = pytest.mark.asyncio
@@ -19,19 +20,19 @@ LOCAL = Policy(nodes="local")
 class Peer(FakeLink):
     """Before it says that it shows something, another client renames it here: once to each of these names."""
 
-    def __init__(self, *names, then=None):
+    def __init__(self, *names, fails_at=""):
         super().__init__("a")
         self._renames = list(pairwise(names))
-        self._then = then
+        self._fails_at = fails_at
 
     async def commit(self, entries, timeout_s):
+        if self._fails_at in {entry.path for entry in entries}:
+            raise PeerError("No space left on device")
         await super().commit(entries, timeout_s)
         self.live = {entry.path for entry in entries if any(head.is_live for head in entry.heads)}
         if self._renames:
             source, target = self._renames.pop(0)
             assert isinstance(await self.here.ask(Rename(id=9, source=source, target=target, policy=LOCAL)), Done)
-        elif self._then is not None:
-            raise self._then
 
 
 @asynccontextmanager
@@ -66,8 +67,19 @@ async def test_the_wait_follows_each_rename(tmp_path, names, told, where, again)
 
 
 async def test_a_peer_that_does_not_show_the_new_name_is_no_copy(tmp_path):
-    async with desk_with(tmp_path, Peer("d", "e", then=PeerError("No space left on device"))) as here:
+    async with desk_with(tmp_path, Peer("d", "e", fails_at="e/x")) as here:
         assert (await here.upload("d/x", b"content")).copies == 1
+
+
+@pytest.mark.parametrize(("fails_at", "copies"), [("", 2), ("g", 1)])
+async def test_of_many_at_once_the_one_that_is_renamed_is_followed(tmp_path, fails_at, copies):
+    names = [f"f{number}" for number in range(20)]
+    peer = Peer("f7", "g", fails_at=fails_at)
+    async with desk_with(tmp_path, peer) as here:
+        answers = dict(zip(names, await publish_all(here, names), strict=True))
+        assert answers.pop("f7").copies == copies
+        assert {answer.copies for answer in answers.values()} == {2}
+        assert ("g" in peer.committed) is not bool(fails_at)
 
 
 async def test_what_is_renamed_without_end_is_waited_for_no_longer_than_anything(tmp_path):
