@@ -8,11 +8,12 @@ from typing import Final
 import msgspec
 
 from cluster.content_id import content_id_of
-from cluster.durable_file import begin_writing, sync_file_system, unwritten_bytes
+from cluster.durable_file import begin_writing, sync_file_system
 from cluster.folders import OpenFolders
 from cluster.tree_path import parent
 from replicator.core.head import Kind
 from replicator.core.place import Row
+from replicator.disk.calm import is_calm
 from replicator.disk.lanes import attempt
 from replicator.disk.tree import Sighting, Tree, UnstableError
 
@@ -56,14 +57,7 @@ def read_each(tree: Tree, rows: Rows) -> Found:
 
 def read_soon(tree: Tree, rows: Rows) -> Found:
     """As `read_together` while little waits for the disk: it costs a tenth. Else as `read_each`."""
-    return (read_together if _is_calm() else read_each)(tree, rows)
-
-
-def _is_calm() -> bool:
-    try:
-        return unwritten_bytes() <= _LITTLE_BYTES
-    except (OSError, ValueError):  # nobody knows
-        return False
+    return (read_together if is_calm(_LITTLE_BYTES) else read_each)(tree, rows)
 
 
 def _look_at(tree: Tree, rows: Rows) -> dict[str, Sighting | Exception | None]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cluster.content_id import content_id_of
 from cluster.log import logger
 from replicator.disk.marker import WrongRootError
-from replicator.disk.new_files import NewFile, write_each
+from replicator.disk.new_files import NewFile, write_each, write_soon
 from replicator.disk.staging import Held
 from replicator.not_yet import NotYetError
 from replicator.peers.connection import Connection, PeerError
@@ -134,7 +134,7 @@ class Holding:
         pieces = [NewFile(staging.new_file(file.content_id), file.data, file.mtime_ns, mode) for file in message.files]
         try:
             # As in `_stage`: their names in staging are not made durable, for only a Commit makes a copy of them.
-            for trouble in filter(None, await replica.lanes.run_all(write_each, pieces)):
+            for trouble in filter(None, await replica.lanes.run_all(write_soon, pieces)):
                 raise trouble  # noqa: TRY301 the files that were written go too
         except BaseException:
             for piece in pieces:

@@ -79,7 +79,7 @@ async def test_a_sync_of_all_stands_for_those_of_each_file_and_folder_only_while
     tmp_path, monkeypatch, unwritten, syncs
 ):
     called = []
-    monkeypatch.setattr("replicator.disk.reading.unwritten_bytes", unwritten)
+    monkeypatch.setattr("replicator.disk.calm.unwritten_bytes", unwritten)
     monkeypatch.setattr("replicator.disk.reading.sync_file_system", called.append)
     monkeypatch.setattr(os, "fsync", called.append)
     async with OpenReplica(tmp_path) as here:
