@@ -94,3 +94,16 @@ def test_what_waits_behind_such_a_node_comes_after_a_comparison_too():
             mirror=True,
         )
     )  # fmt: skip
+
+
+def test_what_a_mirror_alone_remembers_can_be_deleted_once_a_writer_was_compared():
+    run(
+        history(
+            7300055, 2,
+            (0.088, "cut-one-way", 1, "d/y", "0", 19, 2.648),
+            (0.56, "upload", 0, "a", "all", 181, 0.04),
+            (1.581, "crash-at-call", 1, "d", "any-peer", 34, 0.401),
+            (5.743, "forget", 0, "a", "any-peer", 41, 0.243),
+            mirror=True,
+        )
+    )  # fmt: skip

@@ -72,9 +72,10 @@ class World(Programs, Faults, Damages, Members):
             self.scheduler.at(READY_S + event.at_s, self._happen, event)
         self._until(READY_S + WINDOW_S)
         self._heal()
-        if self.forgotten and self.history.shape != "mesh":
+        if self.forgotten and (self.history.shape != "mesh" or self.history.mirror):
             self._settle("until all have heard all", self._unheard)
-            self._compare_everywhere()  # or what a node between has lost cannot come to those behind it
+            # Or what a node between has lost cannot come to those behind it, nor be deleted where a mirror knows it alone.
+            self._compare_everywhere()
         self._settle("after the healing")
         self._everywhere(lambda node: node.engine.scrub.round(hurried=True))
         self._settle("after the scrubbing")
