@@ -21,7 +21,7 @@ from cluster.log import logger
 from cluster.replication_settings import Replication
 from cluster.tree_path import parents
 from replicator.core.belief import remembers_more
-from replicator.core.head import Head, Heads, Kind, Vector, losers, seen_by
+from replicator.core.head import Head, Heads, Kind, Vector, losers, seen_by, unseen
 from replicator.core.place import (
     Action,
     Applied,
@@ -311,28 +311,29 @@ class Replica:
             row = await self.blocking(self.tree.touch, path, known, mtime_ns)
             self.index.feed(path, Written(row=row, mode=mode, now_ns=now_ns(), account=account))
 
-    async def replace_locked(self, staged: Path, path: str, wanted: Row) -> tuple[Row, Vector]:
+    async def replace_locked(self, staged: Path, path: str, wanted: Row, asked: Heads) -> Row:
         """Give a staged file its name, over whatever file stands there, and the lock of which the caller holds.
 
-        The row it has, and what it may supersede: what another program wrote there unseen is kept as a conflict.
+        The row it has. A file of which nobody knew who `asked`, from a peer or another program, is kept as a conflict.
         """
-        before = self.index.place(path)
         try:
-            known = await self.versions.keep(path, before, wanted.content_id)
-            piece = Installation(staged, path, wanted, known=known, is_synced=True)
-            row = await self.lanes.run(self.tree.install_all, piece)
+            return await self._replace(staged, path, wanted, asked)
         except UnstableError:
             await self.know_locked(path)
             place = self.index.place(path)
             if place.row is not None and place.row.kind is Kind.DIRECTORY:
                 raise NotYetError(f"a folder was made at {path} meanwhile") from None
-            found = place.row.content_id if place.row else wanted.content_id
-            unseen = found not in {wanted.content_id, *(head.content_id for head in before.heads)}
-            known = await self.conflicts.keep_shown(path, place, keep=unseen)
-            piece = Installation(staged, path, wanted, known=known, is_synced=True)
-            row = await self.lanes.run(self.tree.install_all, piece)
-            before = before if unseen else place
-        return row, seen_by(before.heads)
+            return await self._replace(staged, path, wanted, asked)
+
+    async def _replace(self, staged: Path, path: str, wanted: Row, asked: Heads) -> Row:
+        place = self.index.place(path)
+        kept = {head.content_id for head in unseen(place.heads, asked, wanted.content_id)}
+        if place.row is not None and place.row.content_id in kept:
+            known = await self.conflicts.keep_shown(path, place, keep=True)
+        else:
+            known = await self.versions.keep(path, place, wanted.content_id)
+        piece = Installation(staged, path, wanted, known=known, is_synced=True)
+        return await self.lanes.run(self.tree.install_all, piece)
 
     async def _rescan_locked(self, path: str, *, deleted: bool) -> None:
         self.marker.check()

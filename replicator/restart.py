@@ -55,10 +55,13 @@ async def _replay(replica: Replica, intent: Intent) -> None:
                 if intent.seen:
                     index.feed(intent.path, Applied(row=row, seen=intent.seen))
                 else:
-                    written = Written(row=row, mode=seen.mode, now_ns=intent.now_ns or now_ns(),
+                    written = Written(row=row, mode=seen.mode, now_ns=intent.now_ns or now_ns(), saw=intent.saw,
                                       account=intent.account)  # fmt: skip
                     index.feed(intent.path, written)
     if intent.gone and index.place(intent.gone).row is not None:
         reached = not intent.path or index.place(intent.path).row is not None
         if reached and await replica.blocking(tree.look, intent.gone) is None:
-            index.feed(intent.gone, Written(row=None, now_ns=intent.now_ns or now_ns(), account=intent.account))
+            saw = None if intent.path else intent.saw
+            index.feed(
+                intent.gone, Written(row=None, now_ns=intent.now_ns or now_ns(), saw=saw, account=intent.account)
+            )

@@ -152,5 +152,25 @@ def seen_by(heads: Iterable[Head]) -> Vector:
     return joined(head.seen for head in heads)
 
 
+def unseen(heads: Heads, asked: Heads, content_id: str) -> Heads:
+    """The files among `heads` whose content nobody knew who saw `asked`, and writes this content."""
+    known = {content_id, *(head.content_id for head in asked)}
+    return tuple(head for head in heads if head.kind is Kind.FILE and head.content_id not in known)
+
+
+def replaceable(heads: Heads, asked: Heads, content_id: str) -> Vector:
+    """What a file with this content may supersede: what its writer saw, `asked`, and of the rest what is not unseen."""
+    spared = unseen(heads, asked, content_id)
+    return sparing(seen_by((*asked, *(head for head in heads if head not in spared))), spared)
+
+
+def sparing(saw: Vector, spared: Iterable[Head]) -> Vector:
+    """As much of what somebody `saw` as supersedes none of these heads."""
+    for head in spared:
+        replica, sequence = head.dot.replica, head.dot.sequence
+        saw = saw | {replica: min(saw.get(replica, 0), sequence - 1)}
+    return {replica: sequence for replica, sequence in saw.items() if sequence}
+
+
 def _stamp_ns(head: Head) -> int:
     return head.stamp_ns

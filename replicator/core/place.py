@@ -22,6 +22,7 @@ from replicator.core.head import (
     losers,
     merged,
     seen_by,
+    sparing,
     winner,
 )
 from replicator.core.hybrid_clock import Clock, announced, corrected, drift_ns, heard, ticked
@@ -297,10 +298,7 @@ def _made_folder(place: Place, clock: Clock, event: Written, merge: Merge) -> tu
         return msgspec.structs.replace(place, row=event.row, seen=seen), clock
     after = ticked(clock, event.now_ns)
     saw = seen_by(head for head in place.heads if head.kind is not Kind.FILE) if event.saw is None else event.saw
-    for spared in place.heads:
-        if spared.kind is Kind.FILE:
-            saw = saw | {spared.dot.replica: min(saw.get(spared.dot.replica, 0), spared.dot.sequence - 1)}
-    saw = {replica: sequence for replica, sequence in saw.items() if sequence}
+    saw = sparing(saw, (head for head in place.heads if head.kind is Kind.FILE))
     head = _head(after, saw, event.row, event.mode, event.account[:MAX_ACCOUNT])
     return _changed(merge(place.heads, (head,)), head, event.row, after)
 

@@ -12,7 +12,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     With `seen` it is a version that others made, and these are the versions that it and we had seen. `now_ns` is when
     it was intended: finished after a crash, it must not rank above what others did meanwhile. `account`: who asked.
     `known`: `path` then has a file that stands in the tree already, and is only touched or renamed; what stat then says
-    of it.
+    of it. `saw`: what who asked had seen of the path (of `gone`, where that is the only one), where that is known.
     """
 
     path: str
@@ -22,6 +22,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int = 0
     account: str = ""
     known: Row | None = None
+    saw: Vector | None = None
 
     def reached(self, seen: Row) -> Row | None:
         """What the index is to know of what was read at `path`, if that is what was intended.

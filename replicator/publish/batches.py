@@ -171,6 +171,7 @@ class Batches:
                         content_id=each.request.content_id,
                         now_ns=now_ns(),
                         account=each.request.account,
+                        saw=seen_by(each.heads),
                     )
                 )
                 for each in plain

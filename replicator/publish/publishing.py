@@ -1,12 +1,7 @@
-"""Answers the ftpnode of this host: every change durable here, and on as many peers as its policy asks, or refused.
-
-The order of a change: the peers prepare; an intent is made durable; the disk changes; the index is committed; the
-peers commit; then the answer. What fails before the disk changes is refused, and nothing is visible anywhere.
-"""
+"""Answers the ftpnode of this host: every change durable here, and on as many peers as its policy asks, or refused."""
 
 import errno
 import sqlite3
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import assert_never
 
@@ -31,7 +26,6 @@ from cluster.publish import (
     MakeDirectory,
     Measure,
     OutOfOrder,
-    Policy,
     Publish,
     PutCanary,
     Reason,
@@ -43,8 +37,7 @@ from cluster.publish import (
 )
 from cluster.settings import Settings
 from cluster.tree_path import complaint, parent
-from replicator.core.copies import copies_wanted
-from replicator.core.head import Kind, seen_by, winner
+from replicator.core.head import Heads, Kind, Vector, replaceable, seen_by, winner
 from replicator.core.place import Row, Written
 from replicator.disk.lanes import each
 from replicator.disk.marker import WrongRootError
@@ -53,11 +46,11 @@ from replicator.index.intent import Intent
 from replicator.measures import Measures
 from replicator.not_yet import NotYetError
 from replicator.operators.condition import Condition
-from replicator.peers.link import PeerLink
-from replicator.peers.mesh import Mesh, PreparedCopies
+from replicator.peers.mesh import Mesh
 from replicator.peers.propagation import Propagation
 from replicator.publish.arrivals import Arrivals
 from replicator.publish.batches import Batches
+from replicator.publish.copies import Copies
 from replicator.publish.moving import move
 from replicator.publish.names import Names
 from replicator.publish.questions import Questions
@@ -83,8 +76,6 @@ from replicator.publish.showing import Showings
 from replicator.replica import Replica
 from replicator.transfers.preparing import Offer
 
-_LocalChange = Callable[[], Awaitable[list[str]]]
-
 log = logger(__name__)
 
 
@@ -104,8 +95,6 @@ class Publishing:
         self._unlink = each(Path.unlink)
         self._disk_reserve_bytes = settings.replication.disk_reserve_bytes
         self._replica = replica
-        self._mesh = mesh
-        self._nodes = len(settings.writers)
         self._condition = condition
         self._showings = Showings(replica.index, mesh)
         self._names = Names(replica.index, settings.replication.names)
@@ -113,9 +102,11 @@ class Publishing:
         self._questions = Questions(
             replica.index, mesh, self._quotas, self._names, len(settings.nodes), condition.health
         )
-        self._arrivals = Arrivals(mesh, replica, self._nodes)
+        nodes = len(settings.writers)
+        self._copies = Copies(mesh, self._showings, nodes, measures)
+        self._arrivals = Arrivals(mesh, replica, nodes)
         small_bytes = settings.replication.inline_bytes
-        self._batches = Batches(replica, mesh, self._showings, self._nodes, measures, small_bytes)
+        self._batches = Batches(replica, mesh, self._showings, nodes, measures, small_bytes)
         self._propagation = propagation
         self._measures = measures
 
@@ -180,6 +171,7 @@ class Publishing:
         staging = self._replica.staging
         mine = staging.publishing_file()
         replica = self._replica
+        asked = replica.index.place(request.path).heads  # what comes to be known meanwhile, the client has not replaced
         with self._arrivals.sealed(request.staged) as outflows:
             try:
                 names = staging.uploaded(request.staged), mine
@@ -194,62 +186,53 @@ class Publishing:
                 check_staged(request, size_bytes)
                 check_room(staging, self._disk_reserve_bytes)
                 offer = Offer(request.content_id, request.size_bytes, mine, outflows, request.mtime_ns)
-                return await self._publish_file(request, offer)
+                return await self._publish_file(request, offer, asked)
             except BaseException:
                 mine.unlink(missing_ok=True)
                 raise
 
-    async def _publish_file(self, request: Publish, offer: Offer) -> Done:
+    async def _publish_file(self, request: Publish, offer: Offer, asked: Heads) -> Done:
         replica, path = self._replica, request.path
         refuse_file_above(replica.index, path)
         place = replica.index.place(path)
         known = len(place.heads) == 1 and place.row is not None and place.row.content_id == request.content_id
         known = known and await replica.is_as_recorded(path)
         if known and place.heads[0].content_id == request.content_id:
-            done = await self._repeat(request, offer)
+            done = await self._copies.repeat(request, offer)
             await replica.lanes.run(self._unlink, offer.file)
             return done
         refuse_folder(replica.index, path)
         with self._names.claim(path), self._quotas.claim(request) as claim:
             copies = await self._batches.publish(request, offer, claim)
             if copies is not None:
-                return _done(request.id, copies, copies_wanted(request.policy.nodes, self._nodes))
-            return await self._install(request, offer, claim)
+                return self._copies.done(request, copies)
+            return await self._install(request, offer, claim, asked)
 
-    async def _install(self, request: Publish, offer: Offer, claim: Claim) -> Done:
+    async def _install(self, request: Publish, offer: Offer, claim: Claim, asked: Heads) -> Done:
         replica, path = self._replica, request.path
         wanted = Row(kind=Kind.FILE, content_id=request.content_id, size_bytes=request.size_bytes,
                      mtime_ns=request.mtime_ns)  # fmt: skip
+
+        def saw() -> Vector:
+            return replaceable(replica.index.place(path).heads, asked, request.content_id)
 
         async def local_change() -> list[str]:
             made = await replica.ensure_folders(path, over_files=False)
             async with replica.locks.of(path):
                 replica.marker.check()
                 refuse_folder(replica.index, path)
-                number = replica.index.intend(
-                    Intent(path=path, content_id=request.content_id, now_ns=now_ns(), account=request.account)
-                )
+                intent = Intent(path=path, content_id=request.content_id, now_ns=now_ns(), account=request.account)
+                number = replica.index.intend(msgspec.structs.replace(intent, saw=saw()))
                 await replica.index.durable()
                 try:
-                    row, saw = await replica.replace_locked(offer.file, path, wanted)
-                    replica.index.feed(path, Written(row=row, now_ns=now_ns(), saw=saw, account=request.account))
+                    row = await replica.replace_locked(offer.file, path, wanted, asked)
+                    replica.index.feed(path, Written(row=row, now_ns=now_ns(), saw=saw(), account=request.account))
                     claim.settle()
                 finally:
                     replica.index.forget(number)
             return [*made, path]
 
-        return await self._change(request.id, request.policy, path, offer, local_change)
-
-    async def _repeat(self, request: Publish, offer: Offer) -> Done:
-        """The same content under the same path: nothing changes, but the copies must be there.
-
-        The peers are asked even where they have acknowledged it: to one of them it may have lost against another head.
-        """
-        wanted = copies_wanted(request.policy.nodes, self._nodes)
-        again = msgspec.structs.replace(offer, outflows={})  # who shows it needs no second copy, though it has come
-        with self._showings.of((request.path,)) as showing:
-            copies = await self._prepare(request.path, again, wanted, request.policy)
-            return _done(request.id, 1 + await showing.by_peers(copies), wanted)
+        return await self._copies.change(request, path, offer, local_change)
 
     async def _make_directory(self, request: MakeDirectory) -> Done:
         replica, path = self._replica, request.path
@@ -271,7 +254,7 @@ class Publishing:
             return [*made, path]
 
         with self._names.claim(path), self._quotas.claim(request) as claim:
-            return await self._change(request.id, request.policy, path, None, local_change)
+            return await self._copies.change(request, path, None, local_change)
 
     async def _remove(self, request: Remove) -> Done:
         replica, path = self._replica, request.path
@@ -287,7 +270,8 @@ class Publishing:
                 if require(replica.index, path, Kind(request.kind)) != seen:
                     raise RefusedError(Reason.CHANGED, f"{path} was replaced meanwhile")
                 refuse_children(replica.index, path)
-                number = replica.index.intend(Intent(path="", gone=path, now_ns=now_ns(), account=request.account))
+                intent = Intent(path="", gone=path, now_ns=now_ns(), account=request.account, saw=saw)
+                number = replica.index.intend(intent)
                 await replica.index.durable()
                 try:
                     known = await replica.versions.keep(path, replica.index.place(path))
@@ -301,7 +285,7 @@ class Publishing:
                     replica.index.forget(number)
             return [path]
 
-        return await self._change(request.id, request.policy, path, None, local_change)
+        return await self._copies.change(request, path, None, local_change)
 
     async def _rename(self, request: Rename) -> Done:
         replica, source, target = self._replica, request.source, request.target
@@ -331,7 +315,7 @@ class Publishing:
                 return made + await move(replica, request, moved, asked, self._showings.moved)
 
         with self._names.claim(target, source):
-            return await self._change(request.id, request.policy, source, None, local_change)
+            return await self._copies.change(request, source, None, local_change)
 
     async def _set_mtime(self, request: SetMtime) -> Done:
         replica, path = self._replica, request.path
@@ -349,7 +333,7 @@ class Publishing:
                 await replica.touch_locked(path, known, request.mtime_ns, mode=head.mode, account=request.account)
             return [path]
 
-        return await self._change(request.id, request.policy, path, None, local_change)
+        return await self._copies.change(request, path, None, local_change)
 
     async def _fetch(self, request: Fetch) -> Done:
         path = request.path
@@ -358,29 +342,6 @@ class Publishing:
         await self._replica.rescan(path)
         await self._replica.settle(path)
         return Done(id=request.id, copies=1, wanted=1)
-
-    async def _change(
-        self, number: int, policy: Policy, path: str, offer: Offer | None, local_change: _LocalChange
-    ) -> Done:
-        """The order that every change keeps; see the top of this file."""
-        wanted = copies_wanted(policy.nodes, self._nodes)
-        copies = await self._prepare(path, offer, wanted, policy)
-        with self._showings.of(await local_change()) as showing:
-            return _done(number, 1 + await showing.by_peers(copies), wanted)
-
-    async def _prepare(self, path: str, offer: Offer | None, wanted: int, policy: Policy) -> PreparedCopies:
-        links: tuple[PeerLink, ...] = self._mesh.in_sync() if wanted > 1 else ()
-        if 1 + len(links) < wanted and policy.when_short == "refuse":
-            raise self._too_few(1 + len(links), wanted)
-        started_s = monotonic_s()
-        copies = await self._mesh.prepare(path, offer, links, wanted - 1)
-        self._measures.prepare_seconds.observe(monotonic_s() - started_s)
-        if 1 + len(copies.links) < wanted and policy.when_short == "refuse":
-            raise self._too_few(1 + len(copies.links), wanted)
-        return copies
-
-    def _too_few(self, copies: int, wanted: int) -> RefusedError:
-        return RefusedError(Reason.TOO_FEW_COPIES, f"only {copies} of the {wanted} copies asked for can be made now")
 
     def _note(self, request: Request, answer: Answer, seconds: float) -> None:
         kind = type(request).__name__
@@ -393,8 +354,3 @@ class Publishing:
             log.warning("refused", request=kind, reason=answer.reason.value, text=answer.text)
         self._measures.requests.labels(kind=kind, outcome=outcome).inc()
         self._measures.request_seconds.labels(kind=kind).observe(seconds)
-
-
-def _done(number: int, copies: int, wanted: int) -> Done:
-    note = f"{copies} of {wanted} copies" if copies < wanted else ""
-    return Done(id=number, copies=copies, wanted=wanted, note=note)

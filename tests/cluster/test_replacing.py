@@ -113,7 +113,11 @@ def test_a_peer_that_dies_in_the_middle_has_it_when_it_is_back(tmp_path):
         shows(cluster, OTHER)
 
 
-def test_two_at_once_are_whole_both(tmp_path):
+def lost(cluster, name):
+    return [file.read_bytes() for file in (cluster.replicators.root(name) / ".tripod/conflicts").iterdir()]
+
+
+def test_of_two_at_once_one_is_shown_and_the_other_kept_on_both_nodes_or_replaced_on_both(tmp_path):
     contents = (OTHER, b"?" + OLD)
     with running(tmp_path) as cluster, contextlib.ExitStack() as stack:
         first(cluster)
@@ -131,3 +135,6 @@ def test_two_at_once_are_whole_both(tmp_path):
         (shown,) = {content for name in cluster.replicators.names for content in files(cluster, name).values()}
         assert shown in contents
         shows(cluster, shown)
+        (other,) = set(contents) - {shown}
+        kept = [lost(cluster, name) for name in cluster.replicators.names]
+        assert kept in ([[], []], [[other], [other]])

@@ -2,9 +2,10 @@
 
 import os
 
+import msgspec
 import pytest
 
-from replicator.core.head import Kind, winner
+from replicator.core.head import Kind, seen_by, winner
 from replicator.core.place import Written
 from replicator.disk.conflict_store import over_quota
 from replicator.disk.marker import WrongRootError
@@ -186,6 +187,24 @@ async def test_an_intent_is_finished_when_its_change_reached_the_disk(tmp_path, 
         assert await replay_intents(again) == 1
         assert (again.index.clock.sequence > before) is reached
         assert not again.index.intents
+
+
+@pytest.mark.parametrize("removes", [True, False])
+async def test_an_intent_that_is_finished_supersedes_what_was_seen_when_it_was_asked_for_alone(tmp_path, removes):
+    async with OpenReplica(tmp_path) as here:
+        (here.tree.root / "x").write_bytes(b"old")
+        await here.rescan("x")
+        saw = seen_by(here.index.place("x").heads)
+        here.hear("x", (remote_head(b"unseen", stamp_ns=5),))
+        what = Intent(path="", gone="x") if removes else Intent(path="x", content_id=remote_head(b"new").content_id)
+        here.index.intend(msgspec.structs.replace(what, saw=saw))
+    (tmp_path / "root/x").unlink()
+    if not removes:
+        (tmp_path / "root/x").write_bytes(b"new")
+    async with OpenReplica(tmp_path) as again:
+        assert await replay_intents(again) == 1
+        left = {head.content_id for head in again.index.place("x").heads}
+        assert left == {remote_head(b"unseen").content_id, "" if removes else remote_head(b"new").content_id}
 
 
 async def test_what_had_only_got_its_second_name_when_the_end_came_is_not_read_again(tmp_path):

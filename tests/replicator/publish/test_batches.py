@@ -143,13 +143,13 @@ async def test_an_index_that_cannot_be_written_refuses_all_that_it_does_not_have
         assert here.staged == []
 
 
-async def test_of_two_to_one_path_the_later_replaces_the_earlier(tmp_path):
+async def test_of_several_to_one_path_at_once_the_last_is_shown_and_the_others_are_kept_as_conflicts(tmp_path):
     async with desk(tmp_path, FakeLink("a")) as here:
         answers = await asyncio.gather(*(publish(here, "same", b"%d" % number, number) for number in range(5)))
         assert all(isinstance(answer, Done) for answer in answers)
         assert tree(here.root) == {"same": b"4"}
-        assert len(here.replica.index.place("same").heads) == 1
-        assert not here.replica.index.conflicts
+        kept = {conflict.kept for conflict in here.replica.index.conflicts.values()}
+        assert {(here.replica.tree.conflicts / name).read_bytes() for name in kept} == {b"0", b"1", b"2", b"3"}
 
 
 class WritesMeanwhile(FakeLink):

@@ -36,9 +36,9 @@ class Operation:
         if not self.covers(path) or (self.content and (row is None or row.content_id != self.content)):
             return set()
         gone = {head.content_id for head in before.heads if head.kind is Kind.FILE}
-        if row is None:
-            gone &= self.known  # who deletes, deletes what was there when it asked
-        else:
+        if row is None or self.content:
+            gone &= self.known  # who deletes or uploads, takes away what was there when it asked
+        if row is not None:
             self.moved.add(row.content_id)
             gone.discard(row.content_id)
         self.replaced |= {(path, content) for content in gone}

@@ -10,10 +10,11 @@ import msgspec
 import replicator.core.belief
 import replicator.index.index
 import replicator.peers.door
+import replicator.publish.publishing
 import replicator.replica
 from cluster.folders import OpenFolders
 from replicator.core import place as core_place
-from replicator.core.head import Dot, joined
+from replicator.core.head import Dot, joined, seen_by
 from replicator.core.hybrid_clock import corrected, drift_ns, ticked
 from replicator.disk.conflict_store import ConflictStore
 from replicator.disk.marker import Marker
@@ -242,5 +243,10 @@ PLANTED = (
     Planted(
         "what is found on a read-only member becomes a version",
         ((replicator.index.index, "without_version", lambda event: event),),
+    ),
+    Planted(
+        "an upload supersedes what came while it waited",
+        ((replicator.publish.publishing, "replaceable", lambda heads, _asked, _content_id: seen_by(heads)),),
+        {"upload": 60, "slow": 10, "wipe": 0, "leave": 0},
     ),
 )
