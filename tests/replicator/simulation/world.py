@@ -74,7 +74,7 @@ class World(Programs, Faults, Damages, Members):
         self._heal()
         if self.forgotten and (self.history.shape != "mesh" or self.history.mirror):
             self._settle("until all have heard all", self._unheard)
-            # Or what a node between has lost cannot come to those behind it, nor be deleted if a mirror alone knows it.
+            # Or what a node between has lost cannot come to those behind it, nor go where a mirror alone knows it.
             self._compare_everywhere()
         self._settle("after the healing")
         self._everywhere(lambda node: node.engine.scrub.round(hurried=True))
