@@ -16,7 +16,7 @@ async def replay_intents(replica: Replica) -> int:
     """Finish every intent whose change reached the disk, forget the others (nobody was told of them); how many.
 
     Known by content id, or as the very file: a path that has what was intended was published, a `gone` path that is
-    absent was removed.
+    absent was removed. What the disk does not let us see now stays in doubt, and the first look that succeeds decides.
     """
     index = replica.index
     intents = dict(index.intents)
@@ -25,6 +25,11 @@ async def replay_intents(replica: Replica) -> int:
             await _replay(replica, intent)
         except (UnstableError, OddEntryError) as error:
             log.warning("an intent is given up; the scan decides", path=intent.path, why=repr(error))
+        except OSError as error:
+            log.warning("what was intended cannot be seen", path=intent.path or intent.gone, why=repr(error))
+            if intent.path:
+                replica.doubt(intent.path, number)
+                continue
         index.forget(number)
     await index.durable()
     return len(intents)

@@ -46,7 +46,7 @@ async def moved(replica):
 async def _move(replica, source, target, paths):
     known = {path: replica.index.place(path).heads for path in (*paths, target)}
     async with replica.locks.everything():
-        await move(replica, Rename(id=1, source=source, target=target), paths, known)
+        await move(replica, Rename(id=1, source=source, target=target), paths, known, lambda *_: None)
 
 
 CHANGES = {

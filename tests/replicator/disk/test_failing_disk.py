@@ -2,9 +2,12 @@
 
 import pytest
 
+from cluster.content_id import content_id_of
 from cluster.publish import Reason, SetMtime
 from replicator.core.head import Kind, winner
 from replicator.disk.tree import Tree
+from replicator.index.intent import Intent
+from replicator.restart import replay_intents
 from tests.kit.publish_client import tree
 from tests.kit.replica import OpenReplica, hold, remote_head
 from tests.replicator.publish.test_publishing import desk
@@ -88,3 +91,34 @@ async def test_a_time_that_was_half_set_is_set_back(tmp_path):
         assert here.replica.index.place("x").heads == heads
         assert (here.root / "x").stat().st_mtime_ns == 5
         assert not here.replica.index.intents
+
+
+class CannotRead(Tree):
+    broken = False
+
+    def read(self, path):
+        if self.broken:
+            raise OSError(5, "Input/output error")
+        return super().read(path)
+
+
+async def test_what_was_cut_off_and_cannot_be_read_at_the_start_stays_in_doubt(tmp_path):
+    """The start is not held up, and what a peer made does not become ours when it can be read again."""
+    async with OpenReplica(tmp_path) as here:
+        hold(here, b"theirs")
+        here.hear("x", (remote_head(b"theirs"),))
+        seen = here.index.place("x").heads[0].seen
+        here.index.intend(Intent(path="x", content_id=content_id_of(b"theirs"), seen=seen))
+        await here.index.durable()
+        (here.tree.root / "x").write_bytes(b"theirs")  # and then it was killed
+    async with OpenReplica(tmp_path, CannotRead) as here:
+        here.tree.broken = True
+        assert await replay_intents(here) == 1
+        assert set(here.doubtful) == {"x"}
+        here.tree.broken = False
+        await here.rescan("x")
+        (head,) = here.index.place("x").heads
+        assert head.dot.node == "there"
+        assert here.index.place("x").row is not None
+        assert not here.index.intents
+        assert not here.doubtful
