@@ -344,7 +344,8 @@ class Replica:
             return
         if seen is not None and seen.row.kind is Kind.FILE:
             seen = await self.blocking(self.tree.read, path)
-        elif seen is not None:
+        elif seen is not None or isinstance(plan(self.index.place(path)), Clear):
+            # A removal of ours that failed may have been made: it must not be undone by a power cut once it is known.
             await self.blocking(self.tree.make_name_durable, path)
         self.marker.check()
         await self.take_in_locked(path, seen, deleted=deleted)

@@ -145,8 +145,8 @@ class Tree:
         return open_file(name, folder)
 
     def make_name_durable(self, path: str) -> None:
-        """Whoever made this entry may not have done so."""
-        with contextlib.suppress(FileNotFoundError):
+        """Whoever made or removed this entry may not have done so; where no folder is above it, nothing is to be done."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._sync(parent(path))
 
     def install(self, staged: Path, path: str, wanted: Row, mode: int, known: Row | Anything | None = ANYTHING) -> Row:

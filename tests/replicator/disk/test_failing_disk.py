@@ -122,3 +122,39 @@ async def test_what_was_cut_off_and_cannot_be_read_at_the_start_stays_in_doubt(t
         assert here.index.place("x").row is not None
         assert not here.index.intents
         assert not here.doubtful
+
+
+class RemovesAndFails(Tree):
+    """The name goes, and then the fsync of its folder fails; it is asked for again later."""
+
+    broken = True
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.synced = []
+
+    def take_out(self, *arguments):
+        moved = super().take_out(*arguments)
+        if self.broken:
+            self.broken = False
+            raise OSError(5, "Input/output error")
+        return moved
+
+    def make_name_durable(self, path):
+        self.synced.append(path)
+        super().make_name_durable(path)
+
+
+async def test_a_removal_that_failed_is_made_durable_before_it_is_known(tmp_path):
+    """Else a power cut brings the file back, and the scan takes it for somebody's new one."""
+    async with OpenReplica(tmp_path, RemovesAndFails) as here:
+        hold(here, b"old")
+        here.hear("x", (remote_head(b"old"),))
+        await here.settle("x")
+        here.hear("x", (remote_head(None, sequence=2),))
+        with pytest.raises(OSError, match="Input/output"):
+            await here.settle("x")
+        assert here.index.place("x").row is not None
+        await here.settle("x")
+        assert here.index.place("x").row is None
+        assert here.tree.synced == ["x"]

@@ -294,6 +294,16 @@ FOUND = {
         (4.171, "upload", 2, "a", "quorum", 101, 0.031),
         (5.636, "rot", 2, "a", "all", 81, 1.424),
     ),
+    "a removal that a failing disk had made was known before it was durable, and a power cut undid it": history(
+        36020090, 5,
+        (0.0349, "upload", 2, "b", "all", 188, 6.366),
+        (0.0858, "disk-fails", 2, "d", "quorum", 78, 0.278),
+        (0.0942, "upload", 0, "d/y", "local", 158, 2.625),
+        (0.115, "upload", 4, "b", "any-peer", 53, 0.164),
+        (0.2665, "remove", 3, "d/y", "quorum", 197, 7.68),
+        (0.3546, "power-cut", 2, "d/x", "all", 85, 1.009),
+        shape="ring",
+    ),
     "a node that had come in just before a deletion it missed was forgotten brought the file back": history(
         20013019, 2,
         (1.132, "power-cut", 1, "a", "any-peer", 6, 0.009),
