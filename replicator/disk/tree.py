@@ -145,7 +145,7 @@ class Tree:
         return open_file(name, folder)
 
     def make_name_durable(self, path: str) -> None:
-        """Whoever made or removed this entry may not have done so; where no folder is above it, nothing is to be done."""
+        """Whoever made or removed this entry may not have done so; without a folder above it there is nothing to do."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._sync(parent(path))
 
