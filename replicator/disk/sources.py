@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, on_disk
+from cluster.tree_path import CONFLICTS, VERSIONS, on_disk
 from replicator.core.head import Kind, seen_by
 from replicator.core.place import Applied, Clear, Row, plan
 from replicator.disk.blocking import Blocking
@@ -58,7 +58,8 @@ class Sources:
         yield from ((f"{CONFLICTS}/{file.name}", None) for file in self._conflicts.files(content_id))
         if (version := self._versions.file(content_id)) is not None:
             yield f"{VERSIONS}/{version.name}", None
-        yield from ((f"{STAGING}/{file.name}", None) for file in self._staging.files(content_id))
+        # Canaries are offered from a folder of their own.
+        yield from ((file.relative_to(self._tree.root).as_posix(), None) for file in self._staging.files(content_id))
 
     def files(self, content_id: str) -> Iterator[Path]:
         """Files that should have that content: who reads one must look whether it is so."""

@@ -7,11 +7,13 @@ import random
 import pytest
 
 from cluster.clock import now_s
+from cluster.content_id import content_id_of
 from cluster.tree_path import parent
 from replicator.not_yet import NotYetError
 from replicator.peers.wire import Data, Want
 from tests.kit.peers import peers
 from tests.kit.publish_client import tree
+from tests.kit.replica import OpenReplica
 
 pytestmark = pytest.mark.asyncio
 LARGE = random.Random(1).randbytes(300_000)
@@ -187,3 +189,13 @@ async def test_what_nobody_has_is_not_yet_there(tmp_path):
     async with peers(tmp_path, "a", "b") as found:
         with pytest.raises(NotYetError):
             await found["b"].fetching.fetch("y", "0" * 64, 10)
+
+
+async def test_what_is_offered_from_a_folder_of_its_own_is_found_there(tmp_path):
+    """Canaries are, and are no files of the tree."""
+    async with OpenReplica(tmp_path) as here:
+        canary = here.tree.root / ".tripod/canaries/here.1"
+        canary.parent.mkdir()
+        canary.write_bytes(b"canary")
+        here.staging.offers[content_id_of(b"canary")] = canary
+        assert list(here.sources.files(content_id_of(b"canary"))) == [canary]
