@@ -111,6 +111,7 @@ class ConflictStore:
             if held is not None:
                 await self._keep_held(path, head, held)
             elif name in self._leftovers.get(head.content_id, ()):
+                await self._blocking(sync_folder, self._tree.conflicts)
                 self._note_conflict(path, head, name)
             elif known is None or known.discarded:
                 self._note_conflict(path, head, "")
@@ -123,10 +124,20 @@ class ConflictStore:
         """Move content that lost on `path` from staging to the conflict store."""
         name = kept_name(path, head.content_id)
         file = self._tree.conflicts / name
-        async with losing_its_name(file, self._index, self._locks, self._blocking):
-            await self._blocking(replace_durably, held.file, file)
-        await self._blocking(sync_folder, self._tree.conflicts)
+        try:
+            async with losing_its_name(file, self._index, self._locks, self._blocking):
+                await self._blocking(replace_durably, held.file, file)
+        except OSError:
+            await self._find_again(held, file)
+            raise
         self._note_conflict(path, head, name)
+
+    async def _find_again(self, held: Held, file: Path) -> None:
+        """A move failed: the content is still in staging, or in the store already, though not durably."""
+        if not await self._blocking(_is_missing, held.file):
+            self._staging.add(held)
+        elif not await self._blocking(_is_missing, file):
+            self._leftovers.setdefault(held.content_id, set()).add(file.name)
 
     def _note_conflict(self, path: str, head: Head, name: str) -> None:
         if (path, head.content_id) not in self._index.conflicts:
@@ -145,6 +156,17 @@ class ConflictStore:
 
 def _content_of(name: str) -> str:
     return name.partition("-")[0]
+
+
+def _is_missing(file: Path) -> bool:
+    """Whether it is known not to be there."""
+    try:
+        file.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _names(folder: Path) -> set[str]:

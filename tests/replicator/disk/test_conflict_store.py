@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.content_id import content_id_of
+from cluster.durable_file import replace_durably
 from tests.kit.replica import OpenReplica, hold, remote_head
 
 pytestmark = pytest.mark.asyncio
@@ -95,4 +96,31 @@ async def test_what_is_listed_stays_though_nobody_has_it_as_a_version_any_more(t
     async with OpenReplica(tmp_path) as here:
         await here.conflicts.sweep()
         assert listed(here) == [("x", name)]
+        assert stored(here) == {name: b"lost"}
+
+
+@pytest.mark.parametrize("is_moved", [False, True], ids=["before it was moved", "before that was durable"])
+async def test_a_disk_that_fails_while_it_is_kept_loses_nothing_and_nobody_takes_it_for_kept(
+    tmp_path, monkeypatch, is_moved
+):
+    """A peer that prepared a file over our directory counts it as kept once settling the path succeeds."""
+
+    def fails(source, target):
+        if is_moved:
+            replace_durably(source, target)
+        raise OSError(5, "Input/output error")
+
+    async with OpenReplica(tmp_path) as here:
+        (here.tree.root / "d").mkdir()
+        await here.rescan("d")
+        hold(here, b"lost")
+        here.hear("d", (*here.index.place("d").heads, remote_head(b"lost")))
+        with monkeypatch.context() as patch:
+            patch.setattr("replicator.disk.conflict_store.replace_durably", fails)
+            for _ in range(1 if is_moved else 3):
+                with pytest.raises(OSError, match="Input/output"):
+                    await here.settle("d")
+                assert listed(here) == []
+        await here.settle("d")
+        ((_, name),) = listed(here)
         assert stored(here) == {name: b"lost"}

@@ -294,6 +294,17 @@ FOUND = {
         (4.171, "upload", 2, "a", "quorum", 101, 0.031),
         (5.636, "rot", 2, "a", "all", 81, 1.424),
     ),
+    "content that lost was taken for kept, though the disk had failed while it was put into the store": history(
+        50001377, 2,
+        (0.0094, "power-cut", 1, "d", "any-peer", 52, 0.011),
+        (0.0535, "local-write", 1, "a", "local", 127, 0.357),
+        (0.1063, "upload", 0, "d/x", "local", 194, 0.034),
+        (0.113, "upload", 0, "a", "any-peer", 119, 0.153),
+        (0.1934, "repeat", 0, "d/y", "local", 186, 6.277),
+        (0.295, "upload", 1, "d", "any-peer", 8, 0.471),
+        (0.302, "upload", 0, "d", "all", 7, 2.707),
+        (0.3093, "disk-fails", 0, "a", "all", 156, 0.031),
+    ),
     "a removal that a failing disk had made was known before it was durable, and a power cut undid it": history(
         36020090, 5,
         (0.0349, "upload", 2, "b", "all", 188, 6.366),
