@@ -59,6 +59,8 @@ class Judge:
         self._damaged: set[str] = set()
         self._touched: set[tuple[str, str]] = set()
         self._gone_at: dict[tuple[str, str], set[str]] = {}
+        self._was: dict[str, set[str]] = {}  # what stood where rotten content stands now, wherever that was renamed to
+        self._half_done: set[tuple[str, str]] = set()
         self._open: dict[str, list[Operation]] = {}
         self._unknown: dict[str, list[Operation]] = {}
 
@@ -112,6 +114,7 @@ class Judge:
         """A program on the host writes durably, or deletes (None)."""
         shown = contents_at(node.disk, path)
         self.may_be_gone |= shown | self._gone_at.get((node.name, path), set())
+        self.may_be_gone |= {content for rotten in shown for content in self._was.get(rotten, ())}
         for operation in self._open.get(node.name, []):
             if operation.covers(path):
                 operation.overwritten |= operation.content in shown
@@ -159,7 +162,7 @@ class Judge:
         self.may_be_gone |= operation.known
         for path in operation.paths:  # an upload that failed after the rename has replaced what came meanwhile
             self.may_be_gone |= {head.content_id for head in operation.node.index.place(path).heads}
-        self.must_be_gone -= {(path, operation.content) for path in operation.paths}
+        self._half_done |= {(path, operation.content) for path in operation.paths}
 
     def acknowledged_change(self, operation: Operation):
         gone = {entry for entry in operation.replaced if entry[1] != operation.content}
@@ -184,6 +187,7 @@ class Judge:
 
     def rots(self, node, path: str, content: str):
         """The content at a path becomes this other one, which nobody ever wrote: it must spread nowhere."""
+        self._was.setdefault(content, set()).update(contents_at(node.disk, path))
         self.damages(node, path)
         self.rotten.add(content)
 
@@ -217,7 +221,7 @@ class Judge:
         spread = self.rotten & {content for _, content in visible}
         if spread and not self.memory_lost:
             self._fail(f"rotten content is taken for a version: {sorted(content[:8] for content in spread)}")
-        back = visible & self.must_be_gone - self._touched
+        back = visible & self.must_be_gone - self._touched - self._half_done
         if back and not self.memory_lost:
             self._fail(f"came back: {sorted((path, content[:8]) for path, content in back)}")
 
