@@ -147,7 +147,7 @@ class Judge:
             self.promised[content] = f"uploaded as {path} to {operation.node.name}, {copies} copies"
         self.acknowledged_change(operation)
         self.closed(operation)
-        if content in self.may_be_gone | self._damaged or self.memory_lost:
+        if operation.overwritten or content in self.may_be_gone | self._damaged or self.memory_lost:
             return
         holders = [node.name for node in self._world.nodes if _holds(node, path, content) or self._replaces(node, path)]
         if len(holders) < copies:
