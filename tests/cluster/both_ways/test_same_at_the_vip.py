@@ -65,7 +65,8 @@ def test_a_client_meets_at_the_vip_what_it_meets_at_a_node(places):
     assert met["VIP"] == met["node"]
 
 
-IN_CLEAR = Conversation(words=("-T", "up.rnx", "{url}/clear.rnx"), status=18, leaves={"clear.rnx": None})
+IN_CLEAR = Conversation(words=("-T", "little.rnx", "{url}/clear.rnx"), status=18, leaves={"clear.rnx": None})
+"""So little that it is sent before it can be refused: else curl may meet a reset, and not read what it was told."""
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,8 @@ IN_CLEAR = Conversation(words=("-T", "up.rnx", "{url}/clear.rnx"), status=18, le
 def test_an_upload_in_clear_where_tls_was_agreed_is_refused_alike(places):
     """curl 7.88 in active mode; see `Curl.ways`."""
     client, by_door = places
+    for place in by_door.values():
+        (place.here / "little.rnx").write_bytes(b"little" * 20)
     met = {door: hold(client, IN_CLEAR, place) for door, place in by_door.items()}
     assert met["VIP"] == met["node"]
     assert met["VIP"].said[-3:] == ("STOR", "150", "522")
