@@ -5,7 +5,7 @@ when it replaced or deleted something, and which content was promised.
 """
 
 from cluster.content_id import content_id_of
-from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, is_below
+from cluster.tree_path import CONFLICTS, STAGING, VERSIONS, is_below, parents
 from replicator.core.head import Head, Heads, Kind, supersedes
 from replicator.core.hybrid_clock import drift_ns
 from replicator.core.place import Heard, Place, Row, Written
@@ -113,7 +113,9 @@ class Judge:
     def wrote_past(self, node, path: str, content: str | None):
         """A program on the host writes durably, or deletes (None)."""
         shown = contents_at(node.disk, path)
-        self.may_be_gone |= shown | self._gone_at.get((node.name, path), set())
+        self.may_be_gone |= shown
+        for place in (path, *parents(path)):  # a folder is made where a file was before it vanished
+            self.may_be_gone |= self._gone_at.get((node.name, place), set())
         self.may_be_gone |= {content for rotten in shown for content in self._was.get(rotten, ())}
         for operation in self._open.get(node.name, []):
             if operation.covers(path):
