@@ -13,7 +13,7 @@ from replicator.core.head import Head, losers
 from replicator.core.place import Found, Place, Row
 from replicator.disk.blocking import Blocking
 from replicator.disk.path_locks import PathLocks
-from replicator.disk.second_names import expect_second_name, losing_its_name, unlink_second_name
+from replicator.disk.second_names import content_of, expect_second_name, losing_its_name, unlink_second_name
 from replicator.disk.staging import Held, Staging
 from replicator.disk.tree import Tree
 from replicator.index.index import Conflict, Index
@@ -56,7 +56,7 @@ class ConflictStore:
         """
         listed = {conflict.kept for conflict in self._index.conflicts.values()}
         for name in await self._blocking(_names, self._tree.conflicts) - listed:
-            self._leftovers.setdefault(_content_of(name), set()).add(name)
+            self._leftovers.setdefault(content_of(name), set()).add(name)
         for path in sorted(path for path in self._index.contested if not self._index.excludes(path)):
             await self.keep_losers(path)
         await self._index.durable()
@@ -80,7 +80,7 @@ class ConflictStore:
             await self._unlink(kept)
 
     async def _unlink(self, name: str) -> None:
-        self._leftovers.get(_content_of(name), set()).discard(name)
+        self._leftovers.get(content_of(name), set()).discard(name)
         await unlink_second_name(self._tree.conflicts / name, self._index, self._locks, self._blocking)
 
     async def keep_shown(self, path: str, place: Place, *, keep: bool) -> Row | None:
@@ -154,18 +154,12 @@ class ConflictStore:
         )
 
 
-def _content_of(name: str) -> str:
-    return name.partition("-")[0]
-
-
 def _is_missing(file: Path) -> bool:
     """Whether it is known not to be there."""
     try:
         file.lstat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
     return False
 
 

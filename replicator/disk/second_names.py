@@ -35,7 +35,7 @@ async def losing_its_name(file: Path, index: Index, locks: PathLocks, blocking: 
 
     OSError passes.
     """
-    content_id = file.name.partition("-")[0]
+    content_id = content_of(file.name)
     rotten = [one.path for one in index.quarantine.values() if one.content_id == content_id]  # their rows have no id
     paths = {*index.by_content.get(content_id), *rotten}
     seen = await blocking(_shared, file) if paths else None
@@ -67,6 +67,11 @@ def know_ctime(index: Index, path: str, seen: Sighting | None) -> None:
     if seen is not None and row is not None and row.ctime_ns == ANY_CTIME_NS:
         known = msgspec.structs.replace(row, ctime_ns=seen.row.ctime_ns)
         index.feed(path, Found(row=known, now_ns=now_ns()))
+
+
+def content_of(name: str) -> str:
+    """The content id with which the name of a kept file begins."""
+    return name.partition("-")[0]
 
 
 def _shared(file: Path) -> Row | None:

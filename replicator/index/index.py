@@ -6,7 +6,7 @@ promised, announced or acknowledged before that.
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -24,12 +24,11 @@ from replicator.index.held_delete import HeldDelete
 from replicator.index.intent import Intent
 from replicator.index.journal import Journal, read_journal
 from replicator.index.namesakes import Namesakes
-from replicator.index.places import PathsOf, Places
+from replicator.index.places import UNKNOWN, PathsOf, Places
 from replicator.index.scrub_facts import Quarantined, ScrubFacts
 from replicator.index.usage import Usages
 from replicator.index.writer import Change, IndexWriter
 
-_NEW_PLACE: Final = Place()
 _Value = TypeVar("_Value")
 
 
@@ -359,7 +358,7 @@ class Index:
             path = str(key)
             self.children.setdefault(parent(path), set()).add(path)
             place = self.places.load(path, blob)
-            self._relink(path, _NEW_PLACE, place)
+            self._relink(path, UNKNOWN, place)
             if not isinstance(plan(place), Rest):
                 self.pending.add(path)
             yield place.announced, path

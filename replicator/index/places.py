@@ -18,7 +18,8 @@ from replicator.core.place import Place, row_of
 _MAX_RECENT: Final = 4096
 _LEVEL: Final = 1
 
-_NOTHING: Final = Place()
+UNKNOWN: Final = Place()
+"""The place of a path of which nothing is known."""
 _decoder: Final = msgspec.msgpack.Decoder(Place)
 
 
@@ -62,7 +63,7 @@ class Places(Mapping[str, Place]):
         place = self._recent.get(path)
         if place is not None:
             return place
-        return self[path] if path in self._packed else _NOTHING
+        return self[path] if path in self._packed else UNKNOWN
 
     @override
     def __iter__(self) -> Iterator[str]:

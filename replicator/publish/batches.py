@@ -76,12 +76,11 @@ class Batches:
         self._changing: asyncio.Task[None] | None = None
         self._is_called = False
 
-    async def publish(self, request: Publish, offer: Offer, claim: Claim) -> int | None:
+    async def publish(self, request: Publish, offer: Offer, claim: Claim, heads: Heads) -> int | None:
         """Publish it with others, if it is plain; on how many nodes it is. None: nothing was changed.
 
-        sqlite3.Error when the index could not be written after the disk had changed.
+        `heads` are what the client saw. sqlite3.Error when the index could not be written after the disk had changed.
         """
-        heads = self._replica.index.place(request.path).heads
         if offer.outflows or request.size_bytes > self._small_bytes or not self._is_plain(request.path, heads):
             return None
         loop = asyncio.get_running_loop()
@@ -233,7 +232,9 @@ def _first_batch(waiting: Sequence[Upload]) -> list[Upload]:
 
 def _installation(upload: Upload) -> Installation:
     request = upload.request
-    wanted = Row(
-        kind=Kind.FILE, content_id=request.content_id, size_bytes=request.size_bytes, mtime_ns=request.mtime_ns
-    )
-    return Installation(upload.offer.file, request.path, wanted, known=None, is_synced=True)
+    return Installation(upload.offer.file, request.path, uploaded_row(request), known=None, is_synced=True)
+
+
+def uploaded_row(request: Publish) -> Row:
+    """What stands on the disk that shows this upload; not which file it is."""
+    return Row(kind=Kind.FILE, content_id=request.content_id, size_bytes=request.size_bytes, mtime_ns=request.mtime_ns)

@@ -38,7 +38,7 @@ from cluster.publish import (
 from cluster.settings import Settings
 from cluster.tree_path import complaint, parent
 from replicator.core.head import Heads, Kind, Vector, replaceable, seen_by, winner
-from replicator.core.place import Row, Written
+from replicator.core.place import Written
 from replicator.disk.lanes import each
 from replicator.disk.marker import WrongRootError
 from replicator.disk.tree import UnstableError
@@ -49,7 +49,7 @@ from replicator.operators.condition import Condition
 from replicator.peers.mesh import Mesh
 from replicator.peers.propagation import Propagation
 from replicator.publish.arrivals import Arrivals
-from replicator.publish.batches import Batches
+from replicator.publish.batches import Batches, uploaded_row
 from replicator.publish.copies import Copies
 from replicator.publish.moving import move
 from replicator.publish.names import Names
@@ -203,15 +203,13 @@ class Publishing:
             return done
         refuse_folder(replica.index, path)
         with self._names.claim(path), self._quotas.claim(request) as claim:
-            copies = await self._batches.publish(request, offer, claim)
+            copies = await self._batches.publish(request, offer, claim, asked)
             if copies is not None:
                 return self._copies.done(request, copies)
             return await self._install(request, offer, claim, asked)
 
     async def _install(self, request: Publish, offer: Offer, claim: Claim, asked: Heads) -> Done:
         replica, path = self._replica, request.path
-        wanted = Row(kind=Kind.FILE, content_id=request.content_id, size_bytes=request.size_bytes,
-                     mtime_ns=request.mtime_ns)  # fmt: skip
 
         def saw() -> Vector:
             return replaceable(replica.index.place(path).heads, asked, request.content_id)
@@ -225,7 +223,7 @@ class Publishing:
                 number = replica.index.intend(msgspec.structs.replace(intent, saw=saw()))
                 await replica.index.durable()
                 try:
-                    row = await replica.replace_locked(offer.file, path, wanted, asked)
+                    row = await replica.replace_locked(offer.file, path, uploaded_row(request), asked)
                     replica.index.feed(path, Written(row=row, now_ns=now_ns(), saw=saw(), account=request.account))
                     claim.settle()
                 finally:
