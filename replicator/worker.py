@@ -96,7 +96,7 @@ class Worker:
                 self._alone.add(path)
                 self.wake(path)
             else:
-                self._settled(path)
+                self._forget(path)
         self._on_progress()
         for folder in {parent(path) for path in paths}:
             if folder in pending:
@@ -116,12 +116,12 @@ class Worker:
             except (NotYetError, UnstableError, WrongRootError, OSError) as error:
                 if path not in self.trouble:
                     log.warning("not settled yet", path=path, why=str(error))
-                self._settled(path)
+                self._forget(path)
                 self.trouble[path] = str(error)
                 if isinstance(error, NobodyHasItError):
                     self.missing.add(path)
             else:
-                self._settled(path)
+                self._forget(path)
                 self._on_progress()
                 if parent(path) in self._replica.index.pending:
                     self.wake(parent(path))
@@ -135,6 +135,6 @@ class Worker:
         late = [f"{len(others)} paths wait, such as {others[0]!r}: {self.trouble[others[0]]}"] if others else []
         return (*lost, *late)
 
-    def _settled(self, path: str) -> None:
+    def _forget(self, path: str) -> None:
         self.trouble.pop(path, None)
         self.missing.discard(path)

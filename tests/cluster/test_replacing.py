@@ -43,6 +43,14 @@ def store(client, content, command="STOR", rest=None):
     return client.voidresp()
 
 
+def begin(cluster, client, content):
+    """The data connection of an upload of which so much is on the peer."""
+    data = client.transfercmd("STOR x.rnx")
+    data.sendall(content)
+    until(lambda: cluster.came("node2") == len(content), "the bytes are on the peer")
+    return data
+
+
 def shows(cluster, content, *names):
     for name in names or ("node1", "node2"):
         assert files(cluster, name) == {"Station/x.rnx": content}
@@ -55,9 +63,7 @@ def test_a_peer_has_all_but_the_tail_when_the_last_byte_comes(tmp_path, what):
     with running(tmp_path) as cluster:
         first(cluster)
         with cluster.client("node1") as client:
-            data = client.transfercmd("STOR x.rnx")
-            data.sendall(content[:-TAIL])
-            until(lambda: cluster.came("node2") == len(content) - TAIL, "the bytes are on the peer")
+            data = begin(cluster, client, content[:-TAIL])
             assert files(cluster, "node2") == {"Station/x.rnx": OLD}
             data.sendall(content[-TAIL:])
             data.close()
@@ -76,9 +82,7 @@ def test_one_that_is_cut_leaves_the_file_as_it_was(tmp_path):
     with running(tmp_path) as cluster:
         first(cluster)
         with cluster.client("node1") as client:
-            data = client.transfercmd("STOR x.rnx")
-            data.sendall(OTHER[: SIZE // 2])
-            until(lambda: cluster.came("node2") == SIZE // 2, "the bytes are on the peer")
+            data = begin(cluster, client, OTHER[: SIZE // 2])
             client.close()
         data.close()
         shows(cluster, OLD)
@@ -100,9 +104,7 @@ def test_a_peer_that_dies_in_the_middle_has_it_when_it_is_back(tmp_path):
     with running(tmp_path) as cluster:
         first(cluster)
         with cluster.client("node1") as client:
-            data = client.transfercmd("STOR x.rnx")
-            data.sendall(OTHER[: SIZE // 2])
-            until(lambda: cluster.came("node2") == SIZE // 2, "the bytes are on the peer")
+            data = begin(cluster, client, OTHER[: SIZE // 2])
             cluster.replicators.kill("node2")
             data.sendall(OTHER[SIZE // 2 :])
             data.close()

@@ -70,18 +70,23 @@ def running(folder, change=lambda cluster: cluster):
         yield Cluster(replicators, nodes)
 
 
+def go_on(client, path):
+    """Send what SIZE does not tell of yet; the answer."""
+    came_bytes = client.size(path)
+    assert HALF - 5000 < came_bytes < HALF
+    data = client.transfercmd(f"STOR {path}", rest=came_bytes)
+    data.sendall(CONTENT[came_bytes:])
+    data.close()
+    return client.voidresp()
+
+
 def test_ftplib_goes_on_at_another_node_where_size_tells(tmp_path):
     with running(tmp_path) as cluster:
         cluster.cut("x.rnx")
         with cluster.client("node2") as client:
             assert "x.rnx" not in client.nlst()
             assert [name for name, _ in client.mlsd()] == []
-            came_bytes = client.size("x.rnx")
-            assert HALF - 5000 < came_bytes < HALF
-            data = client.transfercmd("STOR x.rnx", rest=came_bytes)
-            data.sendall(CONTENT[came_bytes:])
-            data.close()
-            assert client.voidresp().startswith("226")
+            assert go_on(client, "x.rnx").startswith("226")
             assert client.size("x.rnx") == len(CONTENT)
         assert (cluster.replicators.root("node2") / "Station/x.rnx").read_bytes() == CONTENT
 
@@ -113,12 +118,7 @@ def test_a_client_that_was_lost_goes_on_at_either_node(tmp_path):
             data.close()
             until(lambda: cluster.came("node2") == 0, "the peer knows that it was cut")
             with cluster.client(name) as client:
-                came_bytes = client.size(path)
-                assert HALF - 5000 < came_bytes < HALF
-                data = client.transfercmd(f"STOR {path}", rest=came_bytes)
-                data.sendall(CONTENT[came_bytes:])
-                data.close()
-                assert client.voidresp().startswith("226 Transfer complete. (2 copies)")
+                assert go_on(client, path).startswith("226 Transfer complete. (2 copies)")
         expected = {"Station": None, "Station/here.rnx": CONTENT, "Station/there.rnx": CONTENT}
         found = cluster.replicators.alike("both are whole")
         assert {path: content for path, content in found.items() if path.startswith("Station")} == expected
@@ -172,12 +172,7 @@ def test_what_an_sftp_client_left_is_hidden_from_sftp_and_goes_on_over_ftp_at_ei
             with pytest.raises(FileNotFoundError):
                 client.stat(path)
     with sftp_cluster.client(name) as client:
-        came_bytes = client.size(path)
-        assert HALF - 5000 < came_bytes < HALF
-        data = client.transfercmd(f"STOR {path}", rest=came_bytes)
-        data.sendall(CONTENT[came_bytes:])
-        data.close()
-        assert client.voidresp().startswith("226 Transfer complete. (2 copies)")
+        assert go_on(client, path).startswith("226 Transfer complete. (2 copies)")
     assert sftp_cluster.replicators.alike("both have it")[f"Station/{path}"] == CONTENT
 
 

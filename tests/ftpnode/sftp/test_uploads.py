@@ -174,13 +174,17 @@ def test_a_connection_that_is_cut_publishes_nothing(door):
     assert not [request for request in replicator.seen if isinstance(request, Publish)]
 
 
+def write_in_order(client, handle, size_bytes):
+    for offset in range(0, size_bytes, 1 << 17):
+        client.write(3, handle, offset, bytes(min(size_bytes, 1 << 17)))
+        assert client.status()[0] == 0
+
+
 def test_what_came_of_a_large_upload_in_order_is_given_to_the_replicator(door):
     node, replicator = door
     with raw(node) as client:
         handle = client.open(b"cut.rnx")
-        for offset in range(0, TOLD_FROM_BYTES, 1 << 17):
-            client.write(3, handle, offset, bytes(1 << 17))
-            assert client.status()[0] == 0
+        write_in_order(client, handle, TOLD_FROM_BYTES)
         until(lambda: replicator.arriving, "the replicator is told")
     until(lambda: replicator.cut, "the replicator is told of the end")
     assert [(cut.staged, cut.keep) for cut in replicator.cut] == [(replicator.arriving[0].staged, True)]
@@ -194,9 +198,7 @@ def test_of_what_came_out_of_order_nothing_is_kept(door, how, is_told):
     size_bytes = TOLD_FROM_BYTES if is_told else 1000
     with raw(node) as client:
         handle = client.open(b"cut.rnx")
-        for offset in range(0, size_bytes, 1 << 17):
-            client.write(3, handle, offset, bytes(min(size_bytes, 1 << 17)))
-            assert client.status()[0] == 0
+        write_in_order(client, handle, size_bytes)
         until(lambda: bool(replicator.arriving) == is_told, "the replicator is told")
         if how == "shorter":
             client.truncate(handle, 900)
@@ -216,9 +218,7 @@ def test_bytes_out_of_order_are_refused_where_the_replicator_does_not_hear_of_it
     node, replicator = door
     with raw(node) as client:
         handle = client.open(b"cut.rnx")
-        for offset in range(0, TOLD_FROM_BYTES, 1 << 17):
-            client.write(3, handle, offset, bytes(1 << 17))
-            assert client.status()[0] == 0
+        write_in_order(client, handle, TOLD_FROM_BYTES)
         until(lambda: replicator.arriving, "the replicator is told")
         monkeypatch.setattr(replicator, "_of_uploads", refuse(Reason.NOT_READY))
         client.write(3, handle, 1 << 20, b"far away")
